@@ -1,0 +1,40 @@
+# The entry points of this repository. Each works on a fresh machine with cargo; `make test`
+# installs the foreign phones that the tests need (Debian: sip-tester, baresip-core).
+
+CARGO ?= cargo
+SEEDS ?= 1000
+
+.PHONY: help run test lint bench sim tools
+
+help:
+	@echo "make run    build and run the office of config/office.toml"
+	@echo "make test   install what the tests need, then run them all"
+	@echo "make lint   format, clippy, crate rules, licences"
+	@echo "make bench  run the benchmarks and print their table"
+	@echo "make sim    run the simulated switch with SEEDS=$(SEEDS) seeds"
+
+run:
+	$(CARGO) run --release --package switch --bin strowger -- run --config config/office.toml
+
+test: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --workspace
+
+# Proof that the cores have no I/O: they compile and pass their tests without it.
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) test --package sip-stack --no-default-features
+	$(CARGO) test --package media --no-default-features
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	else echo "cargo-deny is not installed: licences and advisories were not checked."; fi
+
+bench:
+	$(CARGO) bench --package benches
+
+sim:
+	STROWGER_SEEDS=$(SEEDS) $(CARGO) test --release --package tests
+
+tools:
+	@scripts/install-test-tools

@@ -1,0 +1,83 @@
+//! Which configured features this release does not have yet, as one table to strike from.
+
+use crate::model::Config;
+use crate::model::feature::FeatureCode;
+use crate::model::rim::Transport;
+
+/// A feature and whether a configuration asks for it.
+type Feature = (&'static str, fn(&Config) -> bool);
+
+/// A row goes when its feature comes.
+const NOT_YET_AVAILABLE: [Feature; 16] = [
+    ("TLS and WebSocket listeners (sip.listen)", |config| {
+        let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
+        config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
+    }),
+    ("pickup groups (pickup_groups)", |config| !config.pickup_groups.is_empty()),
+    ("shared lines (shared_lines)", |config| !config.shared_lines.is_empty()),
+    ("park lots (park.lots)", |config| !config.park.lots.is_empty()),
+    ("hunt groups (hunt_groups)", |config| !config.hunt_groups.is_empty()),
+    ("conference rooms (conference.rooms)", |config| !config.conference.rooms.is_empty()),
+    ("queues (queues)", |config| !config.queues.is_empty()),
+    ("agents (agent_groups, agents)", |config| {
+        !config.agents.is_empty() || !config.agent_groups.is_empty()
+    }),
+    ("call completion (completion, apart from keep_failed_call)", |config| {
+        let expected = crate::Completion {
+            keep_failed_call: config.completion.keep_failed_call,
+            ..crate::Completion::default()
+        };
+        config.completion != expected || has_code(config, "completion_")
+    }),
+    ("pickup codes (feature_codes.pickup_*)", |config| has_code(config, "pickup_")),
+    ("completion codes (feature_codes.completion_*)", |config| has_code(config, "completion_")),
+    ("forwarding codes (feature_codes.forward_*)", |config| has_code(config, "forward_")),
+    ("do-not-disturb codes (feature_codes.dnd_*)", |config| has_code(config, "dnd_")),
+    ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
+    ("echo test (feature_codes.echo_test)", |config| {
+        config.feature_codes.code(FeatureCode::EchoTest).is_some()
+    }),
+    ("registration at trunks (trunks.*.register)", |config| {
+        config.trunks.values().any(|trunk| trunk.register)
+    }),
+];
+
+fn has_code(config: &Config, family: &str) -> bool {
+    config.feature_codes.codes.keys().any(|feature| feature.name().starts_with(family))
+}
+
+impl Config {
+    /// The features that this file configures and this release does not have, for the log of each start
+    /// and for `strowger check`. Such a file is valid; what it asks for simply does not happen yet.
+    pub fn not_yet_available(&self) -> Vec<&'static str> {
+        let asked = NOT_YET_AVAILABLE.iter().filter(|(_, is_asked)| is_asked(self));
+        asked.map(|(feature, _)| *feature).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parse;
+
+    const PLAIN: &str = "domain = \"x.test\"\n[lines.201]\npassword = \"pw\"\n\
+                         [completion]\nkeep_failed_call = \"5s\"\n";
+
+    #[test]
+    fn names_nothing_where_only_available_things_are_configured() {
+        assert_eq!(parse(PLAIN, "x").unwrap().not_yet_available(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn names_what_is_configured_and_only_that() {
+        let text = format!("{PLAIN}[conference.rooms.800]\nname = \"Board\"\n");
+        let features = parse(&text, "x").unwrap().not_yet_available();
+        assert_eq!(features, ["conference rooms (conference.rooms)"]);
+    }
+
+    #[test]
+    fn a_listener_under_tls_is_named() {
+        let text = format!("{PLAIN}[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n");
+        let features = parse(&text, "x").unwrap().not_yet_available();
+        assert_eq!(features, ["TLS and WebSocket listeners (sip.listen)"]);
+    }
+}

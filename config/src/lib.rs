@@ -1,0 +1,32 @@
+//! The configuration of the switch: typed model, loading, diagnosis, and what changed between two files.
+//!
+//! A file is checked whole: [`load`] and [`parse`] answer every fault at once, each with its line and
+//! column, what was expected and, where a name was probably misspelt, the name that was meant.
+//! This crate knows nothing of SIP messages, media or TAPI; it hands out plain data.
+
+mod availability;
+mod bindable;
+mod check;
+mod diagnose;
+mod diff;
+mod duration;
+mod load;
+mod model;
+mod secret;
+
+pub use bindable::check_bindable;
+pub use diagnose::Diagnosis;
+pub use diff::{Changes, diff};
+pub use duration::{DurationFault, format_duration, parse_duration};
+pub use load::{load, parse};
+pub use model::feature::{
+    Agent, AgentGroup, Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot,
+    OnTimeout, Park, PickupGroup, Queue, Room, Slots, Strategy,
+};
+pub use model::line::{Line, LineDefaults, SharedLine};
+pub use model::rim::{
+    Api, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token, Transport,
+};
+pub use model::route::{Location, Peer, Route, Trunk};
+pub use model::{Config, Places};
+pub use secret::Secret;

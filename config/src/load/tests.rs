@@ -1,0 +1,712 @@
+//! Every kind of fault with its place, and the reference office.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::{load, parse};
+use crate::{FeatureCode, Listen, OnTimeout, Scope, StatePath, Strategy, Transport};
+
+const OFFICE: &str = include_str!("../../office.toml");
+
+/// Two lines and nothing else; five lines of text, so that a fault after it stands in line 6.
+const BASE: &str =
+    "domain = \"x.test\"\n[lines.201]\npassword = \"pw-201\"\n[lines.202]\npassword = \"pw-202\"\n";
+
+/// The faults of a text as they are shown, without the file's name.
+fn faults(text: &str) -> Vec<String> {
+    match parse(text, "x.toml") {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults
+            .iter()
+            .map(|fault| fault.to_string().trim_start_matches("x.toml:").to_owned())
+            .collect(),
+    }
+}
+
+/// The faults of the base with more behind it.
+fn more(text: &str) -> Vec<String> {
+    faults(&format!("{BASE}{text}"))
+}
+
+/// Each text behind the base has exactly this one fault.
+fn assert_each(table: &[(&str, &str)]) {
+    for (text, expected) in table {
+        assert_eq!(more(text), [*expected], "for:\n{text}");
+    }
+}
+
+#[test]
+fn the_reference_office_loads_unchanged() {
+    let config = parse(OFFICE, "office.toml").unwrap();
+    assert_eq!(config.domain, "office.test");
+    let address = "127.0.0.1:5060".parse().unwrap();
+    assert_eq!(
+        config.sip.listen,
+        [
+            Listen { transport: Transport::Udp, address },
+            Listen { transport: Transport::Tcp, address }
+        ]
+    );
+    assert_eq!(config.registration.min_expires, Duration::from_secs(5));
+    assert_eq!(config.registration.max_expires, Duration::from_secs(3600));
+    assert_eq!(config.media.address, Ipv4Addr::LOCALHOST);
+    assert_eq!(config.media.ports, 16384..=32767);
+    assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.api.tokens[0].secret.expose(), "admin-token");
+    assert!(config.api.tokens[0].allows(Scope::Tapi));
+    assert!(config.api.tokens[0].allows_line("206"));
+    assert!(!config.api.tokens[1].allows(Scope::Admin));
+    assert!(config.api.tokens[1].allows_line("206"));
+    assert!(!config.api.tokens[1].allows_line("250"));
+    assert_eq!(config.state.path, StatePath::Memory);
+    assert_eq!(config.switch.drain_timeout, Duration::from_secs(600));
+    assert_eq!(config.lines.len(), 6);
+    let ada = &config.lines["201"];
+    assert_eq!((ada.number.as_str(), ada.name.as_str()), ("201", "Ada"));
+    assert_eq!(ada.password.expose(), "pw-201");
+    assert_eq!(ada.pickup_group.as_deref(), Some("sales"));
+    assert_eq!((ada.ring_timeout, ada.max_calls), (Duration::from_secs(20), 4));
+    assert_eq!(config.pickup_groups["support"].allow, ["sales"]);
+    assert_eq!(config.shared_lines["250"].members, ["201", "204"]);
+    let lot = &config.park.lots["main"];
+    assert_eq!((lot.slots.count(), lot.on_timeout.clone()), (20, OnTimeout::Recall));
+    assert_eq!(config.hunt_groups["260"].on_no_answer.as_deref(), Some("206"));
+    assert_eq!(config.conference.rooms["800"].max_members, 32);
+    assert_eq!(config.queues["support"].strategy, Strategy::LongestIdle);
+    assert_eq!(config.queues["support"].max_wait, Some(Duration::from_secs(300)));
+    assert_eq!(config.agents["jane"].line.as_deref(), Some("204"));
+    assert_eq!(config.completion.expires, Duration::from_secs(1800));
+    assert_eq!(config.feature_codes.codes.len(), 18);
+    let carrier = &config.trunks["carrier"];
+    assert_eq!((carrier.peer.host.as_str(), carrier.peer.port), ("127.0.0.1", Some(5090)));
+    assert_eq!(carrier.credentials(), Some(("office", "carrier-pw")));
+    assert!(!carrier.register);
+    assert_eq!(config.location.as_ref().unwrap().country_code, 33);
+    let (route, number) = config.route("0145678").unwrap();
+    assert_eq!((route.trunk.as_str(), number.as_str()), ("carrier", "145678"));
+    assert!(config.route("201").is_none());
+    assert!(config.warnings().is_empty());
+    assert_eq!(config.places.position("api.listen"), (17, 10));
+}
+
+#[test]
+fn the_smallest_office_has_sensible_defaults() {
+    let config = parse(BASE, "x.toml").unwrap();
+    assert_eq!(config.lines["201"].name, "201");
+    assert_eq!(config.registration.default_expires, Duration::from_secs(300));
+    assert_eq!(config.registration.max_contacts, 10);
+    assert_eq!(config.api.max_queued_messages, 10_000);
+    assert_eq!(config.sip.listen.len(), 2);
+    assert!(config.feature_codes.codes.is_empty());
+}
+
+#[test]
+fn a_line_takes_the_defaults_that_it_does_not_set() {
+    let text = "[defaults.line]\nring_timeout = \"7s\"\nmax_calls = 2\n[lines.203]\npassword = \"x\"\nmax_calls = 9\n";
+    let config = parse(&format!("{BASE}{text}"), "x.toml").unwrap();
+    assert_eq!(config.lines["201"].max_calls, 2);
+    assert_eq!(config.lines["203"].max_calls, 9);
+    assert_eq!(config.lines["203"].ring_timeout, Duration::from_secs(7));
+    assert_eq!(config.lines["203"].ring_cycle, Duration::from_secs(5));
+}
+
+#[test]
+fn an_unknown_setting_is_a_fault_at_every_depth() {
+    assert_eq!(
+        faults("domian = \"x.test\"\n"),
+        [
+            "1:1: domain is missing; expected a host name such as \"office.example\"",
+            "1:1: unknown setting \"domian\"; did you mean \"domain\"?"
+        ]
+    );
+    assert_each(&[
+        (
+            "[regsitration]\n",
+            "6:2: unknown setting \"regsitration\"; did you mean \"registration\"?",
+        ),
+        (
+            "[lines.203]\npassword = \"x\"\npickup = \"a\"\n[pickup_groups.a]\nid = \"1\"\n",
+            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of max_calls, name, password, pickup_group, ring_cycle, ring_timeout",
+        ),
+        (
+            "[park.lots.main]\nnumber = \"700\"\nslots = \"701-702\"\ntimout = \"9s\"\n",
+            "9:1: unknown setting \"timout\" in [park.lots.main]; expected one of number, on_timeout, slots, timeout; did you mean \"timeout\"?",
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nsecret = \"b\"\nscopes = [\"admin\"]\nscope = \"admin\"\n",
+            "10:1: unknown setting \"scope\" in [api.tokens.0]; expected one of lines, name, scopes, secret; did you mean \"scopes\"?",
+        ),
+        (
+            "media = { address = \"127.0.0.1\" }\n",
+            "6:1: unknown setting \"media\" in [lines.202]; expected one of max_calls, name, password, pickup_group, ring_cycle, ring_timeout",
+        ),
+        (
+            "[conference]\nroom = 1\n",
+            "7:1: unknown setting \"room\" in [conference]; expected one of rooms; did you mean \"rooms\"?",
+        ),
+        ("[feature_codes]\ndnd = \"*1\"\n", "7:1: unknown setting \"dnd\" in [feature_codes]"),
+    ]);
+}
+
+#[test]
+fn a_wrong_type_is_a_fault() {
+    assert_each(&[
+        (
+            "[sip]\nlisten = \"udp:127.0.0.1:5060\"\n",
+            "7:10: sip.listen is a string; expected a list such as [\"udp:192.0.2.1:5060\"]",
+        ),
+        (
+            "[defaults.line]\nmax_calls = \"4\"\n",
+            "7:13: defaults.line.max_calls is a string; expected a whole number from 1 to 100",
+        ),
+        (
+            "[defaults.line]\nring_timeout = 20\n",
+            "7:16: defaults.line.ring_timeout is an integer; expected a duration such as \"90s\" in quotes, \"20\"",
+        ),
+        (
+            "[shared_lines.250]\nmembers = [201]\n",
+            "7:12: shared_lines.250.members.0 is an integer; expected a string in quotes, \"201\"",
+        ),
+        (
+            "[shared_lines.250]\nmembers = [\"201\"]\nallow_join = \"yes\"\n",
+            "8:14: shared_lines.250.allow_join is a string; expected true or false",
+        ),
+        (
+            "[pickup_groups]\nsales = \"10\"\n",
+            "7:9: pickup_groups.sales is a string; expected a table, [pickup_groups.sales]",
+        ),
+        ("[routes]\npattern = \"1\"\n", "6:1: routes is a table; expected [[routes]]"),
+    ]);
+}
+
+#[test]
+fn a_bad_duration_is_a_fault() {
+    assert_each(&[
+        (
+            "[defaults.line]\nring_timeout = \"20\"\n",
+            "7:16: \"20\" is no duration: the number 20 has no unit; expected a duration such as \"90s\", \"2m\", \"1h30m\" or \"500ms\"",
+        ),
+        (
+            "[defaults.line]\nring_cycle = \"0s\"\n",
+            "7:14: defaults.line.ring_cycle is too short: 0s; expected 1s to 366d",
+        ),
+        (
+            "[registration]\nmin_expires = \"1500ms\"\n",
+            "7:15: registration.min_expires is not whole seconds; expected whole seconds",
+        ),
+        (
+            "[registration]\nmin_expires = \"2m\"\nmax_expires = \"1m\"\ndefault_expires = \"1m\"\n",
+            "8:15: registration.max_expires is shorter than registration.min_expires; expected at least registration.min_expires",
+        ),
+        (
+            "[registration]\ndefault_expires = \"2h\"\nmax_expires = \"1h\"\n",
+            "7:19: registration.default_expires is not between min_expires and max_expires; expected a duration from min_expires to max_expires",
+        ),
+        (
+            "[sip]\nmin_session_expires = \"30s\"\n",
+            "7:23: sip.min_session_expires is too short: 30s; expected 1m30s to 366d",
+        ),
+        (
+            "[sip]\nmin_session_expires = \"10m\"\nsession_expires = \"5m\"\n",
+            "8:19: sip.session_expires is shorter than sip.min_session_expires; expected at least sip.min_session_expires",
+        ),
+    ]);
+}
+
+#[test]
+fn a_bad_address_or_port_is_a_fault() {
+    let listen =
+        "TRANSPORT:ADDRESS:PORT with udp, tcp, tls, ws or wss, such as \"udp:192.0.2.1:5060\"";
+    assert_each(&[
+        (
+            "[sip]\nlisten = [\n  \"udp:127.0.0.1\",\n]\n",
+            &format!("8:3: \"udp:127.0.0.1\" is nothing to listen on; expected {listen}"),
+        ),
+        (
+            "[sip]\nlisten = [\"upd:127.0.0.1:5060\"]\n",
+            &format!("7:11: \"upd\" is no transport; expected {listen}; did you mean \"udp\"?"),
+        ),
+        (
+            "[sip]\nlisten = [\"tcp:127.0.0.1:5060\", \"ws:127.0.0.1:5060\"]\n",
+            "7:33: ws:127.0.0.1:5060 takes a port that is already listened on; expected each address and port once",
+        ),
+        (
+            "[sip]\nlisten = []\n",
+            "7:10: sip.listen is empty; expected a list such as [\"udp:192.0.2.1:5060\"]",
+        ),
+        (
+            "[media]\naddress = \"localhost\"\n",
+            "7:11: \"localhost\" is no IP address; expected an address such as \"192.0.2.1\"",
+        ),
+        (
+            "[media]\naddress = \"0.0.0.0\"\n",
+            "7:11: media.address 0.0.0.0 cannot be advertised in SDP; expected media.address, or media.public_address beside it",
+        ),
+        (
+            "[media]\npublic_address = \"::1\"\n",
+            "7:18: media.public_address ::1 cannot be advertised; expected an address of the family of media.address",
+        ),
+        (
+            "[media]\nports = \"16384\"\n",
+            "7:9: \"16384\" is no port range; expected a range such as \"16384-32767\"",
+        ),
+        (
+            "[media]\nports = \"32767-16384\"\n",
+            "7:9: the port range 32767-16384 cannot be used; expected at least 4 ports between 1024 and 65535",
+        ),
+        (
+            "[media]\nports = \"5000-6000\"\n",
+            "7:9: media.ports contains the port of udp:127.0.0.1:5060; expected ports that nothing else uses",
+        ),
+        (
+            "[media]\nworkers = 0\n",
+            "7:11: media.workers is 0; expected a whole number from 1 to 256",
+        ),
+        (
+            "[api]\nlisten = \"8080\"\n",
+            "7:10: \"8080\" is no address with a port; expected an address such as \"127.0.0.1:8080\"",
+        ),
+        (
+            "[api]\nlisten = \"127.0.0.1:5060\"\n",
+            "7:10: api.listen takes the port of tcp:127.0.0.1:5060; expected a port of its own",
+        ),
+        (
+            "[api]\nlisten = \"0.0.0.0:8080\"\n",
+            "7:10: the control interface would listen on 0.0.0.0:8080, where its tokens cross the network unencrypted; expected a loopback address, or i_know = true beside it in [api]",
+        ),
+        (
+            "[state]\npath = \"\"\n",
+            "7:8: state.path is empty; expected the path of a file, or \":memory:\"",
+        ),
+    ]);
+    assert_eq!(
+        faults("domain = \"not a host\"\n"),
+        ["1:10: \"not a host\" is no host name; expected a host name such as \"office.example\""]
+    );
+}
+
+#[test]
+fn an_open_control_interface_must_be_wanted_and_is_warned_of() {
+    let text = format!("{BASE}[api]\nlisten = \"0.0.0.0:8080\"\ni_know = true\n");
+    let warnings = parse(&text, "x.toml").unwrap().warnings();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("0.0.0.0:8080"), "{warnings:?}");
+}
+
+#[test]
+fn a_missing_or_empty_secret_is_a_fault() {
+    assert_each(&[
+        (
+            "[lines.203]\n",
+            "6:1: lines.203.password is missing; expected a password, \"env:NAME\" or \"file:PATH\"",
+        ),
+        (
+            "[lines.203]\npassword = \"\"\n",
+            "7:12: the password is empty; expected a password, \"env:NAME\" or \"file:PATH\"",
+        ),
+        (
+            "[lines.203]\npassword = \"env:STROWGER_NO_SUCH\"\n",
+            "7:12: the environment variable STROWGER_NO_SUCH is not set; expected STROWGER_NO_SUCH set to the secret in the environment of the switch",
+        ),
+        (
+            "[lines.203]\npassword = \"file:/nonexistent/pw\"\n",
+            "7:12: the file /nonexistent/pw cannot be read: No such file or directory (os error 2); expected a file that holds the secret",
+        ),
+        (
+            "[agents.jane]\ngroups = [\"a\"]\n[agent_groups.a]\n",
+            "6:1: agents.jane.password is missing; expected a PIN, \"env:NAME\" or \"file:PATH\"",
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nscopes = [\"tapi\"]\n",
+            "6:1: api.tokens.0.secret is missing; expected a token, \"env:NAME\" or \"file:PATH\"",
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nsecret = \"a b\"\nscopes = [\"tapi\"]\n",
+            "8:10: the token cannot be sent in an HTTP header; expected visible ASCII characters without spaces",
+        ),
+    ]);
+}
+
+#[test]
+fn a_faulty_token_is_a_fault() {
+    let token =
+        "[[api.tokens]]\nname = \"a\"\nsecret = \"s\"\nscopes = [\"admin\"]\n[[api.tokens]]\n";
+    assert_each(&[
+        (
+            "[[api.tokens]]\nname = \"a\"\nsecret = \"s\"\nscopes = [\"admn\"]\n",
+            "9:11: \"admn\" is not known here; expected \"admin\", \"tapi\" or \"read\"; did you mean \"admin\"?",
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nsecret = \"s\"\nscopes = []\n",
+            "9:10: api.tokens.0.scopes is empty; expected a list of scopes such as [\"admin\"]",
+        ),
+        (
+            "[[api.tokens]]\nname = \"a\"\nsecret = \"s\"\nscopes = [\"tapi\"]\nlines = [\"201\", \"210\"]\n",
+            "10:17: there is no line \"210\"; expected a configured line; did you mean \"201\"?",
+        ),
+        (
+            &format!("{token}name = \"a\"\nsecret = \"t\"\nscopes = [\"tapi\"]\n"),
+            "11:8: there already is a token \"a\"; expected a name of its own",
+        ),
+        (
+            &format!("{token}name = \"b\"\nsecret = \"s\"\nscopes = [\"tapi\"]\n"),
+            "12:10: the token has the secret of \"a\"; expected a secret of its own",
+        ),
+    ]);
+}
+
+#[test]
+fn a_name_that_refers_to_nothing_is_a_fault() {
+    let destination = "expected a number of this switch, or one that a route matches";
+    assert_each(&[
+        (
+            "pickup_group = \"sale\"\n[pickup_groups.sales]\nid = \"10\"\n",
+            "6:16: there is no pickup group \"sale\"; expected a configured pickup group; did you mean \"sales\"?",
+        ),
+        (
+            "[pickup_groups.a]\nid = \"1\"\nallow = [\"b\"]\n",
+            "8:10: there is no pickup group \"b\"; expected a configured pickup group",
+        ),
+        (
+            "[shared_lines.250]\nmembers = [\"201\", \"299\"]\n",
+            "7:19: there is no line \"299\"; expected a configured line",
+        ),
+        (
+            "[hunt_groups.260]\nmembers = [\"260\"]\n",
+            "7:12: there is no line \"260\"; expected a configured line",
+        ),
+        (
+            "[hunt_groups.260]\nmembers = [\"201\"]\non_no_answer = \"999\"\n",
+            &format!("8:16: nothing has the number \"999\"; {destination}"),
+        ),
+        (
+            "[hunt_groups.260]\nmembers = [\"201\"]\non_no_answer = \"260\"\n",
+            "8:16: hunt_groups.260.on_no_answer leads back to itself; expected another number",
+        ),
+        (
+            "[queues.q]\nnumber = \"600\"\ngroups = [\"helpdesk\"]\n[agent_groups.help_desk]\n",
+            "8:11: there is no agent group \"helpdesk\"; expected a configured agent group; did you mean \"help_desk\"?",
+        ),
+        (
+            "[queues.q]\nnumber = \"600\"\ngroups = [\"a\"]\nmax_wait = \"9s\"\non_max_wait = \"777\"\n[agent_groups.a]\n",
+            &format!("10:15: nothing has the number \"777\"; {destination}"),
+        ),
+        (
+            "[queues.q]\nnumber = \"600\"\ngroups = [\"a\"]\non_max_wait = \"201\"\n[agent_groups.a]\n",
+            "9:15: queues.q.on_max_wait has no effect; expected max_wait beside it",
+        ),
+        (
+            "[queues.q]\nnumber = \"600\"\n[agent_groups.a]\n",
+            "6:1: queues.q.groups is missing; expected a list of agent groups",
+        ),
+        (
+            "[agents.jane]\npassword = \"1\"\ngroups = [\"a\"]\nline = \"301\"\n[agent_groups.a]\n",
+            "9:8: there is no line \"301\"; expected a configured line; did you mean \"201\"?",
+        ),
+        (
+            "[park.lots.m]\nnumber = \"700\"\nslots = \"701-702\"\non_timeout = \"recal\"\n",
+            &format!(
+                "9:14: nothing has the number \"recal\"; {destination}; did you mean \"recall\"?"
+            ),
+        ),
+        (
+            "[[routes]]\npattern = \"^0\"\ntrunk = \"carier\"\n[trunks.carrier]\npeer = \"sip:192.0.2.1\"\n",
+            "8:9: there is no trunk \"carier\"; expected a configured trunk; did you mean \"carrier\"?",
+        ),
+    ]);
+}
+
+#[test]
+fn a_destination_may_be_anything_that_can_be_called() {
+    for target in ["201", "700", "702", "01234"] {
+        let text = format!(
+            "[hunt_groups.260]\nmembers = [\"201\"]\non_no_answer = \"{target}\"\n\
+             [park.lots.m]\nnumber = \"700\"\nslots = \"701-702\"\n\
+             [[routes]]\npattern = \"^0\"\ntrunk = \"t\"\n[trunks.t]\npeer = \"sip:192.0.2.1\"\n"
+        );
+        assert_eq!(more(&text), Vec::<String>::new(), "{target}");
+    }
+}
+
+#[test]
+fn two_things_with_one_number_are_a_fault() {
+    let owned = "expected a number of its own";
+    let lot = "[park.lots.m]\nnumber = \"700\"\nslots = ";
+    assert_each(&[
+        (
+            "[shared_lines.201]\nmembers = [\"202\"]\n",
+            &format!("6:15: shared line 201 has the number 201 of line 201 in line 2; {owned}"),
+        ),
+        (
+            "[hunt_groups.202]\nmembers = [\"201\"]\n",
+            &format!("6:14: hunt group 202 has the number 202 of line 202 in line 4; {owned}"),
+        ),
+        (
+            "[queues.q]\nnumber = \"201\"\ngroups = [\"a\"]\n[agent_groups.a]\n",
+            &format!("7:10: queue \"q\" has the number 201 of line 201 in line 2; {owned}"),
+        ),
+        (
+            "[conference.rooms.201]\n",
+            &format!("6:19: conference room 201 has the number 201 of line 201 in line 2; {owned}"),
+        ),
+        (
+            &format!("{lot}\"701-702\"\n[conference.rooms.700]\n"),
+            &format!(
+                "9:19: conference room 700 has the number 700 of park lot \"m\" in line 7; {owned}"
+            ),
+        ),
+        (
+            &format!("{lot}\"200-201\"\n"),
+            "8:9: the slots contain the number 201 of line 201 in line 2; expected slots that nothing else has",
+        ),
+        (
+            &format!("{lot}\"700-720\"\n"),
+            "8:9: the slots contain the number 700 of park lot \"m\" in line 7; expected slots that nothing else has",
+        ),
+        (
+            &format!("{lot}\"701-720\"\n[park.lots.n]\nnumber = \"730\"\nslots = \"720-725\"\n"),
+            "11:9: the slots overlap those of park lot \"m\"; expected slots of its own",
+        ),
+        (
+            &format!("{lot}\"720-701\"\n"),
+            "8:9: \"720-701\" is no range of slots; expected a range of numbers with the same count of digits, such as \"701-720\"",
+        ),
+        (&format!("{lot}\"1001-9999\"\n"), "8:9: 8999 slots are too many; expected at most 1000"),
+        (
+            "[pickup_groups.a]\nid = \"1\"\n[pickup_groups.b]\nid = \"1\"\n",
+            "9:6: pickup group \"a\" already has the id 1; expected an id of its own",
+        ),
+        (
+            "[hunt_groups.260]\nmembers = [\"201\", \"201\"]\n",
+            "7:19: \"201\" is listed twice; expected each name once",
+        ),
+        (
+            "[lines.\"2 03\"]\npassword = \"x\"\n",
+            "6:8: \"2 03\" cannot be dialled; expected 1 to 32 letters, digits, \"*\", \"#\", \"+\", \"-\", \"_\" or \".\"",
+        ),
+    ]);
+}
+
+#[test]
+fn a_feature_code_that_hides_something_is_a_fault() {
+    assert_each(&[
+        (
+            "[feature_codes]\ndnd_set = \"*7\"\npickup_held = \"*7\"\n",
+            "7:11: dnd_set has the code *7 of pickup_held; expected a code of its own",
+        ),
+        (
+            "[feature_codes]\ndnd_set = \"201\"\n",
+            "7:11: the code 201 hides the number 201 of line 201; expected a code that begins no number",
+        ),
+        (
+            "[feature_codes]\npickup_directed = \"20\"\n",
+            "7:19: the code 20 hides the number 201 of line 201; expected a code that begins no number",
+        ),
+        (
+            "[park.lots.m]\nnumber = \"700\"\nslots = \"711-712\"\n[feature_codes]\npickup_group = \"71\"\n",
+            "10:16: the code 71 hides the number 711 of a slot of park lot \"m\"; expected a code that begins no number",
+        ),
+        (
+            "[pickup_groups.a]\nid = \"6\"\n[feature_codes]\npickup_group = \"*8\"\ncompletion_cancel = \"*86\"\n",
+            "10:21: completion_cancel hides *86, which pickup_group needs for 6; expected a code that nothing else begins with",
+        ),
+        (
+            "[feature_codes]\necho_test = \"star43\"\n",
+            "7:13: \"star43\" is no feature code; expected 1 to 16 of the digits 0 to 9, \"*\" and \"#\"",
+        ),
+    ]);
+    // A code without argument may begin a number.
+    assert_eq!(more("[feature_codes]\ndnd_set = \"20\"\n"), Vec::<String>::new());
+}
+
+#[test]
+fn feature_codes_are_found_exact_first_then_longest() {
+    let codes = parse(OFFICE, "office.toml").unwrap().feature_codes;
+    for (dialled, found) in [
+        ("*8", Some((FeatureCode::PickupGroup, ""))),
+        ("*810", Some((FeatureCode::PickupGroup, "10"))),
+        ("*86", Some((FeatureCode::CompletionCancel, ""))),
+        ("**201", Some((FeatureCode::PickupDirected, "201"))),
+        ("*72206", Some((FeatureCode::ForwardAllSet, "206"))),
+        ("*7", Some((FeatureCode::PickupHeld, ""))),
+        ("*73", Some((FeatureCode::ForwardAllCancel, ""))),
+        ("*731", None),
+        ("201", None),
+        ("", None),
+    ] {
+        assert_eq!(codes.find(dialled), found, "{dialled}");
+    }
+}
+
+#[test]
+fn a_faulty_trunk_or_route_is_a_fault() {
+    let peer = "expected a SIP URI such as \"sip:carrier.example:5060\"";
+    let trunk = "[trunks.t]\npeer = \"sip:192.0.2.1\"\n";
+    assert_each(&[
+        ("[trunks.t]\n", &format!("6:1: trunks.t.peer is missing; {peer}")),
+        (
+            "[trunks.t]\npeer = \"192.0.2.1:5060\"\n",
+            &format!(
+                "7:8: \"192.0.2.1:5060\" is no address of a peer: it does not begin with sip: or sips:; {peer}"
+            ),
+        ),
+        (
+            "[trunks.t]\npeer = \"sip:me@host\"\n",
+            &format!(
+                "7:8: \"sip:me@host\" is no address of a peer: it has a user part; use username; {peer}"
+            ),
+        ),
+        (
+            "[trunks.t]\npeer = \"sip:host:0\"\n",
+            &format!(
+                "7:8: \"sip:host:0\" is no address of a peer: its port is not 1 to 65535; {peer}"
+            ),
+        ),
+        (
+            "[trunks.t]\npeer = \"sips:host;transport=udp\"\n",
+            &format!(
+                "7:8: \"sips:host;transport=udp\" is no address of a peer: sips needs TLS; {peer}"
+            ),
+        ),
+        (
+            &format!("{trunk}register = true\n"),
+            "6:1: trunks.t.username is missing; expected the name to register with",
+        ),
+        (
+            &format!("{trunk}password = \"x\"\n"),
+            "8:12: a password without a user name; expected username beside it",
+        ),
+        (
+            &format!("{trunk}channels = 0\n"),
+            "8:12: trunks.t.channels is 0; expected a whole number from 1 to 100000",
+        ),
+        (
+            &format!("{trunk}[[routes]]\npattern = \"^0([0-9]+\"\ntrunk = \"t\"\n"),
+            "9:11: \"^0([0-9]+\" is no regular expression: unclosed group; expected a regular expression of dialled digits",
+        ),
+        (
+            &format!(
+                "{trunk}[[routes]]\npattern = \"^0(?<number>.*)$\"\ntrunk = \"t\"\ndial = \"$nubmer\"\n"
+            ),
+            "11:8: the pattern has no group \"nubmer\"; expected $number; did you mean \"number\"?",
+        ),
+        (
+            &format!(
+                "{trunk}[[routes]]\npattern = \"^0(.*)$\"\ntrunk = \"t\"\ndial = \"00${{2}}\"\n"
+            ),
+            "11:8: the pattern has no group \"2\"; expected a group of the pattern, written (?<number>…)",
+        ),
+        (
+            &format!("{trunk}[[routes]]\ntrunk = \"t\"\n"),
+            "8:1: routes.0.pattern is missing; expected a regular expression of dialled digits",
+        ),
+        (
+            "[location]\ncountry_code = 0\n",
+            "7:16: location.country_code is 0; expected a whole number from 1 to 999",
+        ),
+        (
+            "[location]\ncountry_code = 1\narea_code = \"4x\"\n",
+            "8:13: \"4x\" is not dialled as a prefix; expected at most 8 digits",
+        ),
+    ]);
+}
+
+#[test]
+fn a_trunk_peer_is_taken_apart() {
+    for (uri, is_secure, host, port, transport) in [
+        ("sip:Carrier.Example", false, "carrier.example", None, None),
+        ("sip:192.0.2.1:5090;transport=TCP", false, "192.0.2.1", Some(5090), Some(Transport::Tcp)),
+        ("sips:[2001:db8::1]:5061", true, "2001:db8::1", Some(5061), None),
+    ] {
+        let text = format!("{BASE}[trunks.t]\npeer = \"{uri}\"\n");
+        let peer = parse(&text, "x").unwrap().trunks["t"].peer.clone();
+        assert_eq!(
+            (peer.is_secure, peer.host.as_str(), peer.port, peer.transport),
+            (is_secure, host, port, transport)
+        );
+        assert_eq!(peer.to_string(), uri);
+    }
+}
+
+#[test]
+fn a_name_must_be_printable() {
+    assert_each(&[
+        (
+            "name = \"\"\n",
+            "6:8: lines.202.name is no name; expected 1 to 100 characters on one line",
+        ),
+        (
+            "name = \"a\\nb\"\n",
+            "6:8: lines.202.name is no name; expected 1 to 100 characters on one line",
+        ),
+    ]);
+}
+
+#[test]
+fn every_fault_is_reported_at_once_in_the_order_of_the_lines() {
+    let text = "domain = \"x.test\"\n[sip]\nlisten = [\"udp:nowhere\"]\nlisen = 1\n[lines.201]\n\
+                password = \"\"\nring_timeout = \"soon\"\n[hunt_groups.260]\nmembers = [\"299\"]\n";
+    let places: Vec<_> =
+        parse(text, "x.toml").unwrap_err().iter().map(|fault| (fault.line, fault.column)).collect();
+    assert_eq!(places, [(3, 11), (4, 1), (6, 12), (7, 16), (9, 12)]);
+}
+
+#[test]
+fn broken_syntax_is_reported_with_the_other_faults_but_not_its_consequences() {
+    let text = "domain = \"x.test\"\n[registration]\nmin_expires = 5s\nmx = 1\n[hunt_groups.1]\nmembers = [\"299\"]\n";
+    let all = faults(text);
+    assert_eq!(all.len(), 2, "{all:#?}");
+    assert!(all[0].starts_with("3:1"), "{all:#?}");
+    assert!(all[1].starts_with("4:1: unknown setting \"mx\""), "{all:#?}");
+    let twice = faults("domain = \"a.test\"\ndomain = \"b.test\"\n");
+    assert_eq!(twice, ["2:1: duplicate key; expected TOML"]);
+}
+
+#[test]
+fn columns_are_counted_in_characters() {
+    assert_eq!(
+        more(
+            "name = \"Zoë\"\n[lines.203]\npassword = \"pä\" # ä\n[defaults]\nline = { \"ä\" = 1 }\n"
+        ),
+        [
+            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of max_calls, ring_cycle, ring_timeout"
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_fault() {
+    let faults = load("/nonexistent/office.toml").unwrap_err();
+    assert_eq!(
+        faults[0].to_string(),
+        "/nonexistent/office.toml:1:1: the file cannot be read: No such file or directory (os error 2); expected a configuration file"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.toml");
+    std::fs::write(&path, b"domain = \"x.test\"\n# \xff\n").unwrap();
+    let faults = load(&path).unwrap_err();
+    assert_eq!((faults.len(), faults[0].line, faults[0].column), (1, 2, 3));
+}
+
+#[test]
+fn relative_paths_start_at_the_folder_of_the_file() {
+    let config = parse(&format!("{BASE}[state]\npath = \"state.db\"\n"), "/etc/strowger/x.toml");
+    assert_eq!(config.unwrap().state.path, StatePath::File("/etc/strowger/state.db".into()));
+}
+
+#[test]
+fn no_cut_or_changed_file_makes_the_reader_panic() {
+    for end in (0..OFFICE.len()).step_by(5) {
+        if let Some(text) = OFFICE.get(..end) {
+            let _ = parse(text, "x.toml");
+        }
+    }
+    for at in (0..OFFICE.len()).step_by(11) {
+        if OFFICE.is_char_boundary(at) && OFFICE.is_char_boundary(at + 1) {
+            for replacement in ["\"", "[", "=", "\n", "9", "é"] {
+                let text = format!("{}{replacement}{}", &OFFICE[..at], &OFFICE[at + 1..]);
+                let _ = parse(&text, "x.toml");
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Lines and the addresses that several of them share.
+
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+/// `[lines.NUMBER]`: a phone's line, a TAPI line device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// What is dialled to reach it, its user name in SIP, its line name in TAPI.
+    pub number: String,
+    /// Shown to the other party; the number where the file gives none.
+    pub name: String,
+    /// For SIP digest authentication.
+    pub password: Secret,
+    /// Name of the pickup group it rings in and may pick up from.
+    pub pickup_group: Option<String>,
+    /// A call that rings longer counts as not answered; default 20 seconds.
+    pub ring_timeout: Duration,
+    /// What one ring of a forwarding's ring count lasts; default 5 seconds.
+    pub ring_cycle: Duration,
+    /// Calls its address can have at once, whatever their state but IDLE; default 4.
+    pub max_calls: u32,
+}
+
+/// `[defaults.line]`: settings of every line that does not have its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LineDefaults {
+    /// Default 20 seconds.
+    pub ring_timeout: Duration,
+    /// Default 5 seconds.
+    pub ring_cycle: Duration,
+    /// Default 4.
+    pub max_calls: u32,
+}
+
+impl Default for LineDefaults {
+    fn default() -> Self {
+        Self {
+            ring_timeout: Duration::from_secs(20),
+            ring_cycle: Duration::from_secs(5),
+            max_calls: 4,
+        }
+    }
+}
+
+/// `[shared_lines.NUMBER]`: one address on several phones (bridged, exclusive while active).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SharedLine {
+    /// What is dialled to reach it.
+    pub number: String,
+    /// Shown to the other party.
+    pub name: String,
+    /// Numbers of the lines that have it as a further address.
+    pub members: Vec<String>,
+    /// May others join an active call? Default no.
+    pub allow_join: bool,
+}

@@ -1,0 +1,191 @@
+//! Sections about the outside of the switch: listeners, media addresses, control interface, state.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+/// `[sip]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sip {
+    /// What the switch listens on, in the order of the file; at least one.
+    pub listen: Vec<Listen>,
+    /// What the switch offers as Session-Expires (RFC 4028); default 30 minutes.
+    pub session_expires: Duration,
+    /// The shortest session interval it accepts, its Min-SE; default and least 90 seconds.
+    pub min_session_expires: Duration,
+}
+
+/// One SIP listener, written `udp:127.0.0.1:5060`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listen {
+    /// What carries the messages.
+    pub transport: Transport,
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.transport, self.address)
+    }
+}
+
+/// What carries SIP messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Streams.
+    Tcp,
+    /// Streams under TLS.
+    Tls,
+    /// WebSocket (RFC 7118).
+    Ws,
+    /// WebSocket under TLS.
+    Wss,
+}
+
+impl Transport {
+    pub(crate) const ALL: [(&str, Self); 5] = [
+        ("udp", Self::Udp),
+        ("tcp", Self::Tcp),
+        ("tls", Self::Tls),
+        ("ws", Self::Ws),
+        ("wss", Self::Wss),
+    ];
+
+    /// The lower-case name, as in the `transport` parameter of a SIP URI.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// `[registration]` (RFC 3261 10.3).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    /// Shorter wishes are refused with 423 and Min-Expires; default 60 seconds.
+    pub min_expires: Duration,
+    /// What a phone gets that asks for nothing; default 300 seconds.
+    pub default_expires: Duration,
+    /// Longer wishes are cut to this; default 1 hour.
+    pub max_expires: Duration,
+    /// Most bindings of one line; one more is refused with 403; default 10.
+    pub max_contacts: usize,
+}
+
+/// `[media]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Media {
+    /// Bound by the relay, and advertised in SDP unless `public_address` says otherwise.
+    pub address: IpAddr,
+    /// Advertised instead of `address`, where a NAT stands between.
+    pub public_address: Option<IpAddr>,
+    /// Ports for RTP and RTCP; default 16384-32767.
+    pub ports: RangeInclusive<u16>,
+    /// Relay threads; default one for each core.
+    pub workers: usize,
+    /// A call whose media stops this long is ended; default 5 minutes.
+    pub timeout: Duration,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Api {
+    /// Where HTTP and `/tapi` listen; default 127.0.0.1:8080, port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who may use it.
+    pub tokens: Vec<Token>,
+    /// How long a broken application may come back and keep its handles; default 60 seconds.
+    pub resume_window: Duration,
+    /// Messages an application may be behind before it is closed with 1013; default 10000.
+    pub max_queued_messages: usize,
+}
+
+/// One bearer token, `[[api.tokens]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    /// Appears in logs and audit records; unique.
+    pub name: String,
+    /// What `Authorization: Bearer` must carry; unique.
+    pub secret: Secret,
+    /// What it allows; at least one.
+    pub scopes: BTreeSet<Scope>,
+    /// The lines it is limited to; `None` allows all.
+    pub lines: Option<BTreeSet<String>>,
+}
+
+impl Token {
+    /// Does it allow what `scope` stands for? `admin` allows everything.
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&Scope::Admin) || self.scopes.contains(&scope)
+    }
+
+    /// May it see and control this line?
+    pub fn allows_line(&self, number: &str) -> bool {
+        self.lines.as_ref().is_none_or(|lines| lines.contains(number))
+    }
+}
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Everything, including reload and drain.
+    Admin,
+    /// `/tapi`: be an application of its lines.
+    Tapi,
+    /// Read tables and events; change nothing.
+    Read,
+}
+
+impl Scope {
+    pub(crate) const ALL: [(&str, Self); 3] =
+        [("admin", Self::Admin), ("tapi", Self::Tapi), ("read", Self::Read)];
+
+    /// As written in the file.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The SQLite database; default in memory.
+    pub path: StatePath,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatePath {
+    /// `:memory:`: gone when the program ends.
+    Memory,
+    /// A file; a relative path starts at the folder of the configuration file.
+    File(PathBuf),
+}
+
+impl fmt::Display for StatePath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => formatter.write_str(":memory:"),
+            Self::File(path) => write!(formatter, "{}", path.display()),
+        }
+    }
+}
+
+/// `[switch]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Switch {
+    /// How long a stopping switch waits for its calls; default 10 minutes.
+    pub drain_timeout: Duration,
+}

@@ -1,0 +1,108 @@
+//! Trunks, the location, and the routes of dialled digits.
+
+use std::fmt;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::rim::Transport;
+use crate::secret::Secret;
+
+/// `[trunks.NAME]`: another switch or a carrier.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    /// The name in the file.
+    pub name: String,
+    /// Where its requests go and come from.
+    pub peer: Peer,
+    /// Our user name there.
+    pub username: Option<String>,
+    /// Our password there.
+    pub password: Option<Secret>,
+    /// Do we register there? Default no.
+    pub register: bool,
+    /// How long a registration there is asked for; default 1 hour.
+    pub register_expires: Duration,
+    /// Most calls at once; without it, no limit of its own.
+    pub channels: Option<usize>,
+}
+
+impl Trunk {
+    /// User name and password for the peer's challenges, where both are configured.
+    pub fn credentials(&self) -> Option<(&str, &str)> {
+        Some((self.username.as_deref()?, self.password.as_ref()?.expose()))
+    }
+}
+
+/// The SIP URI of a trunk's peer, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// As written.
+    pub uri: String,
+    /// `sips`: TLS on every hop.
+    pub is_secure: bool,
+    /// Host name or address; an IPv6 address without its brackets.
+    pub host: String,
+    /// The port, where given.
+    pub port: Option<u16>,
+    /// The `transport` parameter, where given.
+    pub transport: Option<Transport>,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.uri)
+    }
+}
+
+/// `[location]`: what lineTranslateAddress works from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Country calling code, 1 to 999.
+    pub country_code: u16,
+    /// Area code without prefix; may be empty.
+    pub area_code: String,
+    /// Dialled before an area code.
+    pub long_distance_prefix: String,
+    /// Dialled before a country code.
+    pub international_prefix: String,
+    /// Dialled for an outside line.
+    pub outside_line_prefix: String,
+}
+
+/// `[[routes]]`: dialled digits that leave through a trunk.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Compiled and bounded; `^` and `$` tie it to the ends of what was dialled.
+    pub(crate) regex: Regex,
+    /// Name of the trunk.
+    pub trunk: String,
+    /// What is sent to the trunk; `$name` and `${1}` stand for groups of the pattern.
+    pub dial: String,
+}
+
+impl Route {
+    /// The regular expression as written.
+    pub fn pattern(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    /// The number to send to the trunk, if the pattern matches what was dialled.
+    pub fn apply(&self, dialled: &str) -> Option<String> {
+        let captures = self.regex.captures(dialled)?;
+        let mut number = String::new();
+        captures.expand(&self.dial, &mut number);
+        Some(number)
+    }
+
+    /// Does the pattern match?
+    pub fn matches(&self, dialled: &str) -> bool {
+        self.regex.is_match(dialled)
+    }
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern() == other.pattern() && self.trunk == other.trunk && self.dial == other.dial
+    }
+}

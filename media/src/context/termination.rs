@@ -1,0 +1,147 @@
+//! What signalling says about a party's media end.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::codec::ToneCodec;
+use crate::dsp::tone::Tone;
+
+/// Most streams (m-lines) that one termination may have.
+pub const STREAMS_MAX: usize = 8;
+
+/// Names a termination. An id is never valid again after its Subtract.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TerminationId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+impl TerminationId {
+    /// Makes an id for a media plane of one's own (simulation, tests).
+    #[must_use]
+    pub fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
+}
+
+/// The local ports of one stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct StreamPorts {
+    /// Even port for RTP (or UDPTL).
+    pub rtp: u16,
+    /// The port after it, for RTCP when it is not multiplexed.
+    pub rtcp: u16,
+}
+
+/// What Add returns: one party's media end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Termination {
+    /// Its name in later commands.
+    pub id: TerminationId,
+    /// One entry for each stream asked for, in order.
+    pub streams: Vec<StreamPorts>,
+}
+
+/// What signalling agreed about one stream with its peer. Compiled into a plan by Modify.
+///
+/// The default is a stream that sends and receives RTP with any payload type, peer still unknown.
+///
+/// Source: RFC 3264 §5–8; RFC 3605 (`remote_rtcp`); RFC 5761 (`rtcp_mux`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamSpec {
+    /// Where the peer's SDP says it receives. `None`: unknown yet, or a hold by c=0.0.0.0.
+    pub remote: Option<SocketAddr>,
+    /// Where it receives RTCP, if the SDP says so; otherwise the port after `remote`.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// RTCP shares the RTP port.
+    pub rtcp_mux: bool,
+    /// The peer may send to us.
+    pub receive: bool,
+    /// We may send to the peer.
+    pub send: bool,
+    /// Payload types that the peer may send; empty means any.
+    pub accept: Vec<u8>,
+    /// A new offer/answer was made: the peer's real address may be learnt anew. A changed `remote`
+    /// implies it.
+    pub sdp_changed: bool,
+    /// False for UDPTL and other datagrams that are relayed as they are.
+    pub is_rtp: bool,
+    /// The peer's signalling address: besides the SDP's addresses the only one that media of a
+    /// peer behind NAT is accepted from.
+    pub peer: Option<IpAddr>,
+    /// Clock rates in Hz of dynamic payload types. Types not listed count as RFC 3551 says, or 8000.
+    pub clocks: Vec<(u8, u32)>,
+    /// The payload type of the peer's telephone-events, if digits shall be reported.
+    pub telephone_event: Option<u8>,
+}
+
+impl Default for StreamSpec {
+    fn default() -> Self {
+        Self {
+            remote: None,
+            remote_rtcp: None,
+            rtcp_mux: false,
+            receive: true,
+            send: true,
+            accept: Vec::new(),
+            sdp_changed: false,
+            is_rtp: true,
+            peer: None,
+            clocks: Vec::new(),
+            telephone_event: None,
+        }
+    }
+}
+
+/// Received payload type → sent payload type.
+///
+/// An empty map changes nothing. A filled one passes what it lists, comfort noise, and (only where
+/// the stream accepts any type) what it does not list.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PayloadMap(Vec<(u8, u8)>);
+
+impl PayloadMap {
+    /// The map that changes nothing.
+    #[must_use]
+    pub fn identity() -> Self {
+        Self::default()
+    }
+
+    /// The (received, sent) pairs.
+    #[must_use]
+    pub fn pairs(&self) -> &[(u8, u8)] {
+        &self.0
+    }
+}
+
+impl FromIterator<(u8, u8)> for PayloadMap {
+    fn from_iter<I: IntoIterator<Item = (u8, u8)>>(pairs: I) -> Self {
+        let known = pairs.into_iter().filter(|(from, to)| *from < 128 && *to < 128);
+        Self(known.take(128).collect())
+    }
+}
+
+impl From<Vec<(u8, u8)>> for PayloadMap {
+    fn from(pairs: Vec<(u8, u8)>) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+/// What a party hears instead of the stream it is connected to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Treatment {
+    /// The connected stream.
+    #[default]
+    None,
+    /// Digital silence, so that NAT bindings and jitter buffers stay alive.
+    Silence(ToneCodec),
+    /// A tone.
+    Tone(Tone, ToneCodec),
+}
+
+impl Treatment {
+    /// True if the connected stream is heard.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::None
+    }
+}

@@ -1,0 +1,168 @@
+//! The switch's side of the media plane: what it asks for and what it is told.
+//!
+//! Owns the vocabulary (terminations, stream specifications, treatments, statistics, notices) and
+//! the trait [`MediaPlane`]. Must not know signalling; knows no socket either. Names follow H.248:
+//! Add, Modify, Subtract are the commands, Notify is what comes back. Hop 5 of an application's
+//! lineHold.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+pub use crate::codec::ToneCodec;
+pub use crate::context::{
+    PayloadMap, STREAMS_MAX, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
+};
+pub use crate::dsp::tone::{Country, Tone};
+pub use crate::plan::statistics::{
+    DirectionStatistics, Dropped, StreamStatistics, TerminationStatistics,
+};
+
+/// How the media plane is set up; fixed for the life of the process.
+///
+/// `MediaConfig { address, ports, ..MediaConfig::default() }` is the usual way to write one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// The address that sockets are bound to, and that SDP advertises unless `public_address` is set.
+    pub address: IpAddr,
+    /// The address that SDP advertises when it differs from the bound one (static NAT).
+    pub public_address: Option<IpAddr>,
+    /// UDP ports that may be used. Pairs are an even port for RTP and the next one for RTCP.
+    pub ports: RangeInclusive<u16>,
+    /// Worker threads; 0 means one.
+    pub workers: usize,
+    /// A stream that should receive and hears nothing for so long is reported by [`Notify::Timeout`].
+    pub timeout: Duration,
+    /// How long a freed pair of ports rests before another call gets it.
+    pub quarantine: Duration,
+    /// Whose ringback, busy and congestion tones are played.
+    pub country: Country,
+}
+
+impl MediaConfig {
+    /// The address that belongs into SDP.
+    #[must_use]
+    pub fn advertised(&self) -> IpAddr {
+        self.public_address.unwrap_or(self.address)
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            public_address: None,
+            ports: 16_384..=32_767,
+            workers: 1,
+            timeout: Duration::from_secs(60),
+            quarantine: Duration::from_secs(30),
+            country: Country::Default,
+        }
+    }
+}
+
+/// What the media plane reports of its own accord.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Notify {
+    /// A stream that should receive heard nothing for [`MediaConfig::timeout`]. Reported once;
+    /// armed again by the next packet or Modify.
+    Timeout {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+    },
+    /// The peer's real address was learnt.
+    Latched {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// Where its media comes from and now goes to.
+        address: SocketAddr,
+    },
+    /// A telephone-event ended (RFC 4733). Repeated end packets are reported once.
+    Digit {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// `0`–`9`, `*`, `#`, `A`–`D`, or `!` for a hook flash.
+        digit: char,
+        /// How long it was pressed.
+        duration: Duration,
+    },
+}
+
+/// Why the media plane could not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// Every pair of the range is in use or resting.
+    #[error("no free pair of media ports")]
+    PortsExhausted,
+    /// The termination was subtracted or never existed.
+    #[error("no such termination")]
+    UnknownTermination,
+    /// More than [`STREAMS_MAX`] streams in one termination.
+    #[error("too many streams in one termination")]
+    TooManyStreams,
+    /// The port range holds no pair.
+    #[error("the media port range {0}-{1} holds no even port with a successor")]
+    PortRange(u16, u16),
+    /// The operating system refused a socket.
+    #[error("{operation} for media on {address}: {source}")]
+    Socket {
+        /// What was tried.
+        operation: &'static str,
+        /// For which address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A worker could not be started.
+    #[error("starting a media worker: {0}")]
+    Worker(std::io::Error),
+}
+
+/// The media plane as call control sees it. Commands take effect in order; none waits for packets.
+///
+/// Unknown or stale ids and stream indexes are ignored by commands that return nothing: the
+/// termination was subtracted, so nothing is left to be done.
+pub trait MediaPlane: Send {
+    /// Makes a termination of `streams` streams. Its sockets are bound when this returns.
+    ///
+    /// Source: H.248 Add. Errors: PortsExhausted, TooManyStreams, Socket.
+    fn add(&mut self, streams: usize) -> Result<Termination, MediaError>;
+
+    /// Adds a stream for an m-line that a later offer brought. Its index is the number of streams
+    /// before.
+    fn add_stream(&mut self, id: TerminationId) -> Result<StreamPorts, MediaError>;
+
+    /// Sets what signalling agreed. Source: H.248 Modify.
+    fn modify(&mut self, id: TerminationId, stream: usize, spec: StreamSpec);
+
+    /// Lets two streams hear each other; either leaves the one it was connected to before.
+    fn connect(
+        &mut self,
+        a: (TerminationId, usize),
+        b: (TerminationId, usize),
+        a_to_b: PayloadMap,
+        b_to_a: PayloadMap,
+    );
+
+    /// Ends what [`MediaPlane::connect`] began, for both sides.
+    fn disconnect(&mut self, id: TerminationId, stream: usize);
+
+    /// Says what the party hears instead of the connected stream; [`Treatment::None`] gives that back.
+    fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment);
+
+    /// Ends a termination and returns its last counters. Its ports rest, then serve again.
+    ///
+    /// Source: H.248 Subtract.
+    fn subtract(&mut self, id: TerminationId) -> TerminationStatistics;
+
+    /// Counters so far, without disturbing the worker. `None` for a stale id.
+    fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics>;
+}

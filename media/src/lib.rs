@@ -1,0 +1,31 @@
+//! RTP: relay, statistics, tones. The media plane of the switch.
+//!
+//! A **termination** sends and receives one party's media; streams of two terminations are
+//! connected so that they hear each other. Call control talks to [`MediaPlane`]; each command is
+//! compiled into a flat [`plan::ForwardPlan`] that a worker thread obeys packet by packet.
+//!
+//! ```text
+//! socket → relay::worker → plan::run (latch, statistics, rewrite) → socket
+//!             ▲ commands                      │ Notify
+//!          RelayControl ◀──── call control ◀──┘
+//! ```
+//!
+//! Without the feature `io` there is no socket, no thread and no clock in this crate.
+
+pub mod codec;
+pub mod context;
+pub mod control;
+pub mod dsp;
+pub mod plan;
+#[cfg(feature = "io")]
+pub mod relay;
+pub mod rtcp;
+pub mod rtp;
+
+pub use control::{
+    Country, DirectionStatistics, Dropped, MediaConfig, MediaError, MediaPlane, Notify, PayloadMap,
+    StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics,
+    Tone, ToneCodec, Treatment,
+};
+#[cfg(feature = "io")]
+pub use relay::{Relay, RelayControl};

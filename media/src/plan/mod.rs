@@ -1,0 +1,377 @@
+//! What to do with a packet of a stream: flat, immutable data, and the function that obeys it.
+//!
+//! Must not know why. Hops 4 and 5 of a packet's path: check, latch the source, count, rewrite.
+//! No lock, no allocation, no system call, no clock.
+
+mod address;
+pub mod latch;
+mod outlet;
+pub mod statistics;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use latch::{Judgement, Latch, LatchRules};
+pub use outlet::{Outlet, Stamp};
+pub use statistics::{DirectionCounters, DropReason};
+
+use crate::rtcp;
+use crate::rtp::{
+    COMFORT_NOISE, DigitDetector, Header, PACKET_MAX, PayloadSet, Reception, Seq, Ssrc,
+    header::payload,
+};
+
+/// Marks a payload type that the other side cannot be sent.
+pub const BLOCKED: u8 = 0xff;
+/// Payload types there are.
+pub const PAYLOADS: usize = 128;
+
+/// Which socket of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Component {
+    /// The even port.
+    Media,
+    /// The odd port.
+    Control,
+}
+
+/// A stream's handling, compiled from what signalling agreed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForwardPlan {
+    /// Names this stream as a source; never 0, never used again.
+    pub source: u32,
+    /// False: any datagram, relayed as it is.
+    pub is_rtp: bool,
+    /// RTCP may come to the media port.
+    pub is_muxed: bool,
+    /// The peer may send to us.
+    pub is_receiving: bool,
+    /// We may send to the peer.
+    pub is_sending: bool,
+    /// Silence of the peer is worth a notice.
+    pub is_watched: bool,
+    /// Payload types the peer may send; empty means any.
+    pub accept: PayloadSet,
+    /// The payload type of telephone-events whose digits are reported.
+    pub telephone_event: Option<u8>,
+    /// Received payload type → sent one, or [`BLOCKED`].
+    pub payloads: [u8; PAYLOADS],
+    /// Clock rates by received payload type.
+    pub clocks_hz: [u32; PAYLOADS],
+    /// Whom to believe.
+    pub rules: LatchRules,
+}
+
+impl ForwardPlan {
+    fn sent_payload(&self, received: u8) -> Option<u8> {
+        let sent = self.payloads.get(usize::from(received)).copied()?;
+        (sent != BLOCKED).then_some(sent)
+    }
+
+    fn clock_hz(&self, payload: u8) -> u32 {
+        self.clocks_hz.get(usize::from(payload)).copied().unwrap_or_default()
+    }
+
+    fn accepts(&self, payload: u8) -> bool {
+        self.accept.is_empty() || self.accept.contains(payload) || payload == COMFORT_NOISE
+    }
+}
+
+/// What a stream remembers of its peer's packets; owned by one worker.
+#[derive(Clone, Debug, Default)]
+pub struct Ingress {
+    media: Latch,
+    control: Latch,
+    reception: Reception,
+    digits: DigitDetector,
+    /// When the last accepted packet came.
+    pub last_us: u64,
+}
+
+impl Ingress {
+    /// Lets the peer's addresses be learnt anew.
+    pub fn reopen(&mut self) {
+        self.media.reopen();
+        self.control.reopen();
+    }
+}
+
+/// The two ends of a packet's way.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'a> {
+    /// The stream that the packet came to.
+    pub own: &'a Outlet,
+    /// The stream that it goes out of, if any is connected.
+    pub sink: Option<&'a Outlet>,
+}
+
+/// A packet that came.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// Its octets; rewritten in place.
+    pub packet: &'a mut [u8],
+    /// Its source.
+    pub from: SocketAddr,
+    /// The socket it came to.
+    pub component: Component,
+    /// When.
+    pub now_us: u64,
+}
+
+/// What becomes of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Goes out of the connected stream.
+    Send {
+        /// To this address.
+        to: SocketAddr,
+        /// From this socket.
+        component: Component,
+        /// With so many of its octets.
+        length: usize,
+        /// True for RTCP.
+        is_rtcp: bool,
+    },
+    /// Accepted, but nobody hears it.
+    Keep,
+    /// Not the peer's, or not for the other side; counted.
+    Drop(DropReason),
+}
+
+/// What a packet revealed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// The peer's media address.
+    Latched(SocketAddr),
+    /// A digit, and how long it was pressed.
+    Digit(char, Duration),
+}
+
+/// The result of [`run`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// What to do.
+    pub verdict: Verdict,
+    /// What to tell.
+    pub finding: Option<Finding>,
+}
+
+/// Obeys the plan for one packet: checks it, learns from it, counts it, rewrites it.
+pub fn run(plan: &ForwardPlan, ingress: &mut Ingress, ends: Ends<'_>, arrival: Arrival<'_>) -> Outcome {
+    let mut finding = None;
+    let verdict = match step(plan, ingress, ends, arrival, &mut finding) {
+        Ok(verdict) => verdict,
+        Err(reason) => {
+            ends.own.received.count_drop(reason);
+            Verdict::Drop(reason)
+        }
+    };
+    Outcome { verdict, finding }
+}
+
+fn step(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    ends: Ends<'_>,
+    arrival: Arrival<'_>,
+    finding: &mut Option<Finding>,
+) -> Result<Verdict, DropReason> {
+    let latch = match arrival.component {
+        Component::Media => &ingress.media,
+        Component::Control => &ingress.control,
+    };
+    if latch.is_foreign(arrival.from, arrival.now_us) {
+        return Err(DropReason::Source);
+    }
+    if arrival.packet.is_empty() || arrival.packet.len() > PACKET_MAX {
+        return Err(DropReason::Malformed);
+    }
+    match arrival.component {
+        Component::Control if plan.is_rtp => on_rtcp(plan, ingress, ends, arrival),
+        Component::Control => Err(DropReason::Malformed),
+        Component::Media if !plan.is_rtp => on_datagram(plan, ingress, ends, &arrival, finding),
+        Component::Media if rtcp::is_rtcp(arrival.packet) => {
+            if plan.is_muxed {
+                on_rtcp(plan, ingress, ends, arrival)
+            } else {
+                Err(DropReason::Malformed)
+            }
+        }
+        Component::Media => on_rtp(plan, ingress, ends, arrival, finding),
+    }
+}
+
+fn on_rtp(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    ends: Ends<'_>,
+    arrival: Arrival<'_>,
+    finding: &mut Option<Finding>,
+) -> Result<Verdict, DropReason> {
+    let header = Header::read(arrival.packet).ok_or(DropReason::Malformed)?;
+    if !plan.accepts(header.payload) {
+        return Err(DropReason::Payload);
+    }
+    let stream = Some((header.ssrc, header.sequence));
+    learn_media(plan, ingress, ends.own, &arrival, stream, finding)?;
+    if !plan.is_receiving {
+        return Err(DropReason::Direction);
+    }
+    let clock_hz = plan.clock_hz(header.payload);
+    count(ingress, ends.own, &header, &arrival, clock_hz);
+    if plan.telephone_event == Some(header.payload) {
+        let event = payload(arrival.packet).unwrap_or_default();
+        if let Some((digit, ticks)) = ingress.digits.on_packet(&header, event) {
+            let us = u64::from(ticks) * 1_000_000 / u64::from(clock_hz.max(1));
+            *finding = Some(Finding::Digit(digit, Duration::from_micros(us)));
+        }
+    }
+    let Some(sink) = ends.sink else { return Ok(Verdict::Keep) };
+    if !sink.is_listening() {
+        return Ok(held_back(sink, DropReason::Direction));
+    }
+    let Some(sent_payload) = plan.sent_payload(header.payload) else {
+        return Ok(held_back(sink, DropReason::Payload));
+    };
+    let Some(to) = sink.media_remote() else {
+        return Ok(held_back(sink, DropReason::Undeliverable));
+    };
+    let source = plan.source;
+    let stamp = Stamp { source, payload: sent_payload, clock_hz, now_us: arrival.now_us };
+    sink.stamp(arrival.packet, &header, stamp);
+    let length = arrival.packet.len();
+    Ok(Verdict::Send { to, component: Component::Media, length, is_rtcp: false })
+}
+
+/// UDPTL and the like: nothing is known about the octets.
+fn on_datagram(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    ends: Ends<'_>,
+    arrival: &Arrival<'_>,
+    finding: &mut Option<Finding>,
+) -> Result<Verdict, DropReason> {
+    learn_media(plan, ingress, ends.own, arrival, None, finding)?;
+    if !plan.is_receiving {
+        return Err(DropReason::Direction);
+    }
+    let length = arrival.packet.len();
+    ends.own.received.count(length);
+    ingress.last_us = arrival.now_us;
+    let Some(sink) = ends.sink else { return Ok(Verdict::Keep) };
+    if !sink.is_listening() {
+        return Ok(held_back(sink, DropReason::Direction));
+    }
+    let Some(to) = sink.media_remote() else {
+        return Ok(held_back(sink, DropReason::Undeliverable));
+    };
+    Ok(Verdict::Send { to, component: Component::Media, length, is_rtcp: false })
+}
+
+/// RTCP flows in both directions whatever the direction attribute says (RFC 3264 §5.1).
+fn on_rtcp(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    ends: Ends<'_>,
+    arrival: Arrival<'_>,
+) -> Result<Verdict, DropReason> {
+    if !rtcp::is_well_formed(arrival.packet) {
+        return Err(DropReason::Malformed);
+    }
+    learn_control(plan, ingress, ends.own, &arrival)?;
+    ends.own.received.count_rtcp();
+    for block in rtcp::read_blocks(arrival.packet) {
+        ends.own.on_report(&block, arrival.now_us);
+    }
+    let Some(sink) = ends.sink else { return Ok(Verdict::Keep) };
+    let sender = sink.sender_map(plan.source);
+    if sender.is_none() && !sink.is_fresh() {
+        // The other side hears somebody else at the moment; this is about no stream it knows.
+        return Ok(Verdict::Keep);
+    }
+    let component = if sink.is_muxed() { Component::Media } else { Component::Control };
+    let remote = if sink.is_muxed() { sink.media_remote() } else { sink.control_remote() };
+    let Some(to) = remote else {
+        return Ok(held_back(sink, DropReason::Undeliverable));
+    };
+    if let Some(report) = rtcp::read_sender_report(arrival.packet) {
+        sink.on_sender_report(report.ntp_middle, arrival.now_us);
+    }
+    let report = ends.own.report_map();
+    let length = rtcp::translate(arrival.packet, sender, report);
+    if length == 0 {
+        return Ok(Verdict::Keep);
+    }
+    Ok(Verdict::Send { to, component, length, is_rtcp: true })
+}
+
+fn learn_media(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    own: &Outlet,
+    arrival: &Arrival<'_>,
+    stream: Option<(Ssrc, Seq)>,
+    finding: &mut Option<Finding>,
+) -> Result<(), DropReason> {
+    let rules = &plan.rules;
+    match ingress.media.judge(rules, rules.remote, arrival.from, stream, arrival.now_us) {
+        Judgement::Foreign => return Err(DropReason::Source),
+        Judgement::Known => {}
+        Judgement::Latched => {
+            own.set_media(Some(arrival.from));
+            // A peer whose media moved has moved its RTCP as well.
+            ingress.control.reopen();
+            *finding = Some(Finding::Latched(arrival.from));
+        }
+    }
+    Ok(())
+}
+
+fn learn_control(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    own: &Outlet,
+    arrival: &Arrival<'_>,
+) -> Result<(), DropReason> {
+    let rules = &plan.rules;
+    if arrival.component == Component::Media {
+        // Multiplexed: the media's lock is the only one, and RTCP alone does not open it.
+        let is_peer = own.media_remote() == Some(arrival.from);
+        return if is_peer { Ok(()) } else { Err(DropReason::Source) };
+    }
+    let exact = rules.remote_rtcp.or_else(|| rules.remote.map(next_port));
+    match ingress.control.judge(rules, exact, arrival.from, None, arrival.now_us) {
+        Judgement::Foreign => return Err(DropReason::Source),
+        Judgement::Known => {}
+        Judgement::Latched => own.set_control(Some(arrival.from)),
+    }
+    Ok(())
+}
+
+/// The port after media's: where RTCP goes when nothing else was said (RFC 3550 §11).
+#[must_use]
+pub fn next_port(media: SocketAddr) -> SocketAddr {
+    SocketAddr::new(media.ip(), media.port().saturating_add(1))
+}
+
+fn count(
+    ingress: &mut Ingress,
+    own: &Outlet,
+    header: &Header,
+    arrival: &Arrival<'_>,
+    clock_hz: u32,
+) {
+    ingress.last_us = arrival.now_us;
+    ingress.reception.on_packet(header, arrival.now_us, clock_hz);
+    own.received.count(arrival.packet.len());
+    own.received.report(ingress.reception.lost(), u64::from(ingress.reception.jitter_ms()));
+    own.received.set_late(ingress.reception.late());
+}
+
+fn held_back(sink: &Outlet, reason: DropReason) -> Verdict {
+    sink.sent.count_drop(reason);
+    Verdict::Drop(reason)
+}
+
+#[cfg(test)]
+mod tests;

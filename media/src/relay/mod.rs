@@ -1,0 +1,313 @@
+//! The only I/O of the crate: port pairs, worker threads, and the control of both.
+//!
+//! Must not know contexts beyond their plans. Sockets are pinned to a worker; commands reach it by
+//! a bounded queue and an eventfd; counters and addresses are read without asking it.
+
+mod batch;
+mod port;
+mod sys;
+mod worker;
+
+use std::hash::{BuildHasher, RandomState};
+use std::os::unix::thread::JoinHandleExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use self::port::{PortPair, Reserve};
+use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
+use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Signal, Worker};
+use crate::context::{Board, Key, Player, STREAMS_MAX, compile};
+use crate::control::{
+    MediaConfig, MediaError, MediaPlane, Notify, PayloadMap, StreamPorts, StreamSpec, Termination,
+    TerminationId, TerminationStatistics, Treatment,
+};
+use crate::plan::Outlet;
+
+/// Notices that may wait for call control; more are lost and counted.
+const NOTICES_MAX: usize = 8_192;
+
+/// The relay. Started once; [`RelayControl`] is its handle.
+#[derive(Debug)]
+pub struct Relay;
+
+impl Relay {
+    /// Binds the first ports and starts the workers.
+    ///
+    /// Errors: PortRange, Socket (the address is not ours, or descriptors are short), Worker.
+    pub fn start(config: MediaConfig) -> Result<(RelayControl, Receiver<Notify>), MediaError> {
+        raise_descriptor_limit();
+        let clock = Clock::start();
+        let (notices, receiver) = sync_channel(NOTICES_MAX);
+        let count = config.workers.max(1);
+        let mut random = random();
+        let reserve =
+            Reserve::new(config.address, &config.ports, count, config.quarantine, &mut random)?;
+        let workers = (0..count)
+            .map(|index| Thread::start(index, clock, notices.clone(), config.timeout))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(MediaError::Worker)?;
+        let control = RelayControl {
+            config,
+            clock,
+            workers,
+            reserve,
+            board: Board::default(),
+            life: 0,
+            ssrc: random() & 0xffff_ffff,
+            exhausted: 0,
+        };
+        Ok((control, receiver))
+    }
+}
+
+/// Call control's handle of the relay: carries out [`MediaPlane`] by commands to the workers.
+///
+/// No method waits for packets. Should a worker be thousands of commands behind, the caller waits
+/// until it has taken one: commands are never lost. Dropping the handle stops the workers.
+pub struct RelayControl {
+    config: MediaConfig,
+    clock: Clock,
+    workers: Vec<Thread>,
+    reserve: Reserve,
+    board: Board<Arc<Bound>>,
+    life: u32,
+    ssrc: u64,
+    exhausted: u64,
+}
+
+struct Thread {
+    commands: SyncSender<Command>,
+    signal: Arc<Signal>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    fn start(
+        index: usize,
+        clock: Clock,
+        notices: SyncSender<Notify>,
+        timeout: Duration,
+    ) -> std::io::Result<Self> {
+        let (commands, queue) = sync_channel(COMMANDS_MAX);
+        let signal = Arc::new(Signal {
+            waker: Waker::new()?,
+            is_awake: AtomicBool::new(false),
+            notices_lost: AtomicU64::new(0),
+        });
+        let worker = Worker::new(clock, queue, notices, Arc::clone(&signal), timeout)?;
+        let name = format!("media-{index}");
+        let handle = Builder::new().name(name).spawn(move || worker.run())?;
+        Ok(Self { commands, signal, handle: Some(handle) })
+    }
+
+    fn tell(&self, command: Command) {
+        // It fails only after the worker ended, which ends with the relay alone.
+        if self.commands.send(command).is_ok() && !self.signal.is_awake.swap(true, Ordering::SeqCst)
+        {
+            self.signal.waker.wake();
+        }
+    }
+}
+
+impl RelayControl {
+    /// How this relay was set up.
+    #[must_use]
+    pub fn config(&self) -> &MediaConfig {
+        &self.config
+    }
+
+    /// How many streams could still be added, ports at rest included.
+    #[must_use]
+    pub fn ports_free(&self) -> usize {
+        self.reserve.len()
+    }
+
+    /// How often an Add failed because no port was free.
+    #[must_use]
+    pub fn ports_exhausted(&self) -> u64 {
+        self.exhausted
+    }
+
+    /// How many terminations there are.
+    #[must_use]
+    pub fn terminations(&self) -> usize {
+        self.board.len()
+    }
+
+    /// Notices that were lost because nobody took them.
+    #[must_use]
+    pub fn notices_lost(&self) -> u64 {
+        self.workers.iter().map(|thread| thread.signal.notices_lost.load(Ordering::Relaxed)).sum()
+    }
+
+    /// CPU time that all workers used so far.
+    #[must_use]
+    pub fn cpu_time(&self) -> Duration {
+        let handles = self.workers.iter().filter_map(|thread| thread.handle.as_ref());
+        handles.filter_map(|handle| thread_cpu_time(handle.as_pthread_t())).sum()
+    }
+
+    fn take_pair(&mut self) -> Result<Arc<PortPair>, MediaError> {
+        let pair = self.reserve.take(self.clock.now_us());
+        if matches!(pair, Err(MediaError::PortsExhausted)) {
+            self.exhausted += 1;
+        }
+        pair
+    }
+
+    /// Gives a pair to a new stream and tells its worker.
+    fn open(&mut self, id: TerminationId, pair: Arc<PortPair>) -> Option<StreamPorts> {
+        let index = self.board.streams(id)?.len();
+        let ports = pair.ports;
+        self.life = self.life.wrapping_add(1);
+        let bound =
+            Arc::new(Bound { outlet: Outlet::default(), pair, life: self.life, key: (id, index) });
+        let key = self.board.push(id, ports, Arc::clone(&bound))?;
+        let plan = Box::new(compile(self.board.stream(key)?));
+        self.tell(&bound, Command::Open(Arc::clone(&bound), plan));
+        Some(ports)
+    }
+
+    /// Compiles a stream's plan anew and hands it to its worker.
+    fn refresh(&self, key: Key, learns_anew: bool) {
+        let Some(stream) = self.board.stream(key) else { return };
+        let sink = stream.link.as_ref().and_then(|link| self.board.stream(link.other));
+        let set = Command::Set {
+            bound: Arc::clone(&stream.handle),
+            plan: Box::new(compile(stream)),
+            sink: sink.map(|sink| Arc::clone(&sink.handle)),
+            learns_anew,
+        };
+        self.tell(&stream.handle, set);
+    }
+
+    fn tell(&self, bound: &Bound, command: Command) {
+        if let Some(thread) = self.workers.get(bound.pair.worker) {
+            thread.tell(command);
+        }
+    }
+}
+
+impl MediaPlane for RelayControl {
+    fn add(&mut self, streams: usize) -> Result<Termination, MediaError> {
+        if streams > STREAMS_MAX {
+            return Err(MediaError::TooManyStreams);
+        }
+        let mut pairs = Vec::with_capacity(streams);
+        for _ in 0..streams {
+            match self.take_pair() {
+                Ok(pair) => pairs.push(pair),
+                Err(error) => {
+                    pairs.into_iter().for_each(|pair| self.reserve.give_back_unused(pair));
+                    return Err(error);
+                }
+            }
+        }
+        let id = self.board.insert();
+        let streams = pairs.into_iter().filter_map(|pair| self.open(id, pair)).collect();
+        Ok(Termination { id, streams })
+    }
+
+    fn add_stream(&mut self, id: TerminationId) -> Result<StreamPorts, MediaError> {
+        let streams = self.board.streams(id).ok_or(MediaError::UnknownTermination)?;
+        if streams.len() >= STREAMS_MAX {
+            return Err(MediaError::TooManyStreams);
+        }
+        let pair = self.take_pair()?;
+        self.open(id, pair).ok_or(MediaError::UnknownTermination)
+    }
+
+    fn modify(&mut self, id: TerminationId, stream: usize, spec: StreamSpec) {
+        let Some(entry) = self.board.stream_mut((id, stream)) else { return };
+        let learns_anew = spec.sdp_changed || spec.peer != entry.spec.peer;
+        entry.spec = spec;
+        self.refresh((id, stream), learns_anew);
+    }
+
+    fn connect(
+        &mut self,
+        a: (TerminationId, usize),
+        b: (TerminationId, usize),
+        a_to_b: PayloadMap,
+        b_to_a: PayloadMap,
+    ) {
+        let left = self.board.link(a, b, a_to_b, b_to_a);
+        // Those who lost their party stop first, so that nobody hears two.
+        left.into_iter().flatten().for_each(|key| self.refresh(key, false));
+        self.refresh(a, false);
+        self.refresh(b, false);
+    }
+
+    fn disconnect(&mut self, id: TerminationId, stream: usize) {
+        if let Some(other) = self.board.unlink((id, stream)) {
+            self.refresh(other, false);
+            self.refresh((id, stream), false);
+        }
+    }
+
+    fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment) {
+        let Some(entry) = self.board.stream_mut((id, stream)) else { return };
+        if entry.treatment == treatment {
+            return;
+        }
+        entry.treatment = treatment;
+        let bound = Arc::clone(&entry.handle);
+        // Weyl sequence from a random start: distinct and not foreseeable from outside.
+        self.ssrc = self.ssrc.wrapping_add(0x9e37_79b9) & 0xffff_ffff;
+        let ssrc = u32::try_from(self.ssrc).unwrap_or_default();
+        let player = Player::new(treatment, self.config.country, ssrc).map(Box::new);
+        self.tell(&bound, Command::Treat { bound: Arc::clone(&bound), player });
+        self.refresh((id, stream), false);
+    }
+
+    fn subtract(&mut self, id: TerminationId) -> TerminationStatistics {
+        let count = self.board.streams(id).map_or(0, <[_]>::len);
+        for index in 0..count {
+            self.disconnect(id, index);
+        }
+        let streams = self.board.remove(id).unwrap_or_default();
+        let now_us = self.clock.now_us();
+        let statistics = streams.iter().map(|stream| stream.handle.outlet.statistics()).collect();
+        for stream in streams {
+            let bound = stream.handle;
+            self.tell(&bound, Command::Close(Arc::clone(&bound)));
+            self.reserve.give_back(Arc::clone(&bound.pair), now_us);
+        }
+        TerminationStatistics { streams: statistics }
+    }
+
+    fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics> {
+        let streams = self.board.streams(id)?;
+        let streams = streams.iter().map(|stream| stream.handle.outlet.statistics()).collect();
+        Some(TerminationStatistics { streams })
+    }
+}
+
+impl Drop for RelayControl {
+    fn drop(&mut self) {
+        for thread in &self.workers {
+            thread.tell(Command::Stop);
+        }
+        for thread in &mut self.workers {
+            if let Some(handle) = thread.handle.take() {
+                // A worker that panicked has said so on standard error already.
+                let _ = handle.join();
+            }
+        }
+    }
+}
+
+/// Unpredictable numbers: splitmix64 from the keys that the system gave the standard library.
+fn random() -> impl FnMut() -> u64 {
+    let mut state = RandomState::new().hash_one(0u8);
+    move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+}

@@ -1,0 +1,244 @@
+//! Port pairs: bound ahead, given to streams, rested, given again.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::control::{MediaError, StreamPorts};
+use crate::plan::Component;
+
+/// Pairs bound before the first call.
+const RESERVE: usize = 32;
+/// Stale packets thrown away at one socket before it serves again.
+const STALE_MAX: usize = 1_024;
+/// Ports of other programs that one request steps over.
+const FOREIGN_MAX: usize = 64;
+/// DSCP EF in the TOS octet: voice.
+const TOS_MEDIA: u32 = 46 << 2;
+
+/// Two bound sockets. They stay with one worker and one place in its table for ever.
+#[derive(Debug)]
+pub(super) struct PortPair {
+    pub(super) worker: usize,
+    pub(super) slot: usize,
+    pub(super) ports: StreamPorts,
+    pub(super) is_v6: bool,
+    media: UdpSocket,
+    control: UdpSocket,
+}
+
+impl PortPair {
+    pub(super) fn fd(&self, component: Component) -> RawFd {
+        match component {
+            Component::Media => self.media.as_raw_fd(),
+            Component::Control => self.control.as_raw_fd(),
+        }
+    }
+
+    /// Throws away what came while nobody had the pair.
+    fn drain(&self) {
+        for socket in [&self.media, &self.control] {
+            // A datagram is gone however little of it is read.
+            let stale = (0..STALE_MAX).take_while(|_| socket.recv(&mut [0u8; 1]).is_ok());
+            stale.for_each(drop);
+        }
+    }
+}
+
+/// All pairs that no stream has.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    address: IpAddr,
+    ready: VecDeque<Arc<PortPair>>,
+    /// Freed, with the time when they may serve again.
+    resting: VecDeque<(u64, Arc<PortPair>)>,
+    /// Even ports that were never bound, in random order (SEC-80).
+    unbound: VecDeque<u16>,
+    /// Slots given out so far by each worker.
+    slots: Vec<usize>,
+    next_worker: usize,
+    quarantine_us: u64,
+}
+
+impl Reserve {
+    /// Binds the first pairs, so that a wrong address is noticed at start.
+    pub(super) fn new(
+        address: IpAddr,
+        ports: &RangeInclusive<u16>,
+        workers: usize,
+        quarantine: Duration,
+        random: &mut impl FnMut() -> u64,
+    ) -> Result<Self, MediaError> {
+        let mut unbound: Vec<u16> = ports
+            .clone()
+            .filter(|port| *port > 0 && port % 2 == 0 && *port < *ports.end())
+            .collect();
+        if unbound.is_empty() {
+            return Err(MediaError::PortRange(*ports.start(), *ports.end()));
+        }
+        shuffle(&mut unbound, random);
+        let mut reserve = Self {
+            address,
+            ready: VecDeque::new(),
+            resting: VecDeque::new(),
+            unbound: unbound.into(),
+            slots: vec![0; workers],
+            next_worker: 0,
+            quarantine_us: u64::try_from(quarantine.as_micros()).unwrap_or(u64::MAX),
+        };
+        while reserve.ready.len() < RESERVE {
+            match reserve.bind_next() {
+                Ok(pair) => reserve.ready.push_back(pair),
+                Err(MediaError::PortsExhausted) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(reserve)
+    }
+
+    /// A pair for a stream. Binds one only while the traffic still grows; otherwise it costs one
+    /// look at each of the two sockets.
+    pub(super) fn take(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
+        while let Some((_, pair)) = self.resting.pop_front_if(|(until, _)| *until <= now_us) {
+            self.ready.push_back(pair);
+        }
+        match self.ready.pop_front() {
+            Some(pair) => {
+                // Here, not in the worker: a packet that comes after this is the new call's.
+                pair.drain();
+                Ok(pair)
+            }
+            None => self.bind_next(),
+        }
+    }
+
+    /// Takes a pair back; it rests first, so that late packets of the old call find nobody.
+    pub(super) fn give_back(&mut self, pair: Arc<PortPair>, now_us: u64) {
+        self.resting.push_back((now_us.saturating_add(self.quarantine_us), pair));
+    }
+
+    /// Takes a pair back that no stream has used.
+    pub(super) fn give_back_unused(&mut self, pair: Arc<PortPair>) {
+        self.ready.push_front(pair);
+    }
+
+    /// Pairs that could be taken now or after their rest.
+    pub(super) fn len(&self) -> usize {
+        self.ready.len() + self.resting.len() + self.unbound.len()
+    }
+
+    fn bind_next(&mut self) -> Result<Arc<PortPair>, MediaError> {
+        for _ in 0..FOREIGN_MAX {
+            let port = self.unbound.pop_front().ok_or(MediaError::PortsExhausted)?;
+            match self.bind(port) {
+                Ok(pair) => return Ok(pair),
+                Err(error) => {
+                    // It may be free another time.
+                    self.unbound.push_back(port);
+                    if error.kind() != io::ErrorKind::AddrInUse {
+                        let address = SocketAddr::new(self.address, port);
+                        return Err(MediaError::Socket { operation: "bind", address, source: error });
+                    }
+                }
+            }
+        }
+        Err(MediaError::PortsExhausted)
+    }
+
+    fn bind(&mut self, port: u16) -> io::Result<Arc<PortPair>> {
+        let ports = StreamPorts { rtp: port, rtcp: port.saturating_add(1) };
+        let media = bind(SocketAddr::new(self.address, ports.rtp))?;
+        let control = bind(SocketAddr::new(self.address, ports.rtcp))?;
+        let worker = self.next_worker;
+        self.next_worker = (worker + 1) % self.slots.len().max(1);
+        let mut slot = 0;
+        if let Some(used) = self.slots.get_mut(worker) {
+            slot = *used;
+            *used += 1;
+        }
+        let is_v6 = self.address.is_ipv6();
+        Ok(Arc::new(PortPair { worker, slot, ports, is_v6, media, control }))
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    // Marking is a wish; some containers refuse it.
+    let _ = match address {
+        SocketAddr::V4(_) => socket.set_tos_v4(TOS_MEDIA),
+        SocketAddr::V6(_) => socket.set_tclass_v6(TOS_MEDIA),
+    };
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn shuffle(ports: &mut [u16], random: &mut impl FnMut() -> u64) {
+    for end in (1..ports.len()).rev() {
+        let bound = u64::try_from(end).unwrap_or(u64::MAX) + 1;
+        let other = usize::try_from(random() % bound).unwrap_or_default();
+        ports.swap(end, other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn reserve(ports: RangeInclusive<u16>, quarantine: Duration) -> Reserve {
+        let mut state = 1u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state >> 33
+        };
+        Reserve::new(LOCAL, &ports, 2, quarantine, &mut random).unwrap()
+    }
+
+    #[test]
+    fn a_range_without_a_pair_is_refused() {
+        for ports in [4_001..=4_001, 4_001..=4_002, 4_000..=4_000] {
+            let made = Reserve::new(LOCAL, &ports, 1, Duration::ZERO, &mut || 0);
+            assert!(matches!(made, Err(MediaError::PortRange(_, _))), "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn a_freed_pair_rests_before_it_serves_again() {
+        let mut reserve = reserve(27_300..=27_301, Duration::from_secs(30));
+        let pair = reserve.take(0).unwrap();
+        assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+        let ports = pair.ports;
+        reserve.give_back(pair, 1_000_000);
+        assert!(matches!(reserve.take(30_999_999), Err(MediaError::PortsExhausted)));
+        assert_eq!(reserve.take(31_000_000).unwrap().ports, ports);
+    }
+
+    #[test]
+    fn ports_of_other_programs_are_stepped_over() {
+        let _other = UdpSocket::bind((LOCAL, 27_305)).unwrap();
+        let mut reserve = reserve(27_304..=27_307, Duration::ZERO);
+        assert_eq!(reserve.take(0).unwrap().ports, StreamPorts { rtp: 27_306, rtcp: 27_307 });
+        assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+    }
+
+    #[test]
+    fn pairs_are_spread_over_the_workers_and_their_slots() {
+        let mut reserve = reserve(27_310..=27_317, Duration::ZERO);
+        let mut places: Vec<_> = (0..4)
+            .map(|_| reserve.take(0).unwrap())
+            .map(|pair| (pair.worker, pair.slot))
+            .collect();
+        places.sort_unstable();
+        assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    }
+}

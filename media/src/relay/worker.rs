@@ -1,0 +1,453 @@
+//! One thread of the relay: its sockets, their plans, and the loop that obeys them.
+//!
+//! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use super::batch::{BATCH_MAX, Batch, Leaving};
+use super::port::PortPair;
+use super::sys::{Poller, Waker};
+use crate::context::{Key, PACKET_LEN, Player};
+use crate::control::Notify;
+use crate::dsp::tone::SineTable;
+use crate::plan::{
+    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Outlet, Stamp, Verdict,
+    next_port, run,
+};
+
+/// Commands that may wait for a worker.
+pub(super) const COMMANDS_MAX: usize = 8_192;
+/// Packets taken from one socket before the next one has its turn.
+const BURST_MAX: usize = 4;
+/// The rhythm of treatments.
+const FRAME_US: u64 = 20_000;
+/// A worker that was kept from its treatments for longer starts the rhythm anew.
+const BEHIND_MAX_US: u64 = 5 * FRAME_US;
+/// The event of the waker.
+const WAKE: u64 = u64::MAX;
+
+/// The clock of the whole relay.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock(Instant);
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the rim: this is where packets get their time")]
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Microseconds since the start, never 0.
+    pub(super) fn now_us(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+/// One life of a port pair: the sockets, and the state that other threads may touch.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) outlet: Outlet,
+    pub(super) pair: Arc<PortPair>,
+    /// Told apart from earlier lives of the same sockets.
+    pub(super) life: u32,
+    pub(super) key: Key,
+}
+
+/// A stream as its worker sees it.
+pub(super) struct Lane {
+    bound: Arc<Bound>,
+    plan: Box<ForwardPlan>,
+    sink: Option<Arc<Bound>>,
+    ingress: Ingress,
+    player: Option<Box<Player>>,
+    /// Silence counts from here when no packet came since.
+    watched_us: u64,
+    is_reported: bool,
+}
+
+/// What a worker is told.
+pub(super) enum Command {
+    /// A pair begins to serve.
+    Open(Arc<Bound>, Box<ForwardPlan>),
+    /// The plan changed, or what it is connected to.
+    Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, sink: Option<Arc<Bound>>, learns_anew: bool },
+    /// Another treatment, or none.
+    Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
+    /// A pair has served.
+    Close(Arc<Bound>),
+    /// The relay ends.
+    Stop,
+}
+
+/// What control and worker share.
+pub(super) struct Signal {
+    pub(super) waker: Waker,
+    /// True while a wake is under way, so that a burst of commands costs one.
+    pub(super) is_awake: AtomicBool,
+    /// Notices that found their queue full.
+    pub(super) notices_lost: AtomicU64,
+}
+
+pub(super) struct Worker {
+    clock: Clock,
+    commands: Receiver<Command>,
+    notices: SyncSender<Notify>,
+    signal: Arc<Signal>,
+    poller: Poller,
+    timeout_us: u64,
+    lanes: Vec<Option<Lane>>,
+    /// Slots of lanes with a player.
+    treated: Vec<usize>,
+    sines: SineTable,
+    next_frame_us: u64,
+    next_sweep_us: u64,
+}
+
+impl Worker {
+    pub(super) fn new(
+        clock: Clock,
+        commands: Receiver<Command>,
+        notices: SyncSender<Notify>,
+        signal: Arc<Signal>,
+        timeout: Duration,
+    ) -> std::io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add(signal.waker.as_raw_fd(), WAKE)?;
+        Ok(Self {
+            clock,
+            commands,
+            notices,
+            signal,
+            poller,
+            timeout_us: u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX),
+            lanes: Vec::new(),
+            treated: Vec::new(),
+            sines: SineTable::new(),
+            next_frame_us: 0,
+            next_sweep_us: 0,
+        })
+    }
+
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) {
+        let mut batch = Batch::new();
+        let mut arrivals = Vec::with_capacity(BATCH_MAX);
+        let mut now_us = self.clock.now_us();
+        loop {
+            let count = self.poller.wait(self.patience_ms(now_us));
+            now_us = self.clock.now_us();
+            // Commands first: what was ordered before a packet was sent counts for that packet.
+            let has_commands = (0..count).any(|index| self.poller.event(index) == Some(WAKE));
+            if has_commands && !self.obey(now_us) {
+                return;
+            }
+            for index in 0..count {
+                match self.poller.event(index) {
+                    Some(WAKE) | None => {}
+                    Some(event) => self.receive(event, &mut batch, &mut arrivals),
+                }
+                if arrivals.len() + BURST_MAX > BATCH_MAX {
+                    self.forward(&mut batch, &mut arrivals, now_us);
+                }
+            }
+            self.forward(&mut batch, &mut arrivals, now_us);
+            if !self.treated.is_empty() && now_us >= self.next_frame_us {
+                self.play(&mut batch, now_us);
+            }
+            if now_us >= self.next_sweep_us {
+                self.sweep(now_us);
+            }
+        }
+    }
+
+    /// How long to wait for packets, rounded up so that the loop never spins.
+    fn patience_ms(&self, now_us: u64) -> i32 {
+        let frame_us = if self.treated.is_empty() { u64::MAX } else { self.next_frame_us };
+        let wait_us = frame_us.min(self.next_sweep_us).saturating_sub(now_us);
+        i32::try_from(wait_us.div_ceil(1_000)).unwrap_or(1_000)
+    }
+
+    /// Takes what is waiting at one socket.
+    fn receive(&mut self, event: u64, batch: &mut Batch, arrivals: &mut Vec<(usize, Component)>) {
+        let (slot, component, life) = unpack(event);
+        let Some(lane) = self.lanes.get(slot).and_then(Option::as_ref) else { return };
+        // Closed and opened again earlier in this pass.
+        if lane.bound.life != life {
+            return;
+        }
+        let room = (BATCH_MAX - arrivals.len()).min(BURST_MAX);
+        let fd = lane.bound.pair.fd(component);
+        for _ in 0..batch.receive(fd, arrivals.len(), room) {
+            arrivals.push((slot, component));
+        }
+    }
+
+    /// Runs the plans of all packets of a batch, then sends what they say.
+    fn forward(
+        &mut self,
+        batch: &mut Batch,
+        arrivals: &mut Vec<(usize, Component)>,
+        now_us: u64,
+    ) {
+        for (at, (slot, component)) in arrivals.iter().enumerate() {
+            let Some(lane) = self.lanes.get_mut(*slot).and_then(Option::as_mut) else { continue };
+            let Some((packet, from)) = batch.packet(at) else { continue };
+            let sink = lane.sink.as_deref();
+            let ends = Ends { own: &lane.bound.outlet, sink: sink.map(|sink| &sink.outlet) };
+            let arrival = Arrival { packet, from, component: *component, now_us };
+            let outcome = run(&lane.plan, &mut lane.ingress, ends, arrival);
+            if let Some(finding) = outcome.finding {
+                notify(&self.notices, &self.signal, notice(lane.bound.key, finding));
+            }
+            let (Verdict::Send { to, component, length, is_rtcp }, Some(sink)) =
+                (outcome.verdict, sink)
+            else {
+                continue;
+            };
+            let fd = sink.pair.fd(component);
+            let slot = *slot;
+            let what = Leaving { fd, buffer: at, slot, is_own: false, is_rtcp, length };
+            if !batch.leave(to, sink.pair.is_v6, what) {
+                sink.outlet.sent.count_drop(DropReason::Undeliverable);
+            }
+        }
+        arrivals.clear();
+        self.send(batch);
+    }
+
+    fn send(&self, batch: &mut Batch) {
+        let lanes = &self.lanes;
+        batch.send(|what, is_sent| {
+            let Some(lane) = lanes.get(what.slot).and_then(Option::as_ref) else { return };
+            let bound = if what.is_own { Some(&lane.bound) } else { lane.sink.as_ref() };
+            let Some(bound) = bound else { return };
+            match (is_sent, what.is_rtcp) {
+                (true, true) => bound.outlet.sent.count_rtcp(),
+                (true, false) => bound.outlet.sent.count(what.length),
+                (false, _) => bound.outlet.sent.count_drop(DropReason::Undeliverable),
+            }
+        });
+    }
+
+    /// Carries out all commands; false when told to stop.
+    fn obey(&mut self, now_us: u64) -> bool {
+        self.signal.waker.clear();
+        self.signal.is_awake.store(false, Ordering::SeqCst);
+        for _ in 0..COMMANDS_MAX {
+            match self.commands.try_recv() {
+                Ok(Command::Open(bound, plan)) => self.open(bound, plan, now_us),
+                Ok(Command::Set { bound, plan, sink, learns_anew }) => {
+                    self.set(&bound, plan, sink, learns_anew, now_us);
+                }
+                Ok(Command::Treat { bound, player }) => self.treat(&bound, player, now_us),
+                Ok(Command::Close(bound)) => self.close(&bound),
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+        // More came than fits in the queue at once: packets first, the rest in the next pass.
+        self.signal.waker.wake();
+        true
+    }
+
+    fn open(&mut self, bound: Arc<Bound>, plan: Box<ForwardPlan>, now_us: u64) {
+        let slot = bound.pair.slot;
+        while self.lanes.len() <= slot {
+            self.lanes.push(None);
+        }
+        for component in [Component::Media, Component::Control] {
+            let fd = bound.pair.fd(component);
+            // It fails only for want of kernel memory; the stream is deaf then, and its call ends
+            // by the timeout.
+            let _ = self.poller.add(fd, pack(slot, component, bound.life));
+        }
+        let lane = Lane {
+            bound,
+            plan,
+            sink: None,
+            ingress: Ingress::default(),
+            player: None,
+            watched_us: now_us,
+            is_reported: false,
+        };
+        if let Some(place) = self.lanes.get_mut(slot) {
+            *place = Some(lane);
+        }
+    }
+
+    fn set(
+        &mut self,
+        bound: &Arc<Bound>,
+        plan: Box<ForwardPlan>,
+        sink: Option<Arc<Bound>>,
+        learns_anew: bool,
+        now_us: u64,
+    ) {
+        let Some(lane) = self.lane(bound) else { return };
+        let outlet = &lane.bound.outlet;
+        let (old, new) = (&lane.plan.rules, &plan.rules);
+        // The address that a hold by c=0.0.0.0 hides is still the peer's: RTCP goes on.
+        let has_moved = new.remote.is_some() && new.remote != old.remote;
+        let control = new.remote_rtcp.or_else(|| new.remote.map(next_port));
+        if has_moved {
+            outlet.set_remote(new.remote, control);
+        } else if new.remote_rtcp != old.remote_rtcp && new.remote_rtcp.is_some() {
+            outlet.set_control(control);
+        }
+        if has_moved || learns_anew {
+            lane.ingress.reopen();
+        }
+        outlet.set_direction(plan.is_sending, plan.is_muxed);
+        if plan.is_watched && !lane.plan.is_watched || has_moved || learns_anew {
+            lane.watched_us = now_us;
+            lane.is_reported = false;
+        }
+        lane.plan = plan;
+        lane.sink = sink;
+    }
+
+    fn treat(&mut self, bound: &Arc<Bound>, player: Option<Box<Player>>, now_us: u64) {
+        let slot = bound.pair.slot;
+        let Some(lane) = self.lane(bound) else { return };
+        lane.bound.outlet.set_treated(player.is_some());
+        let was_treated = lane.player.is_some();
+        let is_treated = player.is_some();
+        lane.player = player;
+        if is_treated && !was_treated {
+            if self.treated.is_empty() {
+                self.next_frame_us = now_us;
+            }
+            self.treated.push(slot);
+        } else if was_treated && !is_treated {
+            self.treated.retain(|treated| *treated != slot);
+        }
+    }
+
+    fn close(&mut self, bound: &Arc<Bound>) {
+        if self.lane(bound).is_none() {
+            return;
+        }
+        let slot = bound.pair.slot;
+        for component in [Component::Media, Component::Control] {
+            let _ = self.poller.remove(bound.pair.fd(component));
+        }
+        self.treated.retain(|treated| *treated != slot);
+        if let Some(place) = self.lanes.get_mut(slot) {
+            *place = None;
+        }
+    }
+
+    /// Sends 20 ms of every treatment.
+    fn play(&mut self, batch: &mut Batch, now_us: u64) {
+        let mut treated = std::mem::take(&mut self.treated);
+        for slot in &treated {
+            if batch.leaving_len() == BATCH_MAX {
+                self.send(batch);
+            }
+            let Some(lane) = self.lanes.get_mut(*slot).and_then(Option::as_mut) else { continue };
+            play(lane, *slot, batch, &self.sines, now_us);
+        }
+        self.send(batch);
+        std::mem::swap(&mut self.treated, &mut treated);
+        self.next_frame_us += FRAME_US;
+        if now_us > self.next_frame_us + BEHIND_MAX_US {
+            self.next_frame_us = now_us + FRAME_US;
+        }
+    }
+
+    /// Looks for streams that fell silent.
+    fn sweep(&mut self, now_us: u64) {
+        self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
+        for lane in self.lanes.iter_mut().flatten() {
+            let heard_us = lane.ingress.last_us.max(lane.watched_us);
+            if lane.is_reported && lane.ingress.last_us > lane.watched_us {
+                lane.is_reported = false;
+            }
+            if lane.plan.is_watched
+                && !lane.is_reported
+                && now_us.saturating_sub(heard_us) >= self.timeout_us
+            {
+                lane.is_reported = true;
+                lane.watched_us = now_us;
+                let (id, stream) = lane.bound.key;
+                notify(&self.notices, &self.signal, Notify::Timeout { id, stream });
+            }
+        }
+    }
+
+    /// The lane of this life of the pair, if it has not ended.
+    fn lane(&mut self, bound: &Bound) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(bound.pair.slot)?.as_mut()?;
+        (lane.bound.life == bound.life).then_some(lane)
+    }
+}
+
+/// Writes the next packet of a lane's treatment, unless its peer should hear nothing.
+fn play(lane: &mut Lane, slot: usize, batch: &mut Batch, sines: &SineTable, now_us: u64) {
+    let outlet = &lane.bound.outlet;
+    let Some(player) = &mut lane.player else { return };
+    if !outlet.is_sending() {
+        return;
+    }
+    let Some(to) = outlet.media_remote() else { return };
+    let at = batch.leaving_len();
+    let Some(packet) = batch.buffer::<PACKET_LEN>(at) else { return };
+    let header = player.play(sines, packet);
+    let source = player.source();
+    let stamp = Stamp { source, payload: header.payload, clock_hz: 8_000, now_us };
+    outlet.stamp(packet, &header, stamp);
+    send_own(lane, slot, at, to, batch);
+}
+
+fn send_own(lane: &Lane, slot: usize, at: usize, to: SocketAddr, batch: &mut Batch) {
+    let pair = &lane.bound.pair;
+    let fd = pair.fd(Component::Media);
+    let what =
+        Leaving { fd, buffer: at, slot, is_own: true, is_rtcp: false, length: PACKET_LEN };
+    if !batch.leave(to, pair.is_v6, what) {
+        lane.bound.outlet.sent.count_drop(DropReason::Undeliverable);
+    }
+}
+
+fn notice((id, stream): Key, finding: Finding) -> Notify {
+    match finding {
+        Finding::Latched(address) => Notify::Latched { id, stream, address },
+        Finding::Digit(digit, duration) => Notify::Digit { id, stream, digit, duration },
+    }
+}
+
+fn notify(notices: &SyncSender<Notify>, signal: &Signal, notice: Notify) {
+    if notices.try_send(notice).is_err() {
+        signal.notices_lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An event's data: life, slot, component.
+fn pack(slot: usize, component: Component, life: u32) -> u64 {
+    let place = u64::try_from(slot).unwrap_or_default() << 1;
+    u64::from(life) << 32 | place | u64::from(component == Component::Control)
+}
+
+fn unpack(event: u64) -> (usize, Component, u32) {
+    let component = if event & 1 == 1 { Component::Control } else { Component::Media };
+    let slot = usize::try_from((event & 0xffff_ffff) >> 1).unwrap_or_default();
+    (slot, component, u32::try_from(event >> 32).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_name_their_socket() {
+        for component in [Component::Media, Component::Control] {
+            let event = pack(8_191, component, 77);
+            assert_eq!(unpack(event), (8_191, component, 77));
+            assert_ne!(event, WAKE);
+        }
+    }
+}

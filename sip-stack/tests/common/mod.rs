@@ -1,0 +1,3 @@
+//! What the simulations of this crate share.
+
+pub(crate) mod network;

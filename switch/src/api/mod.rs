@@ -1,0 +1,230 @@
+//! The control interface: TAPI over WebSocket, HTTP for administrators, events.
+//!
+//! It translates names and carries text. What a request means is decided by the exchange, which
+//! it reaches through the bounded mailbox only; no lock is held while it waits there. Path 3,
+//! hops 1 and 8.
+
+mod answers;
+mod applications;
+mod events;
+mod listener;
+mod openapi;
+mod problem;
+mod rest;
+mod tapi_socket;
+mod token;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+pub use openapi::document;
+pub use problem::ProblemDocument;
+pub use rest::MAX_BODY;
+pub use tapi_socket::{MAX_FRAME, SUBPROTOCOL};
+pub use token::Tokens;
+
+use self::applications::Close;
+use crate::exchange::{Input, Output};
+use crate::observe::{Metrics, Sample};
+
+/// What the interface asks of whoever runs the switch.
+#[derive(Debug)]
+pub enum Control {
+    /// Read the configuration again; the answer is what the administrator should know, or every
+    /// fault.
+    Reload(oneshot::Sender<Result<Vec<String>, Vec<String>>>),
+    /// Refuse new calls.
+    Drain,
+}
+
+/// What the interface counts.
+#[derive(Debug, Default)]
+pub struct ApiCounters {
+    /// HTTP requests without a valid token.
+    pub unauthorized_total: AtomicU64,
+    /// Text frames of applications.
+    pub tapi_frames_received_total: AtomicU64,
+    /// Text frames towards applications.
+    pub tapi_frames_sent_total: AtomicU64,
+}
+
+/// The control interface's state, shared by its connections and the exchange's thread.
+pub struct Api {
+    mailbox: mpsc::Sender<Input>,
+    control: mpsc::Sender<Control>,
+    tokens: ArcSwap<Tokens>,
+    applications: applications::Applications,
+    answers: answers::Answers,
+    events: Arc<events::EventLog>,
+    metrics: Metrics,
+    is_ready: AtomicBool,
+    counters: ApiCounters,
+}
+
+impl Api {
+    /// An interface in front of the exchange behind `mailbox`.
+    pub fn new(
+        mailbox: mpsc::Sender<Input>,
+        control: mpsc::Sender<Control>,
+        tokens: Tokens,
+        max_queued_messages: usize,
+        metrics: Metrics,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            mailbox,
+            control,
+            tokens: ArcSwap::from_pointee(tokens),
+            applications: applications::Applications::new(max_queued_messages),
+            answers: answers::Answers::default(),
+            events: Arc::default(),
+            metrics,
+            is_ready: AtomicBool::new(false),
+            counters: ApiCounters::default(),
+        })
+    }
+
+    /// Serves connections until the task ends.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        listener::serve(listener, router(self)).await;
+    }
+
+    /// Carries out an output of the exchange that concerns applications, requests or events;
+    /// gives any other back. Never waits.
+    pub fn perform(&self, output: Output) -> Option<Output> {
+        match output {
+            Output::Application { connection, text } => {
+                self.counters.tapi_frames_sent_total.fetch_add(1, Ordering::Relaxed);
+                self.applications.send(connection, text);
+            }
+            Output::CloseApplication { connection, code, reason } => {
+                self.applications.close(connection, Close { code, reason });
+            }
+            Output::Answer { token, answer } => self.answers.deliver(token, answer),
+            Output::Event { number, event } => self.events.push(number, &event),
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// Takes over the tokens and bounds of a new configuration; connections of tokens that
+    /// changed are closed.
+    pub fn reconfigure(&self, tokens: Tokens, max_queued_messages: usize) {
+        self.applications.close_revoked(&tokens);
+        self.tokens.store(Arc::new(tokens));
+        self.applications.set_max_queued_messages(max_queued_messages);
+    }
+
+    /// Says on `/readyz` whether new calls are taken.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.is_ready.store(is_ready, Ordering::Relaxed);
+    }
+
+    /// Closes every application's connection because the switch stops.
+    pub fn close_all(&self) {
+        self.applications.close_all();
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        let counter = |name, help, value: &AtomicU64| {
+            Sample::counter(name, help, value.load(Ordering::Relaxed))
+        };
+        let counters = &self.counters;
+        vec![
+            counter(
+                "api_unauthorized_total",
+                "HTTP requests without a valid token.",
+                &counters.unauthorized_total,
+            ),
+            counter(
+                "tapi_frames_received_total",
+                "Text frames of applications.",
+                &counters.tapi_frames_received_total,
+            ),
+            counter(
+                "tapi_frames_sent_total",
+                "Text frames towards applications.",
+                &counters.tapi_frames_sent_total,
+            ),
+            counter(
+                "tapi_slow_readers_total",
+                "Applications closed because they did not read.",
+                &self.applications.slow_readers_total,
+            ),
+            Sample::gauge(
+                "tapi_connections",
+                "Open connections of applications.",
+                self.applications.len() as u64,
+            ),
+            Sample::gauge("events_latest", "Number of the newest event.", self.events.latest()),
+        ]
+    }
+}
+
+/// All routes of the interface.
+fn router(api: Arc<Api>) -> Router {
+    let v1 = Router::new()
+        .route("/lines", get(rest::lines))
+        .route("/registrations", get(rest::registrations))
+        .route("/calls", get(rest::calls).post(rest::make_call))
+        .route("/calls/{call_id}/{action}", post(rest::act))
+        .route("/media", get(rest::media))
+        .route("/trunks", get(rest::trunks))
+        .route("/events", get(rest::follow))
+        .route("/reload", post(rest::reload))
+        .route("/drain", post(rest::drain));
+    Router::new()
+        .route("/tapi", get(tapi_socket::upgrade))
+        .nest("/api/v1", v1)
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi::description))
+        .route("/docs", get(openapi::page))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(api)
+}
+
+async fn healthz(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
+    // The mailbox closes when the exchange's thread is gone.
+    if api.mailbox.is_closed() {
+        return ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "The exchange has stopped.")
+            .into_response();
+    }
+    axum::Json(serde_json::json!({ "status": "ok" })).into_response()
+}
+
+async fn readyz(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
+    if api.is_ready.load(Ordering::Relaxed) && !api.mailbox.is_closed() {
+        return axum::Json(serde_json::json!({ "status": "ready" })).into_response();
+    }
+    ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "New calls are not taken.")
+        .into_response()
+}
+
+async fn metrics(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
+    let text = api.metrics.text(api.samples());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+async fn not_found() -> ProblemDocument {
+    ProblemDocument::new(StatusCode::NOT_FOUND, "There is nothing here; see /docs.")
+}
+
+async fn method_not_allowed() -> ProblemDocument {
+    ProblemDocument::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This cannot be done here; see /docs for the methods.",
+    )
+}
+
+#[cfg(test)]
+mod tests;

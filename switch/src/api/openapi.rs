@@ -1,0 +1,199 @@
+//! `/openapi.json` and `/docs`: the HTTP interface described for programs and for people.
+
+use axum::Json;
+use axum::response::Html;
+use serde_json::{Value, json};
+
+/// `GET /openapi.json`.
+pub(super) async fn description() -> Json<Value> {
+    Json(document())
+}
+
+/// `GET /docs`: a page without foreign parts that shows `/openapi.json`.
+pub(super) async fn page() -> Html<&'static str> {
+    Html(include_str!("docs.html"))
+}
+
+/// The OpenAPI 3.1 document.
+pub fn document() -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Strowger",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "HTTP interface of the Strowger SIP softswitch. \
+                TAPI itself is spoken over the WebSocket /tapi (subprotocol tapi.v1).",
+        },
+        "security": [{ "token": [] }],
+        "paths": paths(),
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn paths() -> Value {
+    json!({
+        "/api/v1/lines": { "get": collection("The lines: one for each SIP phone's account.") },
+        "/api/v1/registrations": { "get": collection("Where phones are registered.") },
+        "/api/v1/calls": {
+            "get": collection("Every party's view of every call."),
+            "post": {
+                "summary": "Click to dial: rings the phone of 'from', then calls 'to'.",
+                "requestBody": body("MakeCall"),
+                "responses": answers(&[("201", "The call was begun."), ("400", ""), ("404", ""), ("409", "")]),
+            },
+        },
+        "/api/v1/calls/{callId}/drop": { "post": action("Hangs up.") },
+        "/api/v1/calls/{callId}/hold": { "post": action("Puts the call on hold.") },
+        "/api/v1/calls/{callId}/unhold": { "post": action("Takes the call back.") },
+        "/api/v1/media": { "get": collection("Media streams: ports, packets, loss.") },
+        "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
+        "/api/v1/events": { "get": {
+            "summary": "Server-sent events: every TAPI message and registration change.",
+            "parameters": [{
+                "name": "after", "in": "query", "schema": { "type": "integer" },
+                "description": "Resumes after the event with this number.",
+            }],
+            "responses": {
+                "200": { "description": "The stream.", "content": { "text/event-stream": {} } },
+                "401": problem(), "403": problem(),
+            },
+        } },
+        "/api/v1/reload": { "post": {
+            "summary": "Reads the configuration again; a faulty file changes nothing.",
+            "responses": answers(&[("200", "The new configuration is in use."), ("422", "")]),
+        } },
+        "/api/v1/drain": { "post": {
+            "summary": "Refuses new calls from now on; present calls go on.",
+            "responses": answers(&[("202", "New calls are refused.")]),
+        } },
+        "/healthz": { "get": open("Whether the process works.") },
+        "/readyz": { "get": open("Whether new calls are taken; 503 while draining.") },
+        "/metrics": { "get": open("Prometheus text, prefix strowger_.") },
+    })
+}
+
+fn collection(summary: &str) -> Value {
+    let rows =
+        json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Items" } } });
+    json!({
+        "summary": summary,
+        "responses": {
+            "200": { "description": "The rows.", "content": rows },
+            "401": problem(), "403": problem(), "503": problem(),
+        },
+    })
+}
+
+fn action(summary: &str) -> Value {
+    json!({
+        "summary": summary,
+        "parameters": [{
+            "name": "callId", "in": "path", "required": true, "schema": { "type": "integer" },
+        }],
+        "requestBody": body("Party"),
+        "responses": answers(&[("200", "Done."), ("400", ""), ("404", ""), ("409", "")]),
+    })
+}
+
+fn open(summary: &str) -> Value {
+    json!({ "summary": summary, "security": [], "responses": { "200": { "description": "Yes." } } })
+}
+
+fn body(schema: &str) -> Value {
+    let reference = format!("#/components/schemas/{schema}");
+    json!({ "required": true, "content": { "application/json": { "schema": { "$ref": reference } } } })
+}
+
+/// Responses by status; an empty description stands for a problem document.
+fn answers(list: &[(&str, &str)]) -> Value {
+    let mut responses = json!({ "401": problem(), "403": problem(), "503": problem() });
+    for (status, description) in list {
+        responses[*status] = match *description {
+            "" => problem(),
+            description => json!({ "description": description }),
+        };
+    }
+    responses
+}
+
+fn problem() -> Value {
+    json!({
+        "description": "Refused (RFC 9457).",
+        "content": { "application/problem+json": {
+            "schema": { "$ref": "#/components/schemas/Problem" },
+        } },
+    })
+}
+
+fn schemas() -> Value {
+    json!({
+        "Items": {
+            "type": "object", "required": ["items"],
+            "properties": { "items": { "type": "array", "items": { "type": "object" } } },
+        },
+        "MakeCall": {
+            "type": "object", "required": ["from", "to"], "additionalProperties": false,
+            "properties": {
+                "from": { "type": "string", "examples": ["201"] },
+                "to": { "type": "string", "examples": ["202"] },
+            },
+        },
+        "Party": {
+            "type": "object", "required": ["line"], "additionalProperties": false,
+            "properties": { "line": { "type": "string", "examples": ["201"] } },
+        },
+        "Problem": {
+            "type": "object", "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": { "type": "string" }, "title": { "type": "string" },
+                "status": { "type": "integer" }, "detail": { "type": "string" },
+                "faults": { "type": "array", "items": { "type": "string" } },
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    match member.as_str() {
+                        Some(target) if name == "$ref" => found.push(target.to_owned()),
+                        _ => references(member, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for target in found {
+            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+        }
+    }
+
+    #[test]
+    fn every_operation_says_what_it_does() {
+        let document = document();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                assert!(operation["responses"].is_object(), "{method} {path}");
+            }
+        }
+    }
+}

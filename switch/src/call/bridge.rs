@@ -1,0 +1,98 @@
+//! Who hears whom: compiles the state of a connection into commands for the relay.
+//!
+//! One function, [`Exchange::join_media`], is called after every change; it looks at both ends and
+//! says the whole truth to the relay. Path 3, hop 4. Source: sip-mapping §5.4, §2.9.0, §2.9.3.
+
+use media::{PayloadMap, Tone, ToneCodec, Treatment};
+use sip_stack::sdp::{Session, payload_map};
+use tapi::constant::CallState;
+
+use super::end::MediaEnd;
+use super::{CallId, ConnectionKey};
+use crate::exchange::Exchange;
+
+impl Exchange {
+    /// Brings the relay in line with the connection: addresses, directions, maps, treatments.
+    pub(crate) fn join_media(&mut self, connection: ConnectionKey) {
+        let Some((caller, called)) = self.pair(connection) else { return };
+        let tones = (self.treatment(caller, called), self.treatment(called, caller));
+        for call in [caller, called] {
+            if let Some(call) = self.calls.get_mut(call.0) {
+                call.end.apply(self.media.as_mut());
+            }
+        }
+        let (Some(near), Some(far)) = (self.calls.get(caller.0), self.calls.get(called.0)) else {
+            return;
+        };
+        let (Some(a), Some(b)) = (near.end.termination(), far.end.termination()) else { return };
+        for stream in 0..near.end.streams().min(far.end.streams()) {
+            let a_to_b = map(&near.end, &far.end, stream);
+            let b_to_a = map(&far.end, &near.end, stream);
+            self.media.connect((a, stream), (b, stream), a_to_b, b_to_a);
+            self.media.treat(a, stream, tones.0);
+            self.media.treat(b, stream, tones.1);
+        }
+    }
+
+    /// Plays a tone to a party that nobody talks to yet, or any more.
+    pub(crate) fn play(&mut self, call: CallId, tone: Tone) {
+        let Some(call) = self.calls.get_mut(call.0) else { return };
+        call.end.apply(self.media.as_mut());
+        let (Some(id), Some(codec)) = (call.end.termination(), tone_codec(&call.end)) else { return };
+        self.media.treat(id, 0, Treatment::Tone(tone, codec));
+    }
+
+    /// The two calls whose media belong together: the caller and who answered, or the only one
+    /// that rings (early media of several is not relayed, sip-mapping §5.8).
+    pub(crate) fn pair(&self, connection: ConnectionKey) -> Option<(CallId, CallId)> {
+        let connection = self.connections.get(connection.0)?;
+        let called = match (connection.answered, connection.called.as_slice()) {
+            (Some(answered), _) => answered,
+            (None, [only]) => *only,
+            _ => return None,
+        };
+        Some((connection.caller?, called))
+    }
+
+    /// What `call` hears instead of `far`.
+    fn treatment(&self, call: CallId, far: CallId) -> Treatment {
+        let (Some(call), Some(far)) = (self.calls.get(call.0), self.calls.get(far.0)) else {
+            return Treatment::None;
+        };
+        let Some(codec) = tone_codec(&call.end) else { return Treatment::None };
+        if call.hold.is_held() {
+            return Treatment::Silence(codec);
+        }
+        if far.hold.is_held() {
+            return Treatment::Tone(Tone::Hold, codec);
+        }
+        // A phone that we called for its user has our answer, not the far phone's ringback tone.
+        let waits_for_far = call.state == CallState::Ringback && call.end.remote.is_some();
+        if waits_for_far && far.end.remote.is_none() && call.is_summoned() {
+            return Treatment::Tone(Tone::Ringback, codec);
+        }
+        Treatment::None
+    }
+}
+
+fn map(from: &MediaEnd, to: &MediaEnd, stream: usize) -> PayloadMap {
+    let told = from.local().and_then(|local: &Session| local.media.get(stream));
+    let wanted = to.remote.as_ref().and_then(|remote| remote.media.get(stream));
+    match (told, wanted) {
+        (Some(told), Some(wanted)) => payload_map(told, wanted).into(),
+        _ => PayloadMap::identity(),
+    }
+}
+
+/// The law of tones for this party: the first G.711 codec it was told and accepts.
+fn tone_codec(end: &MediaEnd) -> Option<ToneCodec> {
+    let told = end.local()?.audio()?;
+    let accepted = end.remote.as_ref().and_then(Session::audio);
+    let is_accepted = |payload: u8| {
+        accepted.is_none_or(|media| media.codecs.iter().any(|codec| codec.payload == payload))
+    };
+    told.codecs
+        .iter()
+        .filter(|codec| is_accepted(codec.payload))
+        .find_map(|codec| ToneCodec::of_payload(codec.payload))
+}

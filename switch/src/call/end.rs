@@ -1,0 +1,218 @@
+//! The media end of a call: its relay ports, and what was described to and by its phone.
+//!
+//! Knows SDP and ports, not who the far side is. Source: sip-mapping §5.1–5.4, RFC 3264.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use media::{
+    MediaError, MediaPlane, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
+};
+use sip_stack::sdp::{
+    Direction, Incompatible, LocalDescription, Media, RelayMedia, Session, answer_locally,
+    full_offer, is_hold, relay_answer, relay_offer,
+};
+
+/// Ports and descriptions of one call.
+#[derive(Debug)]
+pub struct MediaEnd {
+    termination: Option<TerminationId>,
+    ports: Vec<StreamPorts>,
+    address: IpAddr,
+    description: LocalDescription,
+    /// What the phone last sent to us.
+    pub remote: Option<Session>,
+    /// Where its signalling comes from: the only other address its media may come from.
+    pub peer: Option<IpAddr>,
+    /// The remote description changed since the relay was told.
+    is_fresh: bool,
+}
+
+impl MediaEnd {
+    /// An end without ports; `session_id` becomes that of its `o=` line.
+    pub fn new(address: IpAddr, session_id: u64) -> MediaEnd {
+        MediaEnd {
+            termination: None,
+            ports: Vec::new(),
+            address,
+            description: LocalDescription::new(session_id, address),
+            remote: None,
+            peer: None,
+            is_fresh: false,
+        }
+    }
+
+    /// Makes sure that `streams` streams have ports.
+    ///
+    /// Errors: [`MediaError::PortsExhausted`] and its kin; what was there before stays.
+    pub fn reserve(
+        &mut self,
+        plane: &mut dyn MediaPlane,
+        streams: usize,
+    ) -> Result<TerminationId, MediaError> {
+        if let Some(id) = self.termination {
+            while self.ports.len() < streams {
+                self.ports.push(plane.add_stream(id)?);
+            }
+            return Ok(id);
+        }
+        let termination = plane.add(streams)?;
+        self.termination = Some(termination.id);
+        self.ports = termination.streams;
+        Ok(termination.id)
+    }
+
+    /// Gives the ports back.
+    pub fn release(
+        &mut self,
+        plane: &mut dyn MediaPlane,
+    ) -> Option<(TerminationId, TerminationStatistics)> {
+        self.ports.clear();
+        let id = self.termination.take()?;
+        Some((id, plane.subtract(id)))
+    }
+
+    /// The termination, while there is one.
+    pub fn termination(&self) -> Option<TerminationId> {
+        self.termination
+    }
+
+    /// What the phone was last told.
+    pub fn local(&self) -> Option<&Session> {
+        self.description.session()
+    }
+
+    /// The RTP port of a stream.
+    pub fn port(&self, stream: usize) -> Option<u16> {
+        self.ports.get(stream).map(|ports| ports.rtp)
+    }
+
+    /// How many streams have ports.
+    pub fn streams(&self) -> usize {
+        self.ports.len()
+    }
+
+    /// Takes the phone's description, an offer or an answer.
+    pub fn hear(&mut self, remote: Session) {
+        self.remote = Some(remote);
+        self.is_fresh = true;
+    }
+
+    /// An offer made of what another party offered or answered.
+    ///
+    /// Errors: [`Incompatible`] when no stream can be relayed (488).
+    pub fn offer_from(&mut self, source: &Session) -> Result<Bytes, Incompatible> {
+        let mut offer = relay_offer(source, &self.relay(Direction::SendRecv))?;
+        self.description.continue_with(&mut offer);
+        Ok(self.description.write(offer))
+    }
+
+    /// An offer of everything the relay can pass: the far party is not known yet.
+    pub fn offer_everything(&mut self) -> Option<Bytes> {
+        let relay = self.relay(Direction::SendRecv).into_iter().flatten().next()?;
+        let mut offer = full_offer(&[], relay);
+        self.description.continue_with(&mut offer);
+        Some(self.description.write(offer))
+    }
+
+    /// The answer to this phone's offer, made of the far party's answer to `far_offer`.
+    ///
+    /// Errors: [`Incompatible`] when no stream is left (488).
+    pub fn answer_from(
+        &mut self,
+        far_answer: &Session,
+        far_offer: &Session,
+        willing: Direction,
+    ) -> Result<Bytes, Incompatible> {
+        let offer = self.remote.as_ref().ok_or(Incompatible::MediaType)?;
+        let answer = relay_answer(offer, far_answer, far_offer, &self.relay(willing))?;
+        Ok(self.description.write(answer))
+    }
+
+    /// The answer to a re-offer that the far side need not see: hold, resume, a new address.
+    ///
+    /// Errors: [`Incompatible`] when the offer asks for something that was not negotiated.
+    pub fn answer_reoffer(
+        &mut self,
+        offer: Session,
+        willing: Direction,
+    ) -> Result<Bytes, Incompatible> {
+        let current = self.description.session().ok_or(Incompatible::MediaType)?;
+        let directions = vec![willing; offer.media.len()];
+        let answer = answer_locally(&offer, current, &directions)?;
+        self.hear(offer);
+        Ok(self.description.write(answer))
+    }
+
+    /// Whether `offer` stays within what was negotiated, so that the far side need not be asked.
+    pub fn can_answer_alone(&self, offer: &Session) -> bool {
+        let Some(current) = self.description.session() else { return false };
+        let live = |session: &Session, index: usize| {
+            session.media.get(index).is_some_and(|media| !media.is_rejected())
+        };
+        let adds_media =
+            (0..offer.media.len()).any(|index| live(offer, index) && !live(current, index));
+        !adds_media && answer_locally(offer, current, &[]).is_ok()
+    }
+
+    /// Whether the phone's last description is a hold.
+    pub fn is_held_by_phone(&self) -> bool {
+        self.remote.as_ref().is_some_and(is_hold)
+    }
+
+    /// The codec of the first audio stream, for tables.
+    pub fn codec(&self) -> String {
+        let audio = self.description.session().and_then(Session::preferred_audio);
+        audio.map(|audio| audio.codec.name.clone()).unwrap_or_default()
+    }
+
+    /// Tells the relay what was agreed about each stream.
+    pub fn apply(&mut self, plane: &mut dyn MediaPlane) {
+        let Some(id) = self.termination else { return };
+        let fresh = std::mem::take(&mut self.is_fresh);
+        for stream in 0..self.ports.len() {
+            plane.modify(id, stream, self.spec(stream, fresh));
+        }
+    }
+
+    fn spec(&self, stream: usize, sdp_changed: bool) -> StreamSpec {
+        let media_of = |session: Option<&Session>| {
+            session.and_then(|session| session.media.get(stream)).filter(|m| !m.is_rejected()).cloned()
+        };
+        let local = media_of(self.local());
+        let described = self.remote.as_ref().zip(media_of(self.remote.as_ref()));
+        let Some((remote, theirs)) = described else {
+            return StreamSpec { peer: self.peer, sdp_changed, ..StreamSpec::default() };
+        };
+        let direction = theirs.effective_direction(remote);
+        StreamSpec {
+            remote: theirs.rtp_address(remote),
+            remote_rtcp: theirs.rtcp_address(remote),
+            rtcp_mux: theirs.rtcp_mux && local.as_ref().is_some_and(|ours| ours.rtcp_mux),
+            receive: direction.is_sending(),
+            send: direction.is_receiving(),
+            accept: Vec::new(),
+            sdp_changed,
+            is_rtp: theirs.is_rtp(),
+            peer: self.peer,
+            clocks: clocks(local.as_ref()),
+            telephone_event: local.as_ref().and_then(telephone_event),
+        }
+    }
+
+    fn relay(&self, direction: Direction) -> Vec<Option<RelayMedia>> {
+        let end = |ports: &StreamPorts| {
+            Some(RelayMedia::new(self.address, ports.rtp, ports.rtcp).with_direction(direction))
+        };
+        self.ports.iter().map(end).collect()
+    }
+}
+
+fn clocks(media: Option<&Media>) -> Vec<(u8, u32)> {
+    let codecs = media.map(|media| media.codecs.as_slice()).unwrap_or_default();
+    codecs.iter().filter(|codec| codec.payload >= 96).map(|c| (c.payload, c.clock_hz)).collect()
+}
+
+fn telephone_event(media: &Media) -> Option<u8> {
+    media.codecs.iter().find(|codec| codec.is_telephone_event()).map(|codec| codec.payload)
+}

@@ -1,0 +1,293 @@
+//! What the called phones say: progress, answer, refusal, silence.
+//!
+//! A called line may have several phones. The first that answers wins; the others are cancelled as
+//! "completed elsewhere". Source: sip-mapping §2.3, §2.4, §5.8, §6.3.
+
+use bytes::Bytes;
+use sip_stack::endpoint::{LegId, Release, Reply};
+use sip_stack::message::Message;
+use sip_stack::sdp::{Direction, Session};
+use tapi::constant::{ConnectedMode, DisconnectMode};
+use tapi::CallMode;
+use tapi::constant::CallState;
+
+use super::cause::{Cause, Outcome, reasons_of};
+use super::{CallId, ConnectionKey, Origination, Side, Timer, Waiting};
+use crate::exchange::Exchange;
+use crate::exchange::counters::count;
+
+/// Reason of the CANCEL that tells the other phones of an answer (RFC 3326, sip-mapping A.7).
+pub(crate) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+impl Exchange {
+    /// 101–199 to one of our INVITEs.
+    pub(crate) fn on_progress(
+        &mut self,
+        leg: LegId,
+        status: u16,
+        message: &Message,
+        sdp: Option<&Bytes>,
+    ) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        if call.side == Side::Caller {
+            return; // Our own user's phone rings; the state says DIALING until it answers.
+        }
+        let is_phone = call.party.line().is_some();
+        let alerts = status == 180 || (status == 183 && is_phone);
+        if alerts && !call.has_alerted {
+            call.has_alerted = true;
+            self.begin_ringing(id);
+        }
+        self.refresh_capability(id);
+        let connection = match self.calls.get(id.0) {
+            Some(call) => call.connection,
+            None => return,
+        };
+        self.relay_progress(connection, id, leg, status, sdp);
+        if alerts {
+            self.show_ringback(connection);
+        }
+        let _ = message;
+    }
+
+    /// The caller's call goes to RINGBACK once anybody rings.
+    pub(crate) fn show_ringback(&mut self, connection: ConnectionKey) {
+        let caller = self.connections.get(connection.0).and_then(|connection| connection.caller);
+        let Some(caller) = caller else { return };
+        if self.calls.get(caller.0).is_some_and(|call| call.state == CallState::Proceeding) {
+            self.set_state(caller, CallState::Ringback, CallMode::None);
+            if self.calls.get(caller.0).is_some_and(super::Call::is_summoned) {
+                self.play(caller, media::Tone::Ringback);
+            }
+        }
+    }
+
+    fn relay_progress(
+        &mut self,
+        connection: ConnectionKey,
+        id: CallId,
+        leg: LegId,
+        status: u16,
+        sdp: Option<&Bytes>,
+    ) {
+        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else { return };
+        let is_only_fork = self.calls.get(id.0).is_some_and(|call| call.legs == [leg])
+            && self.connections.get(connection.0).is_some_and(|c| c.called.len() == 1);
+        let early = sdp.filter(|_| is_only_fork).and_then(|sdp| self.early_answer(caller, id, sdp));
+        let Some(call) = self.calls.get(caller.0) else { return };
+        let (Origination::Phone, Some(caller_leg)) = (call.origination, call.leg) else { return };
+        let status = if early.is_some() || status == 180 { status } else { 180 };
+        let reply = Reply::new(status);
+        self.endpoint.progress(self.clock.now, caller_leg, &reply, early, &mut self.sip);
+        self.join_media(connection);
+    }
+
+    /// The answer for the caller that an early answer of the called phone allows. `None` for a
+    /// late offer: there the caller gets its offer in the 200.
+    fn early_answer(&mut self, caller: CallId, called: CallId, sdp: &Bytes) -> Option<Bytes> {
+        let answer = Session::parse(sdp).ok()?;
+        let far = self.calls.get_mut(called.0)?;
+        far.end.hear(answer.clone());
+        let far_offer = far.end.local()?.clone();
+        let near = self.calls.get_mut(caller.0)?;
+        near.end.remote.as_ref()?;
+        near.end.answer_from(&answer, &far_offer, Direction::SendRecv).ok()
+    }
+
+    /// LINEDEVSTATE_RINGING, the first time.
+    pub(crate) fn begin_ringing(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.ring_count = 0;
+        }
+        self.ring_once(id);
+    }
+
+    /// LINEDEVSTATE_RINGING again, one ring cycle later.
+    pub(crate) fn ring_again(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.ring_timer = None;
+            call.ring_count = call.ring_count.saturating_add(1);
+        }
+        self.ring_once(id);
+    }
+
+    fn ring_once(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        if !matches!(call.state, CallState::Offering | CallState::Accepted) {
+            return;
+        }
+        let Some(line) = call.party.line() else { return };
+        let cycle = self.config.lines.get(line).map(|line| line.ring_cycle);
+        let cycle = cycle.unwrap_or(self.config.line_defaults.ring_cycle);
+        let line = line.to_owned();
+        let count = call.ring_count;
+        if let Some(device) = self.tapi.line_by_number(&line) {
+            self.tapi.ringing(device, count);
+        }
+        let token = self.arm(cycle, Timer::Ring(id));
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.ring_timer = Some(token);
+        }
+    }
+
+    /// The first 2xx to one of our INVITEs.
+    pub(crate) fn on_answered(&mut self, leg: LegId, message: &Message, sdp: Option<&Bytes>) {
+        let Some(&id) = self.by_leg.get(&leg) else {
+            // The call is gone already: hang up what should not have been answered.
+            return self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
+        };
+        let answer = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        let Some(answer) = answer else {
+            self.forget_leg(leg);
+            self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
+            return self.fork_lost(id, Cause::INCOMPATIBLE_MEDIA);
+        };
+        let others = Release {
+            reason_headers: vec![("Reason".to_owned(), ELSEWHERE.to_owned())],
+            ..Release::default()
+        };
+        self.release_other_legs(id, leg, &others);
+        let peer = self.endpoint.leg(leg).map(|view| view.flow.remote.ip());
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.leg = Some(leg);
+            call.end.hear(answer);
+            call.end.peer = peer.or(call.end.peer);
+        }
+        self.stop_call_timer(id);
+        self.stop_ringing(id);
+        let is_own_phone = self.calls.get(id.0).is_some_and(|call| call.side == Side::Caller);
+        if is_own_phone { self.own_phone_answered(id) } else { self.called_answered(id, message) }
+    }
+
+    /// lineMakeCall, second step: the caller's own phone is on the line.
+    fn own_phone_answered(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.origination = Origination::Summoned;
+        }
+        self.refresh_capability(id);
+        self.proceed_if_ready(id);
+    }
+
+    fn called_answered(&mut self, id: CallId, _message: &Message) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let key = call.connection;
+        let Some(connection) = self.connections.get_mut(key.0) else { return };
+        connection.answered = Some(id);
+        let losers: Vec<CallId> =
+            connection.called.iter().copied().filter(|other| *other != id).collect();
+        let caller = connection.caller;
+        for loser in losers {
+            self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
+        }
+        let Some(caller) = caller else {
+            return self.clear_connection(key, "SIP;cause=487");
+        };
+        if let Err(cause) = self.answer_caller(caller, id) {
+            self.clear_called(id, cause.disconnect_mode(), &cause.reason_header());
+            return self.attempt_failed(caller, cause);
+        }
+        count(&self.counters.calls_answered_total);
+        self.connect(key, caller, id);
+    }
+
+    /// Gives the caller its answer, as its INVITE wants it: an answer, or our offer.
+    fn answer_caller(&mut self, caller: CallId, called: CallId) -> Result<(), Cause> {
+        let far = &self.calls.get(called.0).ok_or(Cause::NO_RESOURCES)?.end;
+        let answer = far.remote.clone().ok_or(Cause::INCOMPATIBLE_MEDIA)?;
+        let far_offer = far.local().cloned().ok_or(Cause::INCOMPATIBLE_MEDIA)?;
+        let near = self.calls.get_mut(caller.0).ok_or(Cause::NO_RESOURCES)?;
+        let leg = near.leg.ok_or(Cause::NO_RESOURCES)?;
+        let incompatible = |_| Cause::INCOMPATIBLE_MEDIA;
+        if near.is_summoned() {
+            // The far phone may have chosen another codec than ours prefers: then ours is asked again.
+            let is_same = first_codec(near.end.remote.as_ref()) == first_codec(Some(&answer));
+            if !is_same {
+                let offer = near.end.offer_from(&answer).map_err(incompatible)?;
+                self.endpoint.offer(self.clock.now, leg, offer, &mut self.sip);
+            }
+            return Ok(());
+        }
+        let sdp = if near.end.remote.is_some() {
+            near.end.answer_from(&answer, &far_offer, Direction::SendRecv).map_err(incompatible)?
+        } else {
+            near.end.offer_from(&answer).map_err(incompatible)?
+        };
+        self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
+        Ok(())
+    }
+
+    fn connect(&mut self, key: ConnectionKey, caller: CallId, called: CallId) {
+        let active = CallMode::Connected(ConnectedMode::Active);
+        for id in [called, caller] {
+            if let Some(call) = self.calls.get_mut(id.0) {
+                call.hold.by_phone = false;
+            }
+        }
+        if let Some(Waiting::Answer(request)) =
+            self.calls.get_mut(called.0).and_then(|call| call.waiting.take())
+        {
+            self.tapi.complete(self.clock.unix_ms, request, Ok(tapi::ReplyFields::default()));
+        }
+        self.set_state(called, CallState::Connected, active);
+        self.set_state(caller, CallState::Connected, active);
+        self.show_connected_parties(key);
+        self.refresh_capability(called);
+        self.refresh_capability(caller);
+        self.join_media(key);
+    }
+
+    /// A final response other than 2xx, silence, or a transport that failed.
+    pub(crate) fn on_refused(&mut self, leg: LegId, status: u16, message: Option<&Message>) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        self.forget_leg(leg);
+        let has_alerted = self.calls.get(id.0).is_some_and(|call| call.has_alerted);
+        let reasons = message.map(reasons_of).unwrap_or_default();
+        self.fork_lost(id, Cause::of_response(status, has_alerted, &reasons));
+    }
+
+    /// One phone of the line is out; when it was the last one, the call has failed.
+    pub(crate) fn fork_lost(&mut self, id: CallId, cause: Cause) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let best = call.refusal.map_or(cause, |former| former.better_of(cause));
+        call.refusal = Some(best);
+        if call.legs.is_empty() {
+            self.called_failed(id, best);
+        }
+    }
+
+    /// No phone of the party will answer.
+    pub(crate) fn called_failed(&mut self, id: CallId, cause: Cause) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let key = call.connection;
+        if call.side == Side::Caller {
+            // The caller's own phone refused lineMakeCall: the state says how.
+            return self.show_failure(id, Outcome::Disconnected(cause.disconnect_mode()));
+        }
+        self.show_disconnected(id, cause.disconnect_mode());
+        let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
+        let is_last = self.connections.get(key.0).is_some_and(|c| c.called.len() == 1);
+        self.finish(id);
+        if let (Some(caller), true) = (caller, is_last) {
+            self.attempt_failed(caller, cause);
+        }
+    }
+
+    /// `ring_timeout` is over.
+    pub(crate) fn on_no_answer(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.timer = None;
+        }
+        let reason = Release {
+            reason_headers: vec![("Reason".to_owned(), Cause::NO_ANSWER.reason_header())],
+            ..Release::default()
+        };
+        self.release_legs(id, &reason);
+        self.called_failed(id, Cause::NO_ANSWER);
+    }
+}
+
+fn first_codec(session: Option<&Session>) -> Option<(String, u32)> {
+    let audio = session?.preferred_audio()?;
+    Some((audio.codec.name.to_ascii_uppercase(), audio.codec.clock_hz))
+}

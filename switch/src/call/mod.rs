@@ -1,0 +1,221 @@
+//! Calls: one party's view of a connection, its SIP legs and its media end.
+//!
+//! A **call** is TAPI's call: what one line (or one trunk) takes part in. A **connection** joins the
+//! calls of those who talk to each other; they share dwCallID. A **leg** is one SIP dialog. A call
+//! can live without a leg (a failed attempt that is kept for completion) and, while its phones
+//! ring, with several. Everything here is carried out by the
+//! [`Exchange`](crate::exchange::Exchange), which owns all of it.
+
+pub mod bridge;
+pub mod cause;
+pub mod end;
+pub mod fork;
+pub mod identity;
+pub mod modify;
+pub mod originate;
+pub mod release;
+
+use sip_stack::endpoint::LegId;
+use sip_stack::slab::Key;
+use sip_stack::time::{Now, TimerToken};
+use tapi::constant::CallState;
+use tapi::{CallKey, CallMode, RequestKey};
+
+use self::cause::Cause;
+use self::end::MediaEnd;
+
+/// Names a call inside the exchange; stale ones find nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CallId(pub Key);
+
+/// Names a connection inside the exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConnectionKey(pub Key);
+
+/// Whose call it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Party {
+    /// A line of ours, by its number.
+    Line(String),
+    /// The far side of a trunk; no application sees a call for it.
+    Trunk {
+        /// The trunk's name.
+        name: String,
+        /// The outside party's number.
+        number: String,
+    },
+}
+
+impl Party {
+    /// The number by which others know this party.
+    pub fn number(&self) -> &str {
+        match self {
+            Party::Line(number) | Party::Trunk { number, .. } => number,
+        }
+    }
+
+    /// The line's number, if it is one of ours.
+    pub fn line(&self) -> Option<&str> {
+        match self {
+            Party::Line(number) => Some(number),
+            Party::Trunk { .. } => None,
+        }
+    }
+}
+
+/// Which end of the connection the call is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// It began the connection (origin OUTBOUND).
+    Caller,
+    /// It was called.
+    Called,
+}
+
+/// How the caller's own phone takes part before the destination is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origination {
+    /// The phone dialled: its INVITE waits for our answer.
+    Phone,
+    /// An application dials: the phone is called first; not answered yet.
+    Summoning,
+    /// An application dials and the phone has answered us.
+    Summoned,
+}
+
+/// Who keeps the call on hold. It is CONNECTED again only when nobody does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Hold {
+    /// The phone's last offer or answer was a hold.
+    pub by_phone: bool,
+    /// The switch holds, on an application's or administrator's wish.
+    pub by_switch: bool,
+}
+
+impl Hold {
+    /// Whether anybody holds.
+    pub fn is_held(self) -> bool {
+        self.by_phone || self.by_switch
+    }
+}
+
+/// An application's operation that waits for the phone.
+#[derive(Clone, Copy, Debug)]
+pub enum Waiting {
+    /// lineAnswer: the phone was told to answer.
+    Answer(RequestKey),
+    /// lineHold: the phone was told to hold.
+    Hold(RequestKey),
+    /// lineUnhold: the phone was told to resume.
+    Unhold(RequestKey),
+}
+
+impl Waiting {
+    /// The request that is to be completed.
+    pub fn request(self) -> RequestKey {
+        match self {
+            Waiting::Answer(request) | Waiting::Hold(request) | Waiting::Unhold(request) => request,
+        }
+    }
+}
+
+/// Digits that an application dials piece by piece (lineDial).
+#[derive(Clone, Debug, Default)]
+pub struct Dialling {
+    /// What was dialled so far.
+    pub digits: String,
+    /// No more digits will come.
+    pub is_complete: bool,
+}
+
+/// One party's view of a connection.
+#[derive(Debug)]
+pub struct Call {
+    /// The connection it belongs to.
+    pub connection: ConnectionKey,
+    /// Which end it is.
+    pub side: Side,
+    /// Whose call.
+    pub party: Party,
+    /// Its object in the TAPI server; trunks have none.
+    pub tapi: Option<CallKey>,
+    /// LINECALLSTATE_ as last reported.
+    pub state: CallState,
+    /// The mode that belongs to the state.
+    pub mode: CallMode,
+    /// When the state was entered, milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// SIP dialogs: several while phones ring, one afterwards, none for a failed attempt.
+    pub legs: Vec<LegId>,
+    /// The leg that was answered or that dialled.
+    pub leg: Option<LegId>,
+    /// Media ports and descriptions.
+    pub end: MediaEnd,
+    /// Who holds it.
+    pub hold: Hold,
+    /// How the caller's phone takes part; meaningless on the called side.
+    pub origination: Origination,
+    /// Digits of an application.
+    pub dialling: Dialling,
+    /// A phone of it has rung.
+    pub has_alerted: bool,
+    /// What its phones said so far, when some refused.
+    pub refusal: Option<Cause>,
+    /// An application's operation that waits for the phone.
+    pub waiting: Option<Waiting>,
+    /// The timer of the present phase.
+    pub timer: Option<TimerToken>,
+    /// Repeats LINEDEVSTATE_RINGING.
+    pub ring_timer: Option<TimerToken>,
+    /// How often the line was said to ring.
+    pub ring_count: u32,
+}
+
+/// Two or more calls whose parties talk or try to.
+#[derive(Debug)]
+pub struct Connection {
+    /// dwCallID of all its calls.
+    pub call_id: u32,
+    /// Who called; `None` once that call is IDLE.
+    pub caller: Option<CallId>,
+    /// Who is called: all that ring, then the one that answered.
+    pub called: Vec<CallId>,
+    /// The called party that answered.
+    pub answered: Option<CallId>,
+    /// The number that was dialled.
+    pub dialled: String,
+    /// What the next leg gets (RFC 3261 §8.1.1.6).
+    pub max_forwards: u32,
+    /// A re-offer that travels to the far side.
+    pub reoffer: Option<Reoffer>,
+    /// When it began.
+    pub began: Now,
+}
+
+/// A re-INVITE or UPDATE of one side that the other side has to agree to (new media, T.38).
+#[derive(Debug)]
+pub struct Reoffer {
+    /// Who offered.
+    pub from: CallId,
+    /// Its offer.
+    pub offer: sip_stack::sdp::Session,
+    /// What we offered the far side because of it.
+    pub far_offer: sip_stack::sdp::Session,
+}
+
+/// What the exchange's timer wheel holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timer {
+    /// `ring_timeout` of a called line, or of the caller's own phone.
+    NoAnswer(CallId),
+    /// `[completion] keep_failed_call` is over.
+    KeepFailed(CallId),
+    /// LINEDEVSTATE_RINGING is due again.
+    Ring(CallId),
+    /// A phone that was told to answer, hold or resume did not.
+    PhoneControl(CallId),
+    /// Registrations may have expired.
+    Registrations,
+    /// Resume windows of applications may be over.
+    Applications,
+}

@@ -1,0 +1,379 @@
+//! Changes of an established call: hold in all spellings, re-offers, the switch's own hold.
+//!
+//! A hold of a phone is absorbed: the far leg is not touched, its party hears the hold tone. New
+//! media travels end to end. Source: sip-mapping §2.9.0, §2.9.3, §5.3, §5.4; RFC 3264 §8.
+
+use bytes::Bytes;
+use sip_stack::endpoint::{InDialogRequest, LegId, Release, Reply};
+use sip_stack::message::Method;
+use sip_stack::sdp::{Direction, Incompatible, Session};
+use tapi::constant::CallState;
+use tapi::constant::LineErr;
+use tapi::{CallCapability, ReplyFields, RequestKey};
+
+use super::{CallId, Reoffer, Timer, Waiting};
+use crate::exchange::Exchange;
+
+/// A phone that was told to answer, hold or resume does so within this time (sip-mapping §2.9.2).
+const PHONE_CONTROL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
+
+impl Exchange {
+    /// A re-INVITE, UPDATE or PRACK with an offer, or a re-INVITE that asks for ours.
+    pub(crate) fn on_offer(&mut self, leg: LegId, sdp: Option<&Bytes>) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        let Some(sdp) = sdp else { return self.offer_again(id, leg) };
+        let Ok(offer) = Session::parse(sdp) else { return self.refuse(leg, 400) };
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        if !call.end.can_answer_alone(&offer) {
+            return self.pass_offer_on(id, leg, offer);
+        }
+        let willing = willing(call.hold.by_switch);
+        match call.end.answer_reoffer(offer, willing) {
+            Ok(answer) => {
+                self.endpoint.accept_offer(self.clock.now, leg, answer, &mut self.sip);
+                self.session_changed(id);
+            }
+            Err(_) => self.refuse(leg, Incompatible::STATUS),
+        }
+    }
+
+    /// The offer needs the far side: it brings media that was not negotiated.
+    fn pass_offer_on(&mut self, id: CallId, leg: LegId, offer: Session) {
+        let far = self.far(id);
+        let far_leg = far.and_then(|far| self.calls.get(far.0)).and_then(|far| far.leg);
+        let (Some(far), Some(far_leg)) = (far, far_leg) else {
+            return self.refuse(leg, Incompatible::STATUS);
+        };
+        let streams = offer.media.len();
+        if self.reserve_ports(id, streams).is_err() || self.reserve_ports(far, streams).is_err() {
+            return self.refuse(leg, 503);
+        }
+        let Some(far_call) = self.calls.get_mut(far.0) else { return };
+        let key = far_call.connection;
+        let Ok(text) = far_call.end.offer_from(&offer) else {
+            return self.refuse(leg, Incompatible::STATUS);
+        };
+        let far_offer = far_call.end.local().cloned();
+        if !self.endpoint.offer(self.clock.now, far_leg, text, &mut self.sip) {
+            return self.refuse(leg, 491);
+        }
+        if let (Some(connection), Some(far_offer)) = (self.connections.get_mut(key.0), far_offer) {
+            connection.reoffer = Some(Reoffer { from: id, offer, far_offer });
+        }
+    }
+
+    /// A re-INVITE without offer: ours is what both sides can do, on hold only if the switch holds.
+    fn offer_again(&mut self, id: CallId, leg: LegId) {
+        let source = self
+            .far(id)
+            .and_then(|far| self.calls.get(far.0))
+            .and_then(|far| far.end.remote.clone())
+            .or_else(|| self.calls.get(id.0).and_then(|call| call.end.remote.clone()));
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let offer = match source {
+            Some(source) => call.end.offer_from(&source).ok(),
+            None => call.end.offer_everything(),
+        };
+        match offer {
+            Some(offer) => self.endpoint.accept_offer(self.clock.now, leg, offer, &mut self.sip),
+            None => self.refuse(leg, Incompatible::STATUS),
+        }
+    }
+
+    /// The peer took its offer back: whatever we asked the far side about it is of no interest.
+    pub(crate) fn on_offer_withdrawn(&mut self, leg: LegId) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
+        if let Some(connection) = self.connections.get_mut(key.0)
+            && connection.reoffer.as_ref().is_some_and(|reoffer| reoffer.from == id)
+        {
+            connection.reoffer = None;
+        }
+    }
+
+    /// The answer to an offer of ours.
+    pub(crate) fn on_offer_answered(&mut self, leg: LegId, sdp: Option<&Bytes>) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        let answer = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
+        let reoffer = self.connections.get_mut(key.0).and_then(|connection| {
+            connection.reoffer.take_if(|reoffer| reoffer.from != id)
+        });
+        if let (Some(call), Some(answer)) = (self.calls.get_mut(id.0), &answer) {
+            call.end.hear(answer.clone());
+        }
+        if let Some(reoffer) = reoffer {
+            self.finish_reoffer(reoffer, answer);
+        }
+        self.session_changed(id);
+    }
+
+    fn finish_reoffer(&mut self, reoffer: Reoffer, far_answer: Option<Session>) {
+        let Some(call) = self.calls.get_mut(reoffer.from.0) else { return };
+        let Some(leg) = call.leg else { return };
+        let previous = call.end.remote.clone();
+        call.end.hear(reoffer.offer);
+        let willing = willing(call.hold.by_switch);
+        let answer = far_answer
+            .and_then(|answer| call.end.answer_from(&answer, &reoffer.far_offer, willing).ok());
+        match answer {
+            Some(answer) => {
+                self.endpoint.accept_offer(self.clock.now, leg, answer, &mut self.sip);
+                self.session_changed(reoffer.from);
+            }
+            None => {
+                call.end.remote = previous;
+                self.refuse(leg, Incompatible::STATUS);
+            }
+        }
+    }
+
+    /// Our offer was refused: the session is what it was, and so is the other side's.
+    pub(crate) fn on_offer_refused(&mut self, leg: LegId, status: u16) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
+        let reoffer = self.connections.get_mut(key.0).and_then(|connection| {
+            connection.reoffer.take_if(|reoffer| reoffer.from != id)
+        });
+        let waiting_leg =
+            reoffer.and_then(|reoffer| self.calls.get(reoffer.from.0)).and_then(|call| call.leg);
+        if let Some(waiting_leg) = waiting_leg {
+            let status = if status == 491 { 491 } else { Incompatible::STATUS };
+            self.refuse(waiting_leg, status);
+        }
+    }
+
+    /// The ACK of our 200: a late offer has its answer here.
+    pub(crate) fn on_confirmed(&mut self, leg: LegId, sdp: Option<&Bytes>) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        let answer = sdp.map(|sdp| Session::parse(sdp));
+        match answer {
+            Some(Ok(answer)) => {
+                if let Some(call) = self.calls.get_mut(id.0) {
+                    call.end.hear(answer);
+                }
+                self.session_changed(id);
+            }
+            Some(Err(_)) => self.media_impossible(id),
+            None if self.calls.get(id.0).is_some_and(|call| call.end.remote.is_none()) => {
+                self.media_impossible(id);
+            }
+            None => {}
+        }
+    }
+
+    /// A description of the phone has changed: who holds, who hears whom.
+    fn session_changed(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let key = call.connection;
+        let is_held = call.end.is_held_by_phone();
+        let is_established = matches!(call.state, CallState::Connected | CallState::OnHold);
+        call.hold.by_phone = is_held && is_established;
+        let waiting = match call.waiting {
+            Some(Waiting::Hold(_)) if is_held => call.waiting.take(),
+            Some(Waiting::Unhold(_)) if !is_held => call.waiting.take(),
+            _ => None,
+        };
+        if let Some(waiting) = waiting {
+            self.stop_call_timer(id);
+            let done = Ok(ReplyFields::default());
+            self.tapi.complete(self.clock.unix_ms, waiting.request(), done);
+        }
+        self.show_both_holds(id);
+        self.join_media(key);
+    }
+
+    fn show_both_holds(&mut self, id: CallId) {
+        self.show_hold(id);
+        if let Some(far) = self.far(id) {
+            self.show_hold(far);
+        }
+        self.refresh_capability(id);
+    }
+
+    /// lineHold: by the phone where it can be told to (`Event: hold`), otherwise by the switch.
+    pub(crate) fn hold(&mut self, id: CallId, request: Option<RequestKey>) -> Result<(), LineErr> {
+        let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
+        if call.state != CallState::Connected {
+            return Err(LineErr::InvalCallState);
+        }
+        if let (Some(request), true) = (request, self.tell_phone(id, "hold")) {
+            self.wait_for_phone(id, Waiting::Hold(request));
+            return Ok(());
+        }
+        self.hold_by_switch(id, request);
+        Ok(())
+    }
+
+    fn hold_by_switch(&mut self, id: CallId, request: Option<RequestKey>) {
+        self.done(request);
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        call.hold.by_switch = true;
+        let key = call.connection;
+        self.show_both_holds(id);
+        self.join_media(key);
+    }
+
+    /// lineUnhold: CONNECTED again only when neither phone nor switch holds.
+    ///
+    /// Errors: OPERATIONFAILED when the phone itself holds and cannot be told to resume.
+    pub(crate) fn unhold(
+        &mut self,
+        id: CallId,
+        request: Option<RequestKey>,
+    ) -> Result<(), LineErr> {
+        let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
+        if call.state != CallState::OnHold {
+            return Err(LineErr::InvalCallState);
+        }
+        if call.hold.by_phone {
+            let told = self.tell_phone(id, "talk");
+            let (Some(request), true) = (request, told) else {
+                return Err(LineErr::OperationFailed);
+            };
+            if let Some(call) = self.calls.get_mut(id.0) {
+                call.hold.by_switch = false;
+            }
+            self.wait_for_phone(id, Waiting::Unhold(request));
+            return Ok(());
+        }
+        call.hold.by_switch = false;
+        let key = call.connection;
+        self.done(request);
+        self.show_both_holds(id);
+        self.join_media(key);
+        Ok(())
+    }
+
+    /// lineAnswer: by `Event: talk`.
+    ///
+    /// Errors: OPERATIONUNAVAIL when no ringing phone of the line can be told to answer.
+    pub(crate) fn answer_by_phone(
+        &mut self,
+        id: CallId,
+        request: RequestKey,
+    ) -> Result<(), LineErr> {
+        if self.calls.get(id.0).is_none_or(|call| call.waiting.is_some()) {
+            return Err(LineErr::InvalCallState);
+        }
+        if !self.tell_phone(id, "talk") {
+            return Err(LineErr::OperationUnavail);
+        }
+        self.wait_for_answer(id, request);
+        Ok(())
+    }
+
+    fn wait_for_answer(&mut self, id: CallId, request: RequestKey) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.waiting = Some(Waiting::Answer(request));
+        }
+        // The ring timer goes on in `timer`; this one stands beside it and finds the call by id.
+        self.arm(PHONE_CONTROL_TIMEOUT, Timer::PhoneControl(id));
+    }
+
+    fn wait_for_phone(&mut self, id: CallId, waiting: Waiting) {
+        let former = self.calls.get_mut(id.0).and_then(|call| call.waiting.replace(waiting));
+        if let Some(former) = former {
+            let failed = Err(LineErr::OperationFailed);
+            self.tapi.complete(self.clock.unix_ms, former.request(), failed);
+        }
+        self.set_call_timer(id, PHONE_CONTROL_TIMEOUT, Timer::PhoneControl(id));
+    }
+
+    /// Sends NOTIFY with `Event: talk` or `hold` to the first phone of the call that knows it.
+    fn tell_phone(&mut self, id: CallId, event: &str) -> bool {
+        let Some(leg) = self.controllable_leg(id, event) else { return false };
+        let request = InDialogRequest {
+            method: Method::Notify,
+            headers: vec![
+                ("Event".to_owned(), event.to_owned()),
+                ("Subscription-State".to_owned(), "active".to_owned()),
+            ],
+            body: None,
+            token: id.0.to_bits(),
+        };
+        self.endpoint.request_in_dialog(self.clock.now, leg, request, &mut self.sip);
+        true
+    }
+
+    /// The leg whose phone lists the event package in Allow-Events: in its responses, or when it
+    /// registered.
+    pub(crate) fn controllable_leg(&self, id: CallId, event: &str) -> Option<LegId> {
+        let call = self.calls.get(id.0)?;
+        let candidates: Vec<LegId> = call.leg.map_or_else(|| call.legs.clone(), |leg| vec![leg]);
+        let registry = self.registrar.registry();
+        let line = call.party.line()?;
+        candidates.into_iter().find(|leg| {
+            self.endpoint.leg(*leg).is_some_and(|view| {
+                let is_rung = !view.remote_tag.is_empty();
+                is_rung
+                    && (view.peer_allows_event(event)
+                        || registry.contacts(line).iter().any(|contact| {
+                            contact.uri == view.remote_target && contact.allows_event(event)
+                        }))
+            })
+        })
+    }
+
+    /// What the phone said to a NOTIFY: a refusal means that it cannot be told.
+    pub(crate) fn on_response(&mut self, token: u64, status: u16) {
+        if status < 300 {
+            return;
+        }
+        let id = CallId(sip_stack::slab::Key::from_bits(token));
+        if self.calls.get(id.0).is_some_and(|call| call.waiting.is_some()) {
+            self.on_phone_silent(id);
+        }
+    }
+
+    /// The phone did not do what it was told: the switch holds in its place; answering and resuming
+    /// nobody else can do.
+    pub(crate) fn on_phone_silent(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let Some(waiting) = call.waiting.take() else { return };
+        match waiting {
+            Waiting::Hold(request) => self.hold_by_switch(id, Some(request)),
+            Waiting::Answer(request) | Waiting::Unhold(request) => {
+                let failed = Err(LineErr::OperationFailed);
+                self.tapi.complete(self.clock.unix_ms, request, failed);
+            }
+        }
+    }
+
+    /// Tells TAPI what can be done with this call now.
+    pub(crate) fn refresh_capability(&mut self, id: CallId) {
+        let can_answer = self.controllable_leg(id, "talk").is_some();
+        let Some(call) = self.calls.get(id.0) else { return };
+        let can_unhold = !call.hold.by_phone || can_answer;
+        let can_dial = call.is_summoned() && !call.dialling.is_complete;
+        if let Some(key) = call.tapi {
+            let capability = CallCapability { can_answer, can_unhold, can_dial, ..Default::default() };
+            self.tapi.call_capability(key, capability);
+        }
+    }
+
+    /// Completes a request successfully, if an application asked.
+    pub(crate) fn done(&mut self, request: Option<RequestKey>) {
+        if let Some(request) = request {
+            self.tapi.complete(self.clock.unix_ms, request, Ok(ReplyFields::default()));
+        }
+    }
+
+    fn refuse(&mut self, leg: LegId, status: u16) {
+        self.endpoint.refuse_offer(self.clock.now, leg, &Reply::new(status), &mut self.sip);
+    }
+
+    /// Releases every leg of the call but one.
+    pub(crate) fn release_other_legs(&mut self, id: CallId, keep: LegId, release: &Release) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let legs = std::mem::replace(&mut call.legs, vec![keep]);
+        for leg in legs.into_iter().filter(|leg| *leg != keep) {
+            self.by_leg.remove(&leg);
+            self.endpoint.release(self.clock.now, leg, release.clone(), &mut self.sip);
+        }
+    }
+}
+
+fn willing(is_held_by_switch: bool) -> Direction {
+    if is_held_by_switch { Direction::SendOnly } else { Direction::SendRecv }
+}

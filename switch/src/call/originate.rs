@@ -1,0 +1,536 @@
+//! How a connection begins: an INVITE of a phone or trunk, lineMakeCall, or click to dial.
+//!
+//! Path 1, hops 4–7. Source: sip-mapping §2.2, §2.9.0, §2.9.1.
+
+use bytes::Bytes;
+use media::Tone;
+use sip_stack::auth::{ClientCredentials, Verdict};
+use sip_stack::endpoint::{Invite, LegId, Release, Reply};
+use sip_stack::flow::{Flow, Transport};
+use sip_stack::message::Message;
+use sip_stack::sdp::{Incompatible, Session};
+use tapi::constant::{DialToneMode, LineErr};
+use tapi::CallKey;
+use tapi::CallMode;
+use tapi::constant::CallState;
+
+use super::cause::{Cause, Outcome};
+use super::identity::{self, Identity};
+use super::{Call, CallId, Origination, Party, Side, Timer};
+use crate::exchange::counters::count;
+use crate::exchange::state::{NewParty, OFFERED};
+use crate::exchange::{Exchange, MAX_CONNECTIONS};
+use crate::route::{self, Target};
+
+/// Max-Forwards of a request that has none (RFC 3261 §20.22).
+const MAX_FORWARDS: u32 = 70;
+/// Auto-answer header fields, the union of what phones understand (sip-mapping §2.8).
+const AUTO_ANSWER: [(&str, &str); 2] =
+    [("Alert-Info", "<http://localhost>;info=alert-autoanswer;delay=0"), ("Answer-Mode", "Auto")];
+
+impl Call {
+    /// Whether an application makes this call and the line's own phone was called first.
+    pub(crate) fn is_summoned(&self) -> bool {
+        self.side == Side::Caller && self.origination != Origination::Phone
+    }
+}
+
+impl Exchange {
+    /// A new INVITE: find out who calls, and call whom they want.
+    pub(crate) fn on_invite(
+        &mut self,
+        leg: LegId,
+        message: &Message,
+        flow: Flow,
+        offer: Option<&Bytes>,
+    ) {
+        if self.is_draining() {
+            count(&self.counters.calls_refused_total);
+            let reply = Reply::new(503).header("Retry-After", "30");
+            return self.reject_leg(leg, reply);
+        }
+        let Some(party) = self.identify(leg, message, flow) else { return };
+        if self.connections.len() >= MAX_CONNECTIONS {
+            count(&self.counters.calls_refused_total);
+            return self.reject_leg(leg, Reply::new(503).header("Retry-After", "5"));
+        }
+        let Some(dialled) = identity::dialled_number(message) else {
+            return self.reject_leg(leg, Reply::new(404));
+        };
+        let offer = match offer.map(|sdp| Session::parse(sdp)).transpose() {
+            Ok(offer) => offer,
+            Err(error) => {
+                let warning = format!("399 {} \"{error}\"", self.config.domain);
+                return self.reject_leg(leg, Reply::new(400).header("Warning", warning));
+            }
+        };
+        if let Some(line) = party.line().map(str::to_owned) {
+            self.end_failed_calls(&line);
+            if !self.has_appearance(&line) {
+                return self.reject_leg(leg, Reply::new(486));
+            }
+        }
+        let max_forwards = message.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
+        self.endpoint.set_contact(leg, identity::contact(&dialled, &flow));
+        let call = self.begin_dialled(party, &dialled, max_forwards, leg);
+        if let Some(call) = self.calls.get_mut(call.0) {
+            call.end.peer = Some(flow.remote.ip());
+            if let Some(offer) = offer {
+                call.end.hear(offer);
+            }
+        }
+        self.route_call(call);
+    }
+
+    /// The line or trunk behind an INVITE; `None` after the challenge or refusal was sent.
+    fn identify(&mut self, leg: LegId, message: &Message, flow: Flow) -> Option<Party> {
+        if let Some(trunk) = self.trunk_of(&flow) {
+            let number = identity::outside_caller(message).number;
+            return Some(Party::Trunk { name: trunk, number });
+        }
+        match self.authenticate(message, flow) {
+            Verdict::Authenticated { user } => {
+                let claimed = message
+                    .from()
+                    .ok()
+                    .and_then(|from| sip_stack::uri::Uri::parse(from.uri).ok())
+                    .and_then(|uri| uri.user_decoded());
+                if claimed.as_deref() == Some(user.as_str()) {
+                    return Some(Party::Line(user));
+                }
+                self.refuse_identity(flow, &user);
+                self.reject_leg(leg, Reply::new(403).reason("From is not the authenticated line"));
+            }
+            verdict => {
+                let reply = self.challenge(&verdict);
+                self.reject_leg(leg, reply);
+            }
+        }
+        None
+    }
+
+    fn begin_dialled(
+        &mut self,
+        party: Party,
+        dialled: &str,
+        max_forwards: u32,
+        leg: LegId,
+    ) -> CallId {
+        count(&self.counters.calls_attempted_total);
+        let connection = self.new_connection(dialled, max_forwards);
+        let call = self.new_call(NewParty {
+            connection,
+            side: Side::Caller,
+            party,
+            origination: Origination::Phone,
+            state: CallState::Dialing,
+            mode: CallMode::None,
+            tapi: None,
+        });
+        self.adopt_leg(call, leg);
+        if let Some(call) = self.calls.get_mut(call.0) {
+            call.leg = Some(leg);
+        }
+        call
+    }
+
+    /// lineMakeCall and click to dial: rings the line's own phone, which answers by itself where
+    /// it can, and calls the destination as soon as it has answered.
+    ///
+    /// Errors: OPERATIONFAILED when no phone of the line can be reached; nothing was created.
+    pub(crate) fn make_call(
+        &mut self,
+        line: &str,
+        destination: &str,
+        is_complete: bool,
+        tapi: Option<CallKey>,
+    ) -> Result<CallId, LineErr> {
+        self.end_failed_calls(line);
+        if self.is_draining() || self.connections.len() >= MAX_CONNECTIONS {
+            return Err(LineErr::ResourceUnavail);
+        }
+        let own = self.config.lines.get(line).ok_or(LineErr::InvalLineState)?;
+        let timeout = own.ring_timeout;
+        let flows = self.registrar.registry().contacts(line);
+        if flows.is_empty() {
+            return Err(LineErr::OperationFailed);
+        }
+        count(&self.counters.calls_attempted_total);
+        let connection = self.new_connection(destination, MAX_FORWARDS);
+        let (state, mode) = if destination.is_empty() {
+            (CallState::DialTone, CallMode::DialTone(DialToneMode::Internal))
+        } else {
+            (CallState::Dialing, CallMode::None)
+        };
+        let call = self.new_call(NewParty {
+            connection,
+            side: Side::Caller,
+            party: Party::Line(line.to_owned()),
+            origination: Origination::Summoning,
+            state,
+            mode,
+            tapi,
+        });
+        if let Some(call) = self.calls.get_mut(call.0) {
+            call.dialling.digits = destination.to_owned();
+            call.dialling.is_complete = is_complete;
+        }
+        self.describe_made_call(call);
+        self.refresh_capability(call);
+        if let Err(cause) = self.summon(call) {
+            // Nothing is on the wire: the caller learns it from the error, not from a call.
+            self.finish(call);
+            return Err(match cause {
+                Cause::NO_RESOURCES => LineErr::ResourceUnavail,
+                _ => LineErr::OperationFailed,
+            });
+        }
+        self.set_call_timer(call, timeout, Timer::NoAnswer(call));
+        Ok(call)
+    }
+
+    /// Calls the caller's own phones with auto-answer header fields.
+    fn summon(&mut self, id: CallId) -> Result<(), Cause> {
+        self.reserve_ports(id, 1)?;
+        let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
+        let offer = call.end.offer_everything().ok_or(Cause::NO_RESOURCES)?;
+        let connection = call.connection;
+        let line = call.party.number().to_owned();
+        let dialled = self.connections.get(connection.0).map(|c| c.dialled.clone());
+        let dialled = dialled.filter(|number| !number.is_empty()).unwrap_or_else(|| line.clone());
+        // The phone shows whom it is about to call (sip-mapping §2.9.1).
+        let from = self.identity_of_number(&dialled);
+        let mut headers: Vec<(String, String)> = vec![(
+            "Call-Info".to_owned(),
+            format!("<sip:{}>;answer-after=0", self.config.domain),
+        )];
+        headers.extend(AUTO_ANSWER.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        self.ring_phones(id, &line, &from, &offer, &headers)
+    }
+
+    /// The phone of an application's call has answered, and the number is complete: call it.
+    pub(crate) fn proceed_if_ready(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        if call.origination != Origination::Summoned {
+            return;
+        }
+        if call.dialling.is_complete {
+            let number = call.dialling.digits.clone();
+            if let Some(connection) = self.connections.get_mut(call.connection.0) {
+                connection.dialled = number;
+            }
+            self.route_call(id);
+        } else {
+            self.play(id, Tone::Dial);
+        }
+    }
+
+    /// lineDial: more digits.
+    ///
+    /// Errors: INVALCALLSTATE when the number is complete already.
+    pub(crate) fn dial_more(
+        &mut self,
+        id: CallId,
+        digits: &str,
+        is_complete: bool,
+    ) -> Result<(), LineErr> {
+        let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
+        if call.dialling.is_complete || !call.is_summoned() {
+            return Err(LineErr::InvalCallState);
+        }
+        call.dialling.digits.push_str(digits);
+        call.dialling.is_complete = is_complete;
+        if !call.dialling.digits.is_empty() && call.state == CallState::DialTone {
+            self.set_state(id, CallState::Dialing, CallMode::None);
+        }
+        self.proceed_if_ready(id);
+        Ok(())
+    }
+
+    /// Finds the dialled number and calls it.
+    pub(crate) fn route_call(&mut self, caller: CallId) {
+        let Some(call) = self.calls.get(caller.0) else { return };
+        let Some(connection) = self.connections.get(call.connection.0) else { return };
+        let dialled = connection.dialled.clone();
+        let is_outside = call.party.line().is_none();
+        self.set_state(caller, CallState::Proceeding, CallMode::None);
+        let config = self.config.clone();
+        let result = match route::resolve(&config, &dialled) {
+            Target::Line(line) => self.call_line(caller, &line.number),
+            Target::Trunk { trunk, number } if !is_outside => {
+                self.call_trunk(caller, &trunk.name, &number)
+            }
+            // Trunk to trunk would let strangers call at the office's expense.
+            Target::Trunk { .. } => Err(Cause::FORBIDDEN),
+            Target::Feature { code, .. } => {
+                let name = code.name();
+                tracing::info!(%dialled, feature = name, "feature code is not yet available");
+                Err(Cause::FORBIDDEN)
+            }
+            Target::NotAvailable(feature) => {
+                tracing::info!(%dialled, feature, "feature is not yet available");
+                Err(Cause::FORBIDDEN)
+            }
+            Target::Unknown => Err(Cause::UNKNOWN_NUMBER),
+        };
+        if let Err(cause) = result {
+            self.attempt_failed(caller, cause);
+        }
+    }
+
+    fn call_line(&mut self, caller: CallId, number: &str) -> Result<(), Cause> {
+        if self.registrar.registry().contacts(number).is_empty() {
+            return Err(Cause::NOT_REGISTERED);
+        }
+        if !self.has_appearance(number) {
+            return Err(Cause::NO_APPEARANCE);
+        }
+        let timeout = self.config.lines.get(number).ok_or(Cause::UNKNOWN_NUMBER)?.ring_timeout;
+        let connection = self.calls.get(caller.0).ok_or(Cause::NO_RESOURCES)?.connection;
+        let called = self.new_call(NewParty {
+            connection,
+            side: Side::Called,
+            party: Party::Line(number.to_owned()),
+            origination: Origination::Phone,
+            state: CallState::Offering,
+            mode: OFFERED,
+            tapi: None,
+        });
+        let from = self.caller_identity(caller);
+        let rung = self
+            .offer_for(caller, called)
+            .and_then(|offer| self.ring_phones(called, number, &from, &offer, &[]));
+        if let Err(cause) = rung {
+            self.show_disconnected(called, cause.disconnect_mode());
+            self.finish(called);
+            return Err(cause);
+        }
+        self.set_call_timer(called, timeout, Timer::NoAnswer(called));
+        self.refresh_capability(called);
+        Ok(())
+    }
+
+    fn call_trunk(&mut self, caller: CallId, name: &str, number: &str) -> Result<(), Cause> {
+        let targets = self.trunk_targets.get(name).cloned().unwrap_or_default();
+        let trunk = self.config.trunks.get(name).cloned().ok_or(Cause::UNKNOWN_NUMBER)?;
+        let in_use = self.calls.iter().filter(
+            |(_, call)| matches!(&call.party, Party::Trunk { name: used, .. } if used == name),
+        );
+        let in_use = in_use.count();
+        if trunk.channels.is_some_and(|most| in_use >= most) {
+            return Err(Cause::TRUNK_FULL);
+        }
+        let mut flows = targets.iter().filter_map(|target| self.flow_to(*target));
+        let Some(destination) = flows.next() else {
+            return Err(Cause::of_status(503, false));
+        };
+        let alternatives: Vec<Flow> = flows.collect();
+        let connection = self.calls.get(caller.0).ok_or(Cause::NO_RESOURCES)?.connection;
+        let called = self.new_call(NewParty {
+            connection,
+            side: Side::Called,
+            party: Party::Trunk { name: name.to_owned(), number: number.to_owned() },
+            origination: Origination::Phone,
+            state: CallState::Offering,
+            mode: OFFERED,
+            tapi: None,
+        });
+        let offer = match self.offer_for(caller, called) {
+            Ok(offer) => offer,
+            Err(cause) => {
+                self.finish(called);
+                return Err(cause);
+            }
+        };
+        let from = self.caller_identity(caller);
+        let host = identity::socket_text(destination.remote);
+        let user = sip_stack::uri::encode_user(number);
+        let mut invite = self.invite(called, &from, &offer, destination);
+        invite.request_uri = format!("sip:{user}@{host}");
+        invite.to = format!("<sip:{user}@{host}>");
+        invite.alternatives = alternatives;
+        invite.credentials = credentials_of(&trunk);
+        self.send_invite(called, invite)
+    }
+
+    /// Sends an INVITE to every phone of a line.
+    pub(crate) fn ring_phones(
+        &mut self,
+        id: CallId,
+        line: &str,
+        from: &Identity,
+        offer: &Bytes,
+        headers: &[(String, String)],
+    ) -> Result<(), Cause> {
+        let contacts = self.registrar.registry().contacts(line);
+        let mut result = Err(Cause::NOT_REGISTERED);
+        for contact in contacts {
+            let mut invite = self.invite(id, from, offer, contact.flow);
+            invite.request_uri = contact.uri.clone();
+            invite.to = self.identity_of_number(line).name_addr(&self.config.domain);
+            invite.route = contact.path.clone();
+            invite.headers.extend_from_slice(headers);
+            let sent = self.send_invite(id, invite);
+            result = result.or(sent);
+        }
+        result
+    }
+
+    fn invite(&self, id: CallId, from: &Identity, offer: &Bytes, destination: Flow) -> Invite {
+        let call = self.calls.get(id.0);
+        let connection = call.and_then(|call| self.connections.get(call.connection.0));
+        let from = from.name_addr(&self.config.domain);
+        let user = call.map(|call| call.party.number().to_owned()).unwrap_or_default();
+        Invite {
+            request_uri: String::new(),
+            headers: vec![("P-Asserted-Identity".to_owned(), from.clone())],
+            from,
+            to: String::new(),
+            contact: identity::contact(&user, &destination),
+            destination,
+            alternatives: Vec::new(),
+            route: Vec::new(),
+            max_forwards: connection.map_or(MAX_FORWARDS, |connection| connection.max_forwards),
+            sdp: Some(offer.clone()),
+            credentials: None,
+            session_timer: true,
+            hundred_rel: false,
+        }
+    }
+
+    fn send_invite(&mut self, id: CallId, invite: Invite) -> Result<(), Cause> {
+        let peer = invite.destination.remote.ip();
+        let sent = self.endpoint.invite(self.clock.now, invite, &mut self.sip);
+        let leg = sent.map_err(|_| Cause::NO_RESOURCES)?;
+        self.adopt_leg(id, leg);
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.end.peer = Some(peer);
+        }
+        Ok(())
+    }
+
+    /// The offer for the called party: the caller's offer, or what its phone has answered to us,
+    /// or, for a late offer, everything.
+    fn offer_for(&mut self, caller: CallId, called: CallId) -> Result<Bytes, Cause> {
+        let source = self.calls.get(caller.0).and_then(|call| call.end.remote.clone());
+        let streams = source.as_ref().map_or(1, |source| source.media.len());
+        self.reserve_ports(caller, streams)?;
+        self.reserve_ports(called, streams)?;
+        let called = self.calls.get_mut(called.0).ok_or(Cause::NO_RESOURCES)?;
+        match source {
+            Some(source) => {
+                called.end.offer_from(&source).map_err(|_: Incompatible| Cause::INCOMPATIBLE_MEDIA)
+            }
+            None => called.end.offer_everything().ok_or(Cause::NO_RESOURCES),
+        }
+    }
+
+    /// Makes sure that a call has ports for so many streams.
+    pub(crate) fn reserve_ports(&mut self, id: CallId, streams: usize) -> Result<(), Cause> {
+        let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
+        match call.end.reserve(self.media.as_mut(), streams) {
+            Ok(termination) => {
+                self.by_termination.insert(termination, id);
+                Ok(())
+            }
+            Err(error) => {
+                count(&self.counters.media_ports_exhausted_total);
+                tracing::warn!(%error, "no media ports for a call");
+                Err(Cause::NO_RESOURCES)
+            }
+        }
+    }
+
+    /// Gives a leg to a call.
+    pub(crate) fn adopt_leg(&mut self, id: CallId, leg: LegId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.legs.push(leg);
+            self.by_leg.insert(leg, id);
+        }
+    }
+
+    /// Refuses an INVITE that has no call yet.
+    fn reject_leg(&mut self, leg: LegId, reply: Reply) {
+        self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
+    }
+
+    /// The attempt of `caller` cannot go on: tell its phone and show why.
+    pub(crate) fn attempt_failed(&mut self, caller: CallId, cause: Cause) {
+        let Some(call) = self.calls.get(caller.0) else { return };
+        let is_line = call.party.line().is_some();
+        match (call.origination, call.leg) {
+            // The phone is on the line with us: it hears a tone and may hang up or be dropped.
+            (Origination::Summoned, Some(_)) => {
+                let tone =
+                    if cause.outcome == Outcome::BusyStation { Tone::Busy } else { Tone::Congestion };
+                self.play(caller, tone);
+                return self.show_failure(caller, cause.outcome);
+            }
+            (_, Some(leg)) => {
+                let reply = Reply::new(cause.relay).header("Reason", cause.reason_header());
+                self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
+                self.forget_leg(leg);
+            }
+            (_, None) => self.release_legs(caller, &Release::default()),
+        }
+        if is_line {
+            self.show_failure(caller, cause.outcome);
+        } else {
+            self.finish(caller);
+        }
+    }
+
+    /// A failed attempt that is still shown ends when its line starts something new.
+    fn end_failed_calls(&mut self, line: &str) {
+        let calls = self.by_line.get(line).cloned().unwrap_or_default();
+        for id in calls {
+            let is_over = self.calls.get(id.0).is_some_and(|call| {
+                call.legs.is_empty()
+                    && matches!(call.state, CallState::Busy | CallState::Disconnected)
+            });
+            if is_over {
+                self.finish(id);
+            }
+        }
+    }
+
+    /// Whether the address of a line has room for one more call (`max_calls`).
+    fn has_appearance(&self, line: &str) -> bool {
+        let most = self.config.lines.get(line).map_or(0, |line| line.max_calls);
+        let used = self.by_line.get(line).map_or(0, Vec::len);
+        used < usize::try_from(most).unwrap_or(usize::MAX)
+    }
+
+    fn caller_identity(&self, caller: CallId) -> Identity {
+        let call = self.calls.get(caller.0);
+        call.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
+    }
+
+    /// The trunk whose peer sends from this flow.
+    fn trunk_of(&self, flow: &Flow) -> Option<String> {
+        let is_peer = |targets: &[(Transport, std::net::SocketAddr)]| {
+            targets.iter().any(|(transport, address)| {
+                address.ip() == flow.remote.ip()
+                    && *transport == flow.transport
+                    && (flow.transport.is_reliable() || address.port() == flow.remote.port())
+            })
+        };
+        let mut trunks = self.trunk_targets.iter();
+        trunks.find(|(_, targets)| is_peer(targets)).map(|(name, _)| name.clone())
+    }
+
+    /// A flow from one of our listeners to an address.
+    fn flow_to(&self, target: (Transport, std::net::SocketAddr)) -> Option<Flow> {
+        let (transport, remote) = target;
+        let fits = |(kind, local): &&(Transport, std::net::SocketAddr)| {
+            *kind == transport && local.is_ipv4() == remote.is_ipv4()
+        };
+        let (_, local) = self.local.iter().find(fits)?;
+        Some(Flow { transport, local: *local, remote, connection: None })
+    }
+}
+
+fn credentials_of(trunk: &config::Trunk) -> Option<ClientCredentials> {
+    let password = trunk.password.as_ref()?.expose().to_owned();
+    Some(ClientCredentials { username: trunk.username.clone()?, password })
+}

@@ -1,0 +1,183 @@
+//! How calls end: CANCEL, BYE, lineDrop, silence, and what the other party sees of it.
+//!
+//! A local drop goes to IDLE at once; the far party sees DISCONNECTED with its mode, then IDLE,
+//! because the switch puts its phone on hook. Source: sip-mapping §2.2, §2.3; TAPI lineDrop.
+
+use sip_stack::endpoint::{EndCause, LegId, Release};
+use sip_stack::message::{HeaderName, Message};
+use tapi::constant::CallState;
+use tapi::constant::DisconnectMode;
+
+use super::cause::{Cause, clearing_mode, reasons_of};
+use super::{CallId, ConnectionKey, Side};
+use crate::exchange::{Exchange, default_mode};
+
+impl Exchange {
+    /// The caller's CANCEL, before anybody answered.
+    pub(crate) fn on_cancelled(&mut self, leg: LegId, message: &Message) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        self.forget_leg(leg);
+        let mode = clearing_mode(&reasons_of(message), DisconnectMode::Cancelled);
+        self.clear_far(id, mode, "SIP;cause=487;text=\"Request Terminated\"");
+        self.finish(id);
+    }
+
+    /// A leg ended by itself: BYE, lost dialog, expired session, missing ACK.
+    pub(crate) fn on_ended(&mut self, leg: LegId, cause: &EndCause) {
+        let Some(&id) = self.by_leg.get(&leg) else { return };
+        self.forget_leg(leg);
+        let said = match cause {
+            EndCause::Bye(message) => reasons_of(message),
+            _ => Vec::new(),
+        };
+        let mode = clearing_mode(&said, default_mode(cause));
+        let reason = match cause {
+            EndCause::Bye(message) => message.header(HeaderName::Reason).map(str::to_owned),
+            EndCause::SessionExpired => Some("SIP;cause=408;text=\"Session timer\"".to_owned()),
+            _ => Some("Q.850;cause=41".to_owned()),
+        };
+        self.clear_far(id, mode, reason.as_deref().unwrap_or("Q.850;cause=16"));
+        self.finish(id);
+    }
+
+    /// lineDrop, click on "hang up", or a feature that ends the call of one party.
+    pub(crate) fn drop_call(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let is_offered = call.side == Side::Called
+            && matches!(call.state, CallState::Offering | CallState::Accepted);
+        if is_offered {
+            return self.reject_offered(id);
+        }
+        let key = call.connection;
+        let is_caller = call.side == Side::Caller;
+        let is_answered = self.connections.get(key.0).is_some_and(|c| c.answered.is_some());
+        let (mode, reason) = if is_caller && !is_answered {
+            (DisconnectMode::Cancelled, "SIP;cause=487;text=\"Request Terminated\"")
+        } else {
+            (DisconnectMode::Normal, "Q.850;cause=16")
+        };
+        self.release_with(id, reason);
+        self.set_state(id, CallState::Idle, tapi::CallMode::None);
+        self.clear_far(id, mode, reason);
+        self.finish(id);
+    }
+
+    /// The called party's application does not want the call.
+    fn reject_offered(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let key = call.connection;
+        let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
+        let is_last = self.connections.get(key.0).is_some_and(|c| c.called.len() == 1);
+        self.release_with(id, "SIP;cause=603;text=\"Decline\"");
+        self.finish(id);
+        if let (Some(caller), true) = (caller, is_last) {
+            self.attempt_failed(caller, Cause::of_status(603, true));
+        }
+    }
+
+    /// Ends what the other parties of the connection have, because `id` ends.
+    fn clear_far(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(connection) = self.connections.get(call.connection.0) else { return };
+        let others: Vec<CallId> = connection
+            .caller
+            .into_iter()
+            .chain(connection.called.iter().copied())
+            .filter(|other| *other != id)
+            .collect();
+        for other in others {
+            self.clear_called(other, mode, reason);
+        }
+    }
+
+    /// DISCONNECTED with `mode`, phone on hook, IDLE.
+    pub(crate) fn clear_called(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
+        self.show_disconnected(id, mode);
+        self.release_with(id, reason);
+        self.finish(id);
+    }
+
+    /// Ends every call of a connection.
+    pub(crate) fn clear_connection(&mut self, key: ConnectionKey, reason: &str) {
+        let Some(connection) = self.connections.get(key.0) else { return };
+        let all: Vec<CallId> =
+            connection.caller.into_iter().chain(connection.called.iter().copied()).collect();
+        for id in all {
+            self.clear_called(id, DisconnectMode::Normal, reason);
+        }
+    }
+
+    /// No media can flow between the parties (no answer in the ACK of a late offer).
+    pub(crate) fn media_impossible(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let key = call.connection;
+        let Some(connection) = self.connections.get(key.0) else { return };
+        let all: Vec<CallId> =
+            connection.caller.into_iter().chain(connection.called.iter().copied()).collect();
+        for id in all {
+            self.clear_called(id, DisconnectMode::Incompatible, "SIP;cause=488");
+        }
+    }
+
+    /// No packet came from a party that should talk, for `[media] timeout`.
+    pub(crate) fn on_media_timeout(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let key = call.connection;
+        let is_silent_by_intent = self
+            .pair(key)
+            .into_iter()
+            .flat_map(|(a, b)| [a, b])
+            .filter_map(|id| self.calls.get(id.0))
+            .any(|call| call.hold.is_held() || call.state != CallState::Connected);
+        if is_silent_by_intent {
+            return;
+        }
+        let Some((a, b)) = self.pair(key) else { return };
+        for id in [a, b] {
+            self.clear_called(id, DisconnectMode::QosUnavail, "Q.850;cause=41");
+        }
+    }
+
+    /// `[completion] keep_failed_call` is over: a failed attempt ends.
+    pub(crate) fn on_keep_over(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        call.timer = None;
+        if call.state == CallState::Busy {
+            let mode = match call.mode {
+                tapi::CallMode::Busy(tapi::constant::BusyMode::Trunk) => DisconnectMode::Congestion,
+                _ => DisconnectMode::Busy,
+            };
+            self.show_disconnected(id, mode);
+        }
+        self.release_with(id, "Q.850;cause=16");
+        self.finish(id);
+    }
+
+    /// Releases all legs of a call with a Reason.
+    pub(crate) fn release_with(&mut self, id: CallId, reason: &str) {
+        let release = Release {
+            reason_headers: vec![("Reason".to_owned(), reason.to_owned())],
+            status: if reason.starts_with("SIP;cause=503") { 503 } else { 480 },
+        };
+        self.release_legs(id, &release);
+    }
+
+    /// Releases all legs of a call: CANCEL, BYE or a final response, as each stands.
+    pub(crate) fn release_legs(&mut self, id: CallId, release: &Release) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        call.leg = None;
+        for leg in std::mem::take(&mut call.legs) {
+            self.by_leg.remove(&leg);
+            self.endpoint.release(self.clock.now, leg, release.clone(), &mut self.sip);
+        }
+    }
+
+    /// A leg is gone: nothing refers to it any more.
+    pub(crate) fn forget_leg(&mut self, leg: LegId) {
+        let Some(id) = self.by_leg.remove(&leg) else { return };
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.legs.retain(|other| *other != leg);
+            call.leg = call.leg.filter(|other| *other != leg);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The commands of `strowger`: arguments, tables, exit codes.
+//!
+//! Client commands know nothing of the switch's inside; they talk to the running switch through
+//! its control interface. Exit codes: 0 done, 1 refused or failed, 2 usage.
+
+mod client;
+mod demo;
+mod error;
+mod events;
+mod init;
+mod shell;
+mod table;
+mod tables;
+mod tapi;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub use error::CliError;
+
+use crate::server;
+
+/// A SIP softswitch with TAPI semantics.
+#[derive(Debug, Parser)]
+#[command(name = "strowger", version, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the switch in the foreground; SIGHUP reloads, SIGTERM drains and stops
+    Run(Run),
+    /// Validate a configuration and print every fault
+    Check {
+        /// The configuration file
+        file: PathBuf,
+    },
+    /// Write a commented configuration with four lines and random secrets
+    Init {
+        /// The file to write; it must not exist
+        #[arg(default_value = "office.toml")]
+        file: PathBuf,
+    },
+    /// Start a switch on free ports, register three built-in phones and play a call
+    Demo,
+    /// Show the lines
+    Lines(List),
+    /// Show where phones are registered
+    Registrations(List),
+    /// Show every party's view of every call
+    Calls(List),
+    /// Show the media streams
+    Media(List),
+    /// Show the trunks
+    Trunks(List),
+    /// Follow every TAPI message and registration change, one line each
+    Events(Events),
+    /// Carry out one TAPI operation and wait for its LINE_REPLY
+    Tapi(Tapi),
+    /// Let the running switch read its configuration again
+    Reload(Connection),
+    /// Refuse new calls and wait for the present ones
+    Drain(Connection),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Option<Shell>,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `strowger run`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// The configuration file [default: office.toml or config/office.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to log: error, warn, info, debug, trace, or directives such as info,sip_stack=debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: String,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How a client command finds the running switch.
+#[derive(Clone, Debug, Args)]
+struct Connection {
+    /// The switch's control interface [default: api.listen of the configuration, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// The bearer token [default: STROWGER_TOKEN, else the first admin token of the configuration]
+    #[arg(long, value_name = "SECRET")]
+    token: Option<String>,
+    /// The configuration to take address and token from [default: office.toml or config/office.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct List {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+    /// Print again whenever something changed, until interrupted
+    #[arg(long)]
+    watch: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Events {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+    /// Resume after the event with this number
+    #[arg(long, value_name = "NUMBER")]
+    after: Option<u64>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Tapi {
+    #[command(flatten)]
+    connection: Connection,
+    /// The TAPI function, such as lineMakeCall
+    method: String,
+    /// Its parameters as a JSON object; "line" opens that line first, "callId" finds the call on it
+    params: Option<String>,
+}
+
+/// Parses the arguments and carries the command out.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of our output has seen enough; that is no failure.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn carry_out(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Run(run) => Ok(server::run(&run)?),
+        Command::Check { file } => init::check(&file),
+        Command::Init { file } => init::init(&file),
+        Command::Demo => demo::run(),
+        Command::Lines(list) => tables::show(&tables::LINES, &list),
+        Command::Registrations(list) => tables::show(&tables::REGISTRATIONS, &list),
+        Command::Calls(list) => tables::show(&tables::CALLS, &list),
+        Command::Media(list) => tables::show(&tables::MEDIA, &list),
+        Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
+        Command::Events(events) => events::follow(&events),
+        Command::Tapi(tapi) => tapi::carry_out(&tapi),
+        Command::Reload(connection) => tables::reload(&connection),
+        Command::Drain(connection) => tables::drain(&connection),
+        Command::Completions { shell: Some(shell) } => shell::completions(shell),
+        Command::Completions { shell: None } => Err(CliError::NotAvailable(
+            "The table of call completions is not yet available; \
+             'strowger completions SHELL' prints a shell's completion script.",
+        )),
+        Command::Man => shell::manual(),
+    }
+}
+
+/// The configuration file that was named, or the one that lies where it is expected.
+pub(crate) fn find_config(named: Option<&PathBuf>) -> Option<PathBuf> {
+    match named {
+        Some(path) => Some(path.clone()),
+        None => ["office.toml", "config/office.toml"]
+            .into_iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_of_the_interface_is_understood() {
+        for line in [
+            "run --config office.toml --log-format json --log debug",
+            "check office.toml",
+            "init",
+            "demo",
+            "lines --json",
+            "registrations --watch",
+            "calls --url http://127.0.0.1:1 --token x",
+            "media",
+            "trunks",
+            "events --json --after 7",
+            "tapi lineGetDevCaps {\"deviceId\":0}",
+            "reload",
+            "drain",
+            "completions bash",
+            "completions",
+            "man",
+        ] {
+            let words = std::iter::once("strowger").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_usage_is_told_apart_from_refusal() {
+        let error = Arguments::try_parse_from(["strowger", "dance"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

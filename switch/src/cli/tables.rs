@@ -1,0 +1,168 @@
+//! `lines`, `registrations`, `calls`, `media`, `trunks`; `reload` and `drain`.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::table::{self, Column};
+use super::{CliError, Connection, List};
+use crate::server::clock;
+
+/// How often `--watch` and `drain` look.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Moves the cursor to the top left corner and clears what is below.
+const CLEAR: &str = "\x1b[H\x1b[J";
+
+/// A collection of the control interface and its columns.
+pub(super) struct Table {
+    collection: &'static str,
+    columns: &'static [Column],
+}
+
+const fn column(title: &'static str, member: &'static str) -> Column {
+    Column { title, member }
+}
+
+pub(super) const LINES: Table = Table {
+    collection: "lines",
+    columns: &[
+        column("LINE", "line"),
+        column("NAME", "name"),
+        column("REGISTERED", "registered"),
+        column("CALLS", "calls"),
+        column("PICKUP GROUP", "pickupGroup"),
+    ],
+};
+
+pub(super) const REGISTRATIONS: Table = Table {
+    collection: "registrations",
+    columns: &[
+        column("LINE", "line"),
+        column("CONTACT", "contact"),
+        column("SOURCE", "source"),
+        column("TRANSPORT", "transport"),
+        column("EXPIRES", "expires"),
+        column("USER AGENT", "userAgent"),
+    ],
+};
+
+pub(super) const CALLS: Table = Table {
+    collection: "calls",
+    columns: &[
+        column("CALL", "callId"),
+        column("LINE", "line"),
+        column("STATE", "callState"),
+        column("MODE", "mode"),
+        column("ORIGIN", "origin"),
+        column("CALLER", "caller"),
+        column("CALLED", "called"),
+        column("CONNECTED", "connected"),
+        column("SINCE", "since"),
+    ],
+};
+
+pub(super) const MEDIA: Table = Table {
+    collection: "media",
+    columns: &[
+        column("CALL", "callId"),
+        column("LINE", "line"),
+        column("STREAM", "stream"),
+        column("PORT", "port"),
+        column("REMOTE", "remote"),
+        column("CODEC", "codec"),
+        column("RECEIVED", "packetsReceived"),
+        column("SENT", "packetsSent"),
+        column("LOST", "packetsLost"),
+        column("JITTER MS", "jitterMs"),
+    ],
+};
+
+pub(super) const TRUNKS: Table = Table {
+    collection: "trunks",
+    columns: &[
+        column("TRUNK", "trunk"),
+        column("PEER", "peer"),
+        column("ADDRESSES", "resolved"),
+        column("CALLS", "calls"),
+    ],
+};
+
+/// Prints the table, once or whenever it changed.
+pub(super) fn show(shown: &Table, list: &List) -> Result<(), CliError> {
+    let client = Client::find(&list.connection)?;
+    let mut before = None;
+    loop {
+        let rows = client.rows(shown.collection)?;
+        if before.as_ref() != Some(&rows) {
+            print(shown, list, &rows)?;
+            before = Some(rows);
+        }
+        if !list.watch {
+            return Ok(());
+        }
+        pause();
+    }
+}
+
+fn print(shown: &Table, list: &List, rows: &[Value]) -> Result<(), CliError> {
+    let text = match (list.json, list.watch) {
+        (true, true) => format!("{}\n", json!({ "items": rows })),
+        (true, false) => format!("{:#}\n", json!({ "items": rows })),
+        (false, _) => table::text(shown.columns, &readable(rows)),
+    };
+    let mut out = stdout().lock();
+    if list.watch && !list.json {
+        out.write_all(if stdout().is_terminal() { CLEAR.as_bytes() } else { b"\n" })?;
+    }
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Rows with points in time as people read them.
+fn readable(rows: &[Value]) -> Vec<Value> {
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        if let Some(since) = row["since"].as_u64() {
+            row["since"] = clock::timestamp(since).into();
+        }
+    }
+    rows
+}
+
+/// `strowger reload`.
+pub(super) fn reload(connection: &Connection) -> Result<(), CliError> {
+    let answer = Client::find(connection)?.post("reload")?;
+    let mut out = stdout().lock();
+    writeln!(out, "The new configuration is in use.")?;
+    for note in answer["notes"].as_array().into_iter().flatten() {
+        writeln!(out, "{}", table::plain(note))?;
+    }
+    Ok(())
+}
+
+/// `strowger drain`: returns when the last call has ended.
+pub(super) fn drain(connection: &Connection) -> Result<(), CliError> {
+    let client = Client::find(connection)?;
+    client.post("drain")?;
+    let mut before = None;
+    loop {
+        let calls = client.rows("calls")?.len();
+        if calls == 0 {
+            writeln!(stdout(), "No call is left; new calls are refused.")?;
+            return Ok(());
+        }
+        if before != Some(calls) {
+            writeln!(stdout(), "New calls are refused; {calls} present ones go on.")?;
+            before = Some(calls);
+        }
+        pause();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client that polls waits between two looks")]
+fn pause() {
+    std::thread::sleep(LOOK_EVERY);
+}

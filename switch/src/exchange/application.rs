@@ -1,0 +1,138 @@
+//! Applications: what their requests make the exchange do. Path 3, hops 2–7.
+//!
+//! The TAPI server has checked handle, privilege, state and feature bit before an [`Intent`] comes
+//! here; phones and administrators lead to the same functions.
+
+use std::time::Duration;
+
+use tapi::constant::LineErr;
+use tapi::{Intent, LineFilter, Output as TapiOutput, RequestKey};
+use tapi::CallMode;
+use tapi::constant::CallState;
+
+use super::counters::count;
+use super::mailbox::{ApplicationInput, Output};
+use super::Exchange;
+use crate::call::{CallId, Timer};
+
+impl Exchange {
+    /// Something on a `/tapi` connection.
+    pub(super) fn on_application(&mut self, input: ApplicationInput) {
+        match input {
+            ApplicationInput::Connected { connection, lines } => {
+                let filter = lines.map_or(LineFilter::All, |lines| LineFilter::Only(lines.into_iter().collect()));
+                self.tapi.connect(tapi::ConnectionId(connection), filter);
+                self.counters.applications.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            ApplicationInput::Text { connection, text } => {
+                count(&self.counters.tapi_requests_total);
+                let connection = tapi::ConnectionId(connection);
+                self.tapi.request(self.clock.unix_ms, connection, &text);
+                self.arm_applications();
+            }
+            ApplicationInput::Written { connection, texts } => {
+                self.tapi.written(tapi::ConnectionId(connection), texts);
+            }
+            ApplicationInput::Disconnected { connection } => {
+                self.tapi.disconnect(self.clock.unix_ms, tapi::ConnectionId(connection));
+                self.counters.applications.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                self.arm_applications();
+            }
+        }
+    }
+
+    /// Wakes the TAPI server when the next resume window is over.
+    pub(super) fn arm_applications(&mut self) {
+        if let Some(token) = self.application_timer.take() {
+            self.timers.disarm(token);
+        }
+        let Some(deadline_ms) = self.tapi.next_deadline() else { return };
+        let delay = Duration::from_millis(deadline_ms.saturating_sub(self.clock.unix_ms));
+        self.application_timer = Some(self.arm(delay, Timer::Applications));
+    }
+
+    /// Hands on what the TAPI server has to say; false when it has nothing.
+    pub(super) fn relay_tapi(&mut self) -> bool {
+        let said = std::mem::take(&mut self.tapi.out);
+        let has_said = !said.is_empty();
+        for output in said {
+            match output {
+                TapiOutput::Send { connection, text } => {
+                    self.outputs.push(Output::Application { connection: connection.0, text });
+                }
+                TapiOutput::Close { connection, code, reason } => {
+                    let connection = connection.0;
+                    self.outputs.push(Output::CloseApplication { connection, code, reason });
+                }
+                TapiOutput::Intent { request, intent } => self.carry_out(request, intent),
+            }
+        }
+        has_said
+    }
+
+    fn carry_out(&mut self, request: RequestKey, intent: Intent) {
+        if let Err(error) = self.try_intent(request, intent) {
+            self.tapi.complete(self.clock.unix_ms, request, Err(error));
+        }
+    }
+
+    fn try_intent(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
+        match intent {
+            Intent::MakeCall { line, call, destination, complete, .. } => {
+                let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
+                self.make_call(&line, &destination, complete, Some(call))?;
+                self.done(Some(request));
+                Ok(())
+            }
+            Intent::Dial { call, digits, complete } => {
+                let id = self.call_of(call)?;
+                self.done(Some(request));
+                self.dial_more(id, &digits, complete)
+            }
+            Intent::Accept { call } => {
+                let id = self.call_of(call)?;
+                self.done(Some(request));
+                self.accept(id);
+                Ok(())
+            }
+            Intent::Answer { call } => {
+                let id = self.call_of(call)?;
+                self.answer_by_phone(id, request)
+            }
+            Intent::Drop { call } => {
+                let id = self.call_of(call)?;
+                self.done(Some(request));
+                self.drop_call(id);
+                Ok(())
+            }
+            Intent::Hold { call } => {
+                let id = self.call_of(call)?;
+                self.hold(id, Some(request))
+            }
+            Intent::Unhold { call } => {
+                let id = self.call_of(call)?;
+                self.unhold(id, Some(request))
+            }
+            _ => Err(LineErr::OperationUnavail),
+        }
+    }
+
+    fn line_of(&self, device: tapi::DeviceId) -> Option<String> {
+        let mut numbers = self.config.lines.keys();
+        numbers.find(|number| self.tapi.line_by_number(number) == Some(device)).cloned()
+    }
+
+    fn call_of(&self, call: tapi::CallKey) -> Result<CallId, LineErr> {
+        self.by_tapi.get(&call).copied().ok_or(LineErr::InvalCallState)
+    }
+
+    /// lineAccept: somebody has taken responsibility; the caller hears that it rings.
+    fn accept(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let key = call.connection;
+        if call.state == CallState::Offering {
+            self.set_state(id, CallState::Accepted, CallMode::None);
+            self.show_ringback(key);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Counters that the exchange raises and `/metrics` reads; plain atomics, nothing shared but these.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])* $name:ident : $kind:literal,)*) => {
+        /// Everything the exchange counts.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])* pub $name: AtomicU64,)*
+        }
+
+        impl Counters {
+            /// Name, kind (`counter` or `gauge`), help text and value of each, in declaration order.
+            pub fn snapshot(&self) -> Vec<(&'static str, &'static str, &'static str, u64)> {
+                vec![$((stringify!($name), $kind, concat!($($doc),*), self.$name.load(Ordering::Relaxed)),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// REGISTER requests answered 200.
+    registrations_accepted_total: "counter",
+    /// REGISTER requests refused after a valid authentication.
+    registrations_refused_total: "counter",
+    /// Requests whose credentials were wrong.
+    authentications_refused_total: "counter",
+    /// Bindings present now.
+    bindings: "gauge",
+    /// Connections (conversations of two parties) attempted.
+    calls_attempted_total: "counter",
+    /// Connections answered.
+    calls_answered_total: "counter",
+    /// INVITEs refused because of a limit or a drain.
+    calls_refused_total: "counter",
+    /// TAPI calls that are not IDLE.
+    calls_active: "gauge",
+    /// SIP legs alive now.
+    legs_active: "gauge",
+    /// SIP messages taken in.
+    sip_messages_received_total: "counter",
+    /// SIP messages sent.
+    sip_messages_sent_total: "counter",
+    /// Datagrams that were no SIP message.
+    sip_messages_malformed_total: "counter",
+    /// Calls refused because no media port was free.
+    media_ports_exhausted_total: "counter",
+    /// Applications connected now.
+    applications: "gauge",
+    /// Requests of applications.
+    tapi_requests_total: "counter",
+}
+
+/// Raises a counter by one.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,204 @@
+//! What goes into the exchange and what comes out of it: the joint between the rim and call control.
+//!
+//! The rim owns sockets, clocks and threads. It calls [`Exchange::handle`](super::Exchange::handle)
+//! with one [`Input`] at a time and carries out every [`Output`] in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use config::Config;
+use serde_json::Value;
+use sip_stack::flow::{Flow, Received, Transmit, Transport};
+use sip_stack::message::ParseError;
+use sip_stack::time::Now;
+
+use crate::store::Change;
+
+/// The two clocks, read once by the rim for each input.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    /// Monotonic time: timers, durations.
+    pub now: Now,
+    /// Wall-clock time in milliseconds since 1970: records, nonces, registrations.
+    pub unix_ms: u64,
+}
+
+/// Names one WebSocket connection of `/tapi`; never reused while the process lives.
+pub type ConnectionId = u64;
+
+/// Names one waiting HTTP request; its answer carries the same number.
+pub type AnswerToken = u64;
+
+/// One thing that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A SIP message that could be parsed.
+    Sip(Received),
+    /// Bytes on a SIP socket that are no message; `flow` is where an answer, if one is due, goes.
+    Malformed {
+        /// What arrived.
+        bytes: bytes::Bytes,
+        /// What is wrong with it.
+        error: ParseError,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// Nothing more can be sent on this flow (connection refused, closed, unreachable).
+    TransportFailed(Flow),
+    /// Something on a `/tapi` connection.
+    Application(ApplicationInput),
+    /// A question or an action of an administrator; answered by [`Output::Answer`].
+    Administrator {
+        /// Comes back with the answer.
+        token: AnswerToken,
+        /// What is asked.
+        request: AdminRequest,
+    },
+    /// The relay noticed something.
+    Media(media::Notify),
+    /// The addresses of a trunk's peer, best first; empty when resolution failed.
+    Resolved {
+        /// The trunk's name in the configuration.
+        trunk: String,
+        /// Where its peer listens.
+        targets: Vec<(Transport, SocketAddr)>,
+    },
+    /// A new, valid configuration.
+    Reload(Arc<Config>),
+    /// Refuse new calls; [`Output::Drained`] comes when the last call has ended.
+    Drain,
+    /// End every call with BYE; [`Output::Drained`] follows.
+    Stop,
+}
+
+/// What happens on a `/tapi` connection.
+#[derive(Debug)]
+pub enum ApplicationInput {
+    /// The WebSocket is open and authenticated.
+    Connected {
+        /// The new connection.
+        connection: ConnectionId,
+        /// The lines the token may see; `None` means all.
+        lines: Option<Vec<String>>,
+    },
+    /// One text frame.
+    Text {
+        /// The connection.
+        connection: ConnectionId,
+        /// JSON-RPC text.
+        text: String,
+    },
+    /// So many text frames have been written to the socket: the reader keeps up.
+    Written {
+        /// The connection.
+        connection: ConnectionId,
+        /// How many since the last such input.
+        texts: usize,
+    },
+    /// The WebSocket is gone.
+    Disconnected {
+        /// The connection.
+        connection: ConnectionId,
+    },
+}
+
+/// Questions and actions of the HTTP interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminRequest {
+    /// Rows of `GET lines`.
+    Lines,
+    /// Rows of `GET registrations`.
+    Registrations,
+    /// Rows of `GET calls`.
+    Calls,
+    /// Rows of `GET media`.
+    Media,
+    /// Rows of `GET trunks`.
+    Trunks,
+    /// Click to dial: `POST calls`.
+    MakeCall {
+        /// The line whose phone rings first.
+        from: String,
+        /// The number to call.
+        to: String,
+    },
+    /// `POST calls/{callId}/{action}`: the party at `line` acts.
+    CallAction {
+        /// dwCallID.
+        call_id: u32,
+        /// The acting party's line.
+        line: String,
+        /// What it does.
+        action: CallAction,
+    },
+}
+
+/// What a party can do to a call over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallAction {
+    /// Hang up.
+    Drop,
+    /// Put on hold.
+    Hold,
+    /// Take back.
+    Unhold,
+}
+
+/// Why an administrator's request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// One sentence that says what to do.
+    pub detail: String,
+}
+
+/// One thing the rim has to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send SIP.
+    Transmit(Transmit),
+    /// Send a text frame to an application.
+    Application {
+        /// The connection.
+        connection: ConnectionId,
+        /// JSON-RPC text.
+        text: String,
+    },
+    /// Close an application's connection.
+    CloseApplication {
+        /// The connection.
+        connection: ConnectionId,
+        /// WebSocket close code.
+        code: u16,
+        /// The reason, one sentence.
+        reason: String,
+    },
+    /// The answer to [`Input::Administrator`]: rows for questions, an object for actions.
+    Answer {
+        /// The request's token.
+        token: AnswerToken,
+        /// Rows or the fault.
+        answer: Result<Value, Problem>,
+    },
+    /// One line of `GET events`: the number rises by one with each.
+    Event {
+        /// The event's number.
+        number: u64,
+        /// What happened: `{"number", "time", "kind", …}`.
+        event: Value,
+    },
+    /// Keep this over a restart.
+    Store(Change),
+    /// A line that fail2ban can match: one refused authentication.
+    AuthenticationRefused {
+        /// Source address.
+        source: SocketAddr,
+        /// The line it claimed to be, as far as it is printable.
+        line: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// After [`Input::Drain`] or [`Input::Stop`]: no call is left.
+    Drained,
+}

@@ -1,0 +1,362 @@
+//! The exchange: the single owner of all call state. No I/O, no clock, no lock.
+//!
+//! One [`Input`] at a time goes in with the time, [`Output`]s come out. Two inputs never interleave,
+//! so every race (CANCEL against 200, two phones answering, drop against hold) is settled by the
+//! order of the mailbox. Paths 1 and 3 of ARCHITECTURE.md run through here at hops 4–7.
+
+mod admin;
+mod application;
+pub mod counters;
+pub mod mailbox;
+mod requests;
+pub(crate) mod state;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Config;
+use media::{MediaPlane, TerminationId};
+use serde_json::{Value, json};
+use sip_stack::auth::{Authenticator, AuthenticatorConfig, Ha1};
+use sip_stack::endpoint::{Endpoint, EndpointConfig, EndCause, Event, LegId, Outbox};
+use sip_stack::flow::Transport;
+use sip_stack::slab::Slab;
+use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
+use tapi::{CallKey, Server, ServerConfig};
+
+use crate::call::{Call, CallId, Connection, ConnectionKey, Timer};
+use crate::registrar::Registrar;
+use crate::registry::Registry;
+use crate::store::StoredBinding;
+
+use self::counters::{Counters, count};
+pub use self::mailbox::{
+    AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, Input, Output,
+    Problem,
+};
+
+/// Connections that may exist at once; one more is answered 503.
+pub const MAX_CONNECTIONS: usize = 20_000;
+
+/// What an exchange is made of.
+pub struct ExchangeParts {
+    /// The configuration to begin with.
+    pub config: Arc<Config>,
+    /// The relay, or a model of it.
+    pub media: Box<dyn MediaPlane>,
+    /// The concurrent registry, read by others too.
+    pub registry: Arc<Registry>,
+    /// Read by `/metrics`.
+    pub counters: Arc<Counters>,
+    /// Tags, branches, nonces.
+    pub entropy: Box<dyn Entropy + Send>,
+    /// SIP listeners as bound, with real ports.
+    pub local: Vec<(Transport, SocketAddr)>,
+    /// Bindings of the previous run.
+    pub restored: Vec<StoredBinding>,
+    /// The time of the start.
+    pub clock: Clock,
+}
+
+/// The single owner of all call state; see the module's text.
+pub struct Exchange {
+    pub(crate) clock: Clock,
+    pub(crate) config: Arc<Config>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) sip: Outbox,
+    pub(crate) tapi: Server,
+    pub(crate) media: Box<dyn MediaPlane>,
+    pub(crate) registrar: Registrar,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) credentials: HashMap<String, Ha1>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) local: Vec<(Transport, SocketAddr)>,
+    pub(crate) calls: Slab<Call>,
+    pub(crate) connections: Slab<Connection>,
+    pub(crate) by_leg: HashMap<LegId, CallId>,
+    pub(crate) by_termination: HashMap<TerminationId, CallId>,
+    pub(crate) by_tapi: HashMap<CallKey, CallId>,
+    pub(crate) by_line: HashMap<String, Vec<CallId>>,
+    pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
+    pub(crate) timers: TimerWheel<Timer>,
+    pub(crate) outputs: Vec<Output>,
+    next_call_id: u32,
+    next_event: u64,
+    next_session: u64,
+    registration_timer: Option<TimerToken>,
+    application_timer: Option<TimerToken>,
+    is_draining: bool,
+    has_reported_drained: bool,
+}
+
+impl Exchange {
+    /// An exchange at rest, its lines known to TAPI and its bindings restored.
+    pub fn new(parts: ExchangeParts) -> Exchange {
+        let ExchangeParts { config, media, registry, counters, mut entropy, local, restored, clock } =
+            parts;
+        let secret = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
+        let instance = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
+        let next_session = entropy.next_u64() >> 16;
+        let next_call_id = entropy.next_u64() as u32 & 0x00ff_ffff;
+        let mut exchange = Exchange {
+            clock,
+            endpoint: Endpoint::new(endpoint_config(&config), entropy),
+            sip: Outbox::new(),
+            tapi: Server::new(server_config(&config, instance)),
+            media,
+            registrar: Registrar::new(registry),
+            authenticator: Authenticator::new(AuthenticatorConfig::new(&config.domain, secret)),
+            credentials: HashMap::new(),
+            config,
+            counters,
+            local,
+            calls: Slab::new(),
+            connections: Slab::new(),
+            by_leg: HashMap::new(),
+            by_termination: HashMap::new(),
+            by_tapi: HashMap::new(),
+            by_line: HashMap::new(),
+            trunk_targets: HashMap::new(),
+            timers: TimerWheel::new(),
+            outputs: Vec::new(),
+            next_call_id,
+            next_event: 0,
+            next_session,
+            registration_timer: None,
+            application_timer: None,
+            is_draining: false,
+            has_reported_drained: false,
+        };
+        exchange.read_lines();
+        exchange.restore(restored);
+        exchange
+    }
+
+    /// Takes one input and appends what is to be done to `out`.
+    pub fn handle(&mut self, clock: Clock, input: Input, out: &mut Vec<Output>) {
+        self.clock = clock;
+        match input {
+            Input::Sip(received) => {
+                count(&self.counters.sip_messages_received_total);
+                self.endpoint.receive(clock.now, received, &mut self.sip);
+            }
+            Input::Malformed { bytes, error, flow } => self.on_malformed(&bytes, error, flow),
+            Input::TransportFailed(flow) => {
+                self.endpoint.transport_failed(clock.now, flow, &mut self.sip);
+                self.registrations_lost(flow);
+            }
+            Input::Application(input) => self.on_application(input),
+            Input::Administrator { token, request } => {
+                let answer = self.on_administrator(request);
+                self.outputs.push(Output::Answer { token, answer });
+            }
+            Input::Media(notify) => self.on_media(&notify),
+            Input::Resolved { trunk, targets } => {
+                self.trunk_targets.insert(trunk, targets);
+            }
+            Input::Reload(config) => self.reload(config),
+            Input::Drain => self.is_draining = true,
+            Input::Stop => self.stop(),
+        }
+        self.settle(out);
+    }
+
+    /// Fires every timer that is due.
+    pub fn expire(&mut self, clock: Clock, out: &mut Vec<Output>) {
+        self.clock = clock;
+        self.endpoint.expire(clock.now, &mut self.sip);
+        while let Some(timer) = self.timers.expire(clock.now) {
+            self.on_timer(timer);
+        }
+        self.settle(out);
+    }
+
+    /// When [`Exchange::expire`] is wanted next; possibly a little early, never late.
+    pub fn next_deadline(&self) -> Option<Now> {
+        [self.endpoint.next_deadline(), self.timers.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Carries on until neither SIP nor TAPI has anything left to say.
+    fn settle(&mut self, out: &mut Vec<Output>) {
+        loop {
+            if let Some(event) = self.sip.events.pop_front() {
+                self.on_sip(event);
+            } else if !self.relay_tapi() {
+                break;
+            }
+        }
+        let sent = self.sip.transmits.len() as u64;
+        let counter = &self.counters.sip_messages_sent_total;
+        counter.fetch_add(sent, std::sync::atomic::Ordering::Relaxed);
+        out.append(&mut self.outputs);
+        out.extend(self.sip.transmits.drain(..).map(Output::Transmit));
+        self.update_gauges();
+        if self.is_draining && self.calls.is_empty() && !self.has_reported_drained {
+            self.has_reported_drained = true;
+            out.push(Output::Drained);
+        }
+    }
+
+    fn on_sip(&mut self, event: Event) {
+        match event {
+            Event::Request { id, message, flow } => self.on_request(id, &message, flow),
+            Event::Invite { leg, message, flow, offer } => {
+                self.on_invite(leg, &message, flow, offer.as_ref());
+            }
+            Event::Progress { leg, status, message, sdp } => {
+                self.on_progress(leg, status, &message, sdp.as_ref());
+            }
+            Event::Answered { leg, message, sdp } => self.on_answered(leg, &message, sdp.as_ref()),
+            Event::Refused { leg, status, message, .. } => {
+                self.on_refused(leg, status, message.as_ref());
+            }
+            Event::Cancelled { leg, message } => self.on_cancelled(leg, &message),
+            Event::Confirmed { leg, sdp } => self.on_confirmed(leg, sdp.as_ref()),
+            Event::Offer { leg, sdp, .. } => self.on_offer(leg, sdp.as_ref()),
+            Event::OfferWithdrawn { leg } => self.on_offer_withdrawn(leg),
+            Event::OfferAnswered { leg, sdp, .. } => self.on_offer_answered(leg, sdp.as_ref()),
+            Event::OfferRefused { leg, status } => self.on_offer_refused(leg, status),
+            Event::InDialog { leg, id, message } => self.on_in_dialog(leg, id, &message),
+            Event::Response { token, status, .. } => self.on_response(token, status),
+            Event::Ended { leg, cause } => self.on_ended(leg, &cause),
+            _ => {}
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::NoAnswer(call) => self.on_no_answer(call),
+            Timer::KeepFailed(call) => self.on_keep_over(call),
+            Timer::Ring(call) => self.ring_again(call),
+            Timer::PhoneControl(call) => self.on_phone_silent(call),
+            Timer::Registrations => self.expire_registrations(),
+            Timer::Applications => {
+                self.tapi.expire(self.clock.unix_ms);
+                self.arm_applications();
+            }
+        }
+    }
+
+    fn on_media(&mut self, notify: &media::Notify) {
+        if let media::Notify::Timeout { id, .. } = notify
+            && let Some(&call) = self.by_termination.get(id)
+        {
+            self.on_media_timeout(call);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.is_draining = true;
+        let all: Vec<ConnectionKey> = self.connections.iter().map(|(key, _)| ConnectionKey(key)).collect();
+        for connection in all {
+            self.clear_connection(connection, "SIP;cause=503;text=\"Switch stops\"");
+        }
+    }
+
+    /// Whether new calls are refused because the switch is about to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining
+    }
+
+    /// A new dwCallID, unique among live calls, never 0.
+    pub(crate) fn new_call_id(&mut self) -> u32 {
+        self.next_call_id = (self.next_call_id + 1) & 0x7fff_ffff;
+        if self.next_call_id == 0 {
+            self.next_call_id = 1;
+        }
+        self.next_call_id
+    }
+
+    /// A new SDP session identifier.
+    pub(crate) fn new_session_id(&mut self) -> u64 {
+        self.next_session += 1;
+        self.next_session
+    }
+
+    /// Publishes one line of `GET events`.
+    pub(crate) fn publish(&mut self, kind: &str, fields: Value) {
+        self.next_event += 1;
+        let mut event = json!({"number": self.next_event, "time": self.clock.unix_ms, "kind": kind});
+        if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
+            event.extend(fields);
+        }
+        self.outputs.push(Output::Event { number: self.next_event, event });
+    }
+
+    /// Arms a timer `delay` from now.
+    pub(crate) fn arm(&mut self, delay: Duration, timer: Timer) -> TimerToken {
+        self.timers.arm(self.clock.now + delay, timer)
+    }
+
+    fn update_gauges(&self) {
+        let set = |gauge: &std::sync::atomic::AtomicU64, value: usize| {
+            gauge.store(value as u64, std::sync::atomic::Ordering::Relaxed);
+        };
+        set(&self.counters.calls_active, self.calls.len());
+        set(&self.counters.legs_active, self.endpoint.leg_count());
+    }
+
+    /// What must hold between two inputs; the simulator asks after every step.
+    ///
+    /// Errors: a sentence that names the broken invariant.
+    pub fn check(&self) -> Result<(), String> {
+        for (leg, call) in &self.by_leg {
+            let owner = self.calls.get(call.0).ok_or_else(|| format!("{leg:?} has no call"))?;
+            if !owner.legs.contains(leg) {
+                return Err(format!("{leg:?} is not among the legs of its call"));
+            }
+        }
+        for (key, call) in self.calls.iter() {
+            let connection = self.connections.get(call.connection.0);
+            let connection = connection.ok_or_else(|| format!("{key:?} has no connection"))?;
+            let id = CallId(key);
+            if connection.caller != Some(id) && !connection.called.contains(&id) {
+                return Err(format!("{key:?} is not known to its connection"));
+            }
+        }
+        for (termination, call) in &self.by_termination {
+            if !self.calls.contains(call.0) {
+                return Err(format!("{termination:?} has no call"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing is left of any call.
+    pub fn is_at_rest(&self) -> bool {
+        self.calls.is_empty()
+            && self.connections.is_empty()
+            && self.by_leg.is_empty()
+            && self.by_termination.is_empty()
+            && self.by_line.values().all(Vec::is_empty)
+            && self.endpoint.leg_count() == 0
+    }
+}
+
+fn endpoint_config(config: &Config) -> EndpointConfig {
+    EndpointConfig {
+        user_agent: concat!("Strowger/", env!("CARGO_PKG_VERSION")).to_owned(),
+        session_expires: config.sip.session_expires,
+        min_se: config.sip.min_session_expires,
+        extensions: vec!["path".to_owned()],
+        ..EndpointConfig::default()
+    }
+}
+
+fn server_config(config: &Config, secret: u128) -> ServerConfig {
+    ServerConfig {
+        max_queued_messages: config.api.max_queued_messages,
+        resume_window: config.api.resume_window,
+        secret,
+    }
+}
+
+/// The words of an end of a leg, for the far side's LINEDISCONNECTMODE_.
+pub(crate) fn default_mode(cause: &EndCause) -> tapi::constant::DisconnectMode {
+    match cause {
+        EndCause::Bye(_) => tapi::constant::DisconnectMode::Normal,
+        _ => tapi::constant::DisconnectMode::TempFailure,
+    }
+}

@@ -1,0 +1,308 @@
+//! Requests that belong to no INVITE: REGISTER, OPTIONS, refusals, and requests inside dialogs.
+//!
+//! Also the switch's authentication of its lines. Source: sip-mapping §1.5, §6; security §3.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use config::Config;
+use serde_json::json;
+use sip_stack::auth::{Ha1, Verdict};
+use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
+use sip_stack::flow::{Flow, Transmit};
+use sip_stack::message::validate::answer_unparsable;
+use sip_stack::message::{HeaderName, Message, Method, ParseError};
+use tapi::LineSpec;
+
+use super::Exchange;
+use super::counters::count;
+use super::mailbox::Output;
+use crate::call::Timer;
+use crate::registrar::Registration;
+use crate::store::StoredBinding;
+
+/// What OPTIONS says of us (RFC 3261 §11.2).
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY";
+/// Bodies of INFO that are passed to the far party (RFC 2976; sip-mapping A.6).
+const INFO_BODIES: [&str; 3] =
+    ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
+
+impl Exchange {
+    /// A request outside of any dialog.
+    pub(crate) fn on_request(&mut self, id: RequestId, message: &Message, flow: Flow) {
+        match message.method() {
+            Method::Register => self.on_register(id, message, flow),
+            Method::Options => self.on_options(id, message, flow),
+            Method::Notify if event_is(message, "keep-alive") => self.reply(id, Reply::new(200)),
+            Method::Subscribe | Method::Publish => self.reply(id, Reply::new(489)),
+            Method::Refer => self.reply(id, Reply::new(403)),
+            Method::Notify | Method::Info | Method::Update | Method::Prack => {
+                self.reply(id, Reply::new(481));
+            }
+            _ => self.reply(id, Reply::new(405).header("Allow", ALLOW)),
+        }
+    }
+
+    fn on_register(&mut self, id: RequestId, message: &Message, flow: Flow) {
+        let user = match self.authenticate(message, flow) {
+            Verdict::Authenticated { user } => user,
+            verdict => {
+                let reply = self.challenge(&verdict);
+                return self.reply(id, reply);
+            }
+        };
+        let Some(line) = self.config.lines.get(&user).cloned() else {
+            return self.reply(id, Reply::new(404));
+        };
+        let was_reachable = !self.registrar.registry().contacts(&user).is_empty();
+        let outcome = self.registrar.register(self.clock, &self.config, &line, message, flow);
+        let is_accepted = outcome.reply.status < 300;
+        count(if is_accepted {
+            &self.counters.registrations_accepted_total
+        } else {
+            &self.counters.registrations_refused_total
+        });
+        self.reply(id, outcome.reply);
+        self.registrations_changed(outcome.changes);
+        self.show_reachability(&user, was_reachable);
+        self.arm_registrations();
+    }
+
+    /// Publishes and keeps what the registrar did.
+    fn registrations_changed(&mut self, changes: Vec<Registration>) {
+        for change in changes {
+            let kind = change.kind();
+            self.publish(kind, json!({"line": change.line(), "contact": change.contact()}));
+            self.outputs.push(Output::Store(change.into_store()));
+        }
+        let bindings = self.registrar.registry().binding_count() as u64;
+        self.counters.bindings.store(bindings, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// LINEDEVSTATE_INSERVICE or OUTOFSERVICE when the first binding comes or the last one goes.
+    fn show_reachability(&mut self, line: &str, was_reachable: bool) {
+        let is_reachable = !self.registrar.registry().contacts(line).is_empty();
+        if was_reachable != is_reachable {
+            self.show_service(line, is_reachable);
+        }
+    }
+
+    fn show_service(&mut self, line: &str, is_in_service: bool) {
+        if let Some(device) = self.tapi.line_by_number(line) {
+            self.tapi.line_service(self.clock.unix_ms, device, is_in_service);
+        }
+    }
+
+    /// A connection is gone, and with it the way to the phones that registered over it.
+    pub(super) fn registrations_lost(&mut self, flow: Flow) {
+        for line in self.registrar.flow_lost(&flow) {
+            self.show_reachability(&line, true);
+        }
+    }
+
+    /// Bindings whose time is over.
+    pub(crate) fn expire_registrations(&mut self) {
+        let changes = self.registrar.expire(self.clock);
+        let lines: Vec<String> = changes.iter().map(|change| change.line().to_owned()).collect();
+        self.registrations_changed(changes);
+        for line in lines {
+            self.show_reachability(&line, true);
+        }
+        self.arm_registrations();
+    }
+
+    fn arm_registrations(&mut self) {
+        if let Some(token) = self.registration_timer.take() {
+            self.timers.disarm(token);
+        }
+        self.registration_timer =
+            self.registrar.next_expiry().map(|at| self.timers.arm(at, Timer::Registrations));
+    }
+
+    fn on_options(&mut self, id: RequestId, message: &Message, flow: Flow) {
+        let has_user = crate::call::identity::dialled_number(message).is_some();
+        if has_user && !matches!(self.authenticate(message, flow), Verdict::Authenticated { .. }) {
+            let verdict = self.authenticate(message, flow);
+            let reply = self.challenge(&verdict);
+            return self.reply(id, reply);
+        }
+        self.reply(id, capabilities());
+    }
+
+    /// A request inside the dialog of a leg.
+    pub(crate) fn on_in_dialog(&mut self, leg: LegId, id: RequestId, message: &Message) {
+        match message.method() {
+            Method::Options => self.reply(id, capabilities()),
+            Method::Info => self.on_info(leg, id, message),
+            Method::Notify if event_is(message, "keep-alive") => self.reply(id, Reply::new(200)),
+            Method::Notify => self.reply(id, Reply::new(481)),
+            Method::Subscribe => self.reply(id, Reply::new(489)),
+            Method::Refer => self.reply(id, Reply::new(603).reason("Transfer is not available")),
+            _ => self.reply(id, Reply::new(405).header("Allow", ALLOW)),
+        }
+    }
+
+    /// INFO: digits and picture requests go to the far party, anything else is 415 (RFC 6086).
+    fn on_info(&mut self, leg: LegId, id: RequestId, message: &Message) {
+        let kind = message.header(HeaderName::ContentType).unwrap_or_default().to_owned();
+        let media_type = kind.split(';').next().unwrap_or_default().trim();
+        let body = message.body_bytes();
+        if body.is_empty() {
+            return self.reply(id, Reply::new(200));
+        }
+        if !INFO_BODIES.iter().any(|known| known.eq_ignore_ascii_case(media_type)) {
+            return self.reply(id, Reply::new(415).header("Accept", INFO_BODIES.join(", ")));
+        }
+        self.reply(id, Reply::new(200));
+        let far = self.by_leg.get(&leg).and_then(|call| self.far(*call));
+        let far_leg = far.and_then(|far| self.calls.get(far.0)).and_then(|far| far.leg);
+        let Some(far_leg) = far_leg else { return };
+        if self.endpoint.leg(far_leg).is_some_and(|view| view.peer_allows(&Method::Info)) {
+            self.pass_info(far_leg, kind, body);
+        }
+    }
+
+    fn pass_info(&mut self, leg: LegId, kind: String, body: Bytes) {
+        let body: Body = (kind, body);
+        let request =
+            InDialogRequest { method: Method::Info, headers: Vec::new(), body: Some(body), token: 0 };
+        self.endpoint.request_in_dialog(self.clock.now, leg, request, &mut self.sip);
+    }
+
+    /// Answers 400 where the sender can be told that this was no SIP message.
+    pub(crate) fn on_malformed(&mut self, bytes: &Bytes, error: ParseError, flow: Flow) {
+        count(&self.counters.sip_messages_malformed_total);
+        let tag = format!("{:x}", self.new_session_id());
+        if let Some(answer) = answer_unparsable(bytes, error, &tag) {
+            self.outputs.push(Output::Transmit(Transmit { bytes: answer, flow }));
+        }
+    }
+
+    /// Checks the digest of a request; who it names is a line of ours.
+    pub(crate) fn authenticate(&mut self, message: &Message, flow: Flow) -> Verdict {
+        let credentials = &self.credentials;
+        let verdict = self.authenticator.verify(
+            self.clock.unix_ms / 1000,
+            message,
+            HeaderName::Authorization,
+            |user| credentials.get(user).cloned(),
+        );
+        if let Verdict::Wrong { user } = &verdict {
+            count(&self.counters.authentications_refused_total);
+            let line = printable(user.as_deref().unwrap_or_default());
+            self.outputs.push(Output::AuthenticationRefused {
+                source: flow.remote,
+                line,
+                reason: "wrong credentials",
+            });
+        }
+        verdict
+    }
+
+    /// A line that claims to be another one.
+    pub(crate) fn refuse_identity(&mut self, flow: Flow, user: &str) {
+        count(&self.counters.authentications_refused_total);
+        self.outputs.push(Output::AuthenticationRefused {
+            source: flow.remote,
+            line: printable(user),
+            reason: "From is another line",
+        });
+    }
+
+    /// The answer to a request that is not authenticated.
+    pub(crate) fn challenge(&mut self, verdict: &Verdict) -> Reply {
+        if matches!(verdict, Verdict::Malformed) {
+            return Reply::new(400).reason("Bad Authorization");
+        }
+        let is_stale = matches!(verdict, Verdict::Stale);
+        let now_s = self.clock.unix_ms / 1000;
+        let mut reply = Reply::new(401);
+        for challenge in self.authenticator.challenges(now_s, is_stale) {
+            reply = reply.header("WWW-Authenticate", challenge);
+        }
+        reply
+    }
+
+    /// Makes lines and credentials those of the configuration.
+    pub(super) fn read_lines(&mut self) {
+        let config = self.config.clone();
+        self.credentials = config
+            .lines
+            .values()
+            .map(|line| {
+                let password = line.password.expose();
+                (line.number.clone(), Ha1::new(&line.number, &config.domain, password))
+            })
+            .collect();
+        for line in config.lines.values() {
+            self.tapi.add_line(line_spec(line));
+        }
+    }
+
+    /// Takes back the bindings of the previous run.
+    pub(super) fn restore(&mut self, bindings: Vec<StoredBinding>) {
+        let config = self.config.clone();
+        let known = bindings.into_iter().filter(|b| config.lines.contains_key(&b.line)).collect();
+        self.registrar.restore(self.clock, known);
+        for line in config.lines.keys() {
+            if !self.registrar.registry().contacts(line).is_empty() {
+                self.show_service(line, true);
+            }
+        }
+        self.registrations_changed(Vec::new());
+        self.arm_registrations();
+    }
+
+    /// Applies a new configuration; calls in progress are not touched.
+    pub(super) fn reload(&mut self, config: Arc<Config>) {
+        let removed: Vec<String> = self
+            .config
+            .lines
+            .keys()
+            .filter(|number| !config.lines.contains_key(*number))
+            .cloned()
+            .collect();
+        self.config = Arc::new(Config::clone(&config).over(&self.config));
+        for line in removed {
+            if let Some(device) = self.tapi.line_by_number(&line) {
+                self.tapi.remove_line(self.clock.unix_ms, device);
+            }
+            let changes = self.registrar.forget_line(&line);
+            self.registrations_changed(changes);
+        }
+        self.read_lines();
+        self.publish("RELOADED", json!({}));
+    }
+
+    fn reply(&mut self, id: RequestId, reply: Reply) {
+        self.endpoint.respond(self.clock.now, id, &reply, None, &mut self.sip);
+    }
+}
+
+fn capabilities() -> Reply {
+    Reply::new(200)
+        .header("Allow", ALLOW)
+        .header("Accept", "application/sdp")
+        .header("Accept-Encoding", "identity")
+        .header("Accept-Language", "en")
+}
+
+fn event_is(message: &Message, package: &str) -> bool {
+    let event = message.header(HeaderName::Event).unwrap_or_default();
+    event.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(package)
+}
+
+/// Foreign text for a log line: printable ASCII, at most 64 characters (security SEC-111).
+fn printable(text: &str) -> String {
+    let safe = |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { '?' };
+    text.chars().take(64).map(safe).collect()
+}
+
+fn line_spec(line: &config::Line) -> LineSpec {
+    LineSpec::new(&line.number, &line.name, permanent_id(&line.number), line.max_calls)
+}
+
+/// dwPermanentLineID: follows from the number alone (FNV-1a), so that restarts and reloads keep it.
+fn permanent_id(number: &str) -> u32 {
+    number.bytes().fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
+}

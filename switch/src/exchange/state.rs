@@ -1,0 +1,344 @@
+//! The one place where a call changes its state: TAPI, events and the registry of calls hear it here.
+
+use media::TerminationStatistics;
+use serde_json::json;
+use tapi::constant::{
+    BusyMode, CallInfoState, CallOrigin, CallReason, CallState, ConnectedMode, DisconnectMode,
+    OfferingMode,
+};
+use tapi::{AddressId, Constant, CallCapability, CallInfo, CallKey, CallMode, NewCall};
+
+use super::Exchange;
+use crate::call::cause::Outcome;
+use crate::call::end::MediaEnd;
+use crate::call::identity::Identity;
+use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
+use crate::call::Dialling;
+
+/// What is needed to make a call.
+pub(crate) struct NewParty {
+    pub(crate) connection: ConnectionKey,
+    pub(crate) side: Side,
+    pub(crate) party: Party,
+    pub(crate) origination: Origination,
+    pub(crate) state: CallState,
+    pub(crate) mode: CallMode,
+    /// The object an application's lineMakeCall has made already.
+    pub(crate) tapi: Option<CallKey>,
+}
+
+impl Exchange {
+    /// A new connection without parties.
+    pub(crate) fn new_connection(&mut self, dialled: &str, max_forwards: u32) -> ConnectionKey {
+        let call_id = self.new_call_id();
+        ConnectionKey(self.connections.insert(Connection {
+            call_id,
+            caller: None,
+            called: Vec::new(),
+            answered: None,
+            dialled: dialled.to_owned(),
+            max_forwards,
+            reoffer: None,
+            began: self.clock.now,
+        }))
+    }
+
+    /// A new call on a line or trunk, announced to applications in its first state.
+    pub(crate) fn new_call(&mut self, new: NewParty) -> CallId {
+        let end = MediaEnd::new(self.media_address(), self.new_session_id());
+        let tapi = match (&new.party, new.tapi) {
+            (Party::Line(_), None) => self.announce(&new),
+            (_, tapi) => tapi,
+        };
+        let line = new.party.line().map(str::to_owned);
+        let id = CallId(self.calls.insert(Call {
+            connection: new.connection,
+            side: new.side,
+            party: new.party,
+            tapi,
+            state: new.state,
+            mode: new.mode,
+            since_unix_ms: self.clock.unix_ms,
+            legs: Vec::new(),
+            leg: None,
+            end,
+            hold: Hold::default(),
+            origination: new.origination,
+            dialling: Dialling::default(),
+            has_alerted: false,
+            refusal: None,
+            waiting: None,
+            timer: None,
+            ring_timer: None,
+            ring_count: 0,
+        }));
+        if let Some(key) = tapi {
+            self.by_tapi.insert(key, id);
+        }
+        if let Some(line) = line {
+            self.by_line.entry(line).or_default().push(id);
+        }
+        if let Some(connection) = self.connections.get_mut(new.connection.0) {
+            match new.side {
+                Side::Caller => connection.caller = Some(id),
+                Side::Called => connection.called.push(id),
+            }
+        }
+        self.publish_state(id);
+        id
+    }
+
+    fn announce(&mut self, new: &NewParty) -> Option<CallKey> {
+        let connection = self.connections.get(new.connection.0)?;
+        let line = new.party.line()?;
+        let caller = match new.side {
+            Side::Caller => Identity::of(&self.config, &new.party),
+            Side::Called => {
+                let caller = connection.caller.and_then(|caller| self.calls.get(caller.0));
+                caller.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
+            }
+        };
+        let is_outside = connection
+            .caller
+            .and_then(|caller| self.calls.get(caller.0))
+            .is_some_and(|call| call.party.line().is_none());
+        let origin = match new.side {
+            Side::Caller => CallOrigin::Outbound,
+            Side::Called if is_outside => CallOrigin::External,
+            Side::Called => CallOrigin::Internal,
+        };
+        let called = self.identity_of_number(&connection.dialled);
+        let call = NewCall {
+            line: self.tapi.line_by_number(line)?,
+            address: AddressId(0),
+            state: new.state,
+            mode: new.mode,
+            info: CallInfo {
+                origin,
+                reason: CallReason::Direct,
+                call_id: connection.call_id,
+                caller: party_id(&caller),
+                called: party_id(&called),
+                ..CallInfo::default()
+            },
+            capability: CallCapability::default(),
+        };
+        let made = self.tapi.call_new(self.clock.unix_ms, call);
+        made.map_err(|error| tracing::error!(%error, "a new call is refused")).ok()
+    }
+
+    /// Fills in what lineMakeCall's call object, which the TAPI server has made, says of itself.
+    pub(crate) fn describe_made_call(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let (Some(key), Some(connection)) = (call.tapi, self.connections.get(call.connection.0))
+        else {
+            return;
+        };
+        let call_id = connection.call_id;
+        let caller = party_id(&Identity::of(&self.config, &call.party));
+        let called = party_id(&self.identity_of_number(&connection.dialled));
+        let fill = |info: &mut CallInfo| {
+            info.origin = CallOrigin::Outbound;
+            info.call_id = call_id;
+            info.caller = caller;
+            info.called = called;
+        };
+        self.tapi.call_info(self.clock.unix_ms, key, fill, tapi::Mask::EMPTY);
+    }
+
+    /// Moves a call to a state; the same state with the same mode is said only once.
+    pub(crate) fn set_state(&mut self, id: CallId, state: CallState, mode: CallMode) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        if (call.state, call.mode) == (state, mode) {
+            return;
+        }
+        if call.state != state {
+            call.since_unix_ms = self.clock.unix_ms;
+        }
+        call.state = state;
+        call.mode = mode;
+        if let Some(key) = call.tapi {
+            let told = self.tapi.call_state(self.clock.unix_ms, key, state, mode);
+            if let Err(error) = told {
+                debug_assert!(false, "{error}");
+                tracing::error!(%error, "a call's state is refused");
+            }
+        }
+        self.publish_state(id);
+    }
+
+    /// The state of an established call follows from who holds.
+    pub(crate) fn show_hold(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        if !matches!(call.state, CallState::Connected | CallState::OnHold) {
+            return;
+        }
+        let is_far_held = self
+            .far(id)
+            .and_then(|far| self.calls.get(far.0))
+            .is_some_and(|far| far.hold.is_held());
+        if call.hold.is_held() {
+            self.set_state(id, CallState::OnHold, CallMode::None);
+        } else if is_far_held {
+            self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::ActiveHeld));
+        } else {
+            self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::Active));
+        }
+    }
+
+    /// The other party of an answered connection, or the caller of a ringing one.
+    pub(crate) fn far(&self, id: CallId) -> Option<CallId> {
+        let connection = self.connections.get(self.calls.get(id.0)?.connection.0)?;
+        if connection.caller == Some(id) { connection.answered } else { connection.caller }
+    }
+
+    /// Tells both lines to whom they are connected (LINECALLINFOSTATE_CONNECTEDID).
+    pub(crate) fn show_connected_parties(&mut self, connection: ConnectionKey) {
+        let Some((caller, called)) = self.pair(connection) else { return };
+        for (near, far) in [(caller, called), (called, caller)] {
+            let identity = self.calls.get(far.0).map(|far| Identity::of(&self.config, &far.party));
+            let key = self.calls.get(near.0).and_then(|call| call.tapi);
+            let (Some(identity), Some(key)) = (identity, key) else { continue };
+            let party = party_id(&identity);
+            self.tapi.call_info(
+                self.clock.unix_ms,
+                key,
+                |info| info.connected = party,
+                CallInfoState::ConnectedId,
+            );
+        }
+    }
+
+    /// Shows a failed attempt: BUSY or DISCONNECTED, kept for `[completion] keep_failed_call`.
+    pub(crate) fn show_failure(&mut self, id: CallId, outcome: Outcome) {
+        match outcome {
+            Outcome::BusyStation => {
+                self.set_state(id, CallState::Busy, CallMode::Busy(BusyMode::Station));
+            }
+            Outcome::BusyTrunk => {
+                self.set_state(id, CallState::Busy, CallMode::Busy(BusyMode::Trunk));
+            }
+            Outcome::Disconnected(mode) => self.show_disconnected(id, mode),
+        }
+        let keep = self.config.completion.keep_failed_call;
+        self.set_call_timer(id, keep, Timer::KeepFailed(id));
+    }
+
+    /// LINECALLSTATE_DISCONNECTED with its mode.
+    pub(crate) fn show_disconnected(&mut self, id: CallId, mode: DisconnectMode) {
+        self.set_state(id, CallState::Disconnected, CallMode::Disconnected(mode));
+    }
+
+    /// Ends a call for good: IDLE, ports back, nothing refers to it any more. Its legs must have
+    /// been released or be gone.
+    pub(crate) fn finish(&mut self, id: CallId) {
+        self.set_state(id, CallState::Idle, CallMode::None);
+        let Some(mut call) = self.calls.remove(id.0) else { return };
+        for token in [call.timer, call.ring_timer].into_iter().flatten() {
+            self.timers.disarm(token);
+        }
+        for leg in call.legs.drain(..) {
+            self.by_leg.remove(&leg);
+        }
+        if let Some((termination, statistics)) = call.end.release(self.media.as_mut()) {
+            self.by_termination.remove(&termination);
+            self.publish_media(&call, &statistics);
+        }
+        if let Some(key) = call.tapi {
+            self.by_tapi.remove(&key);
+        }
+        if let Some(waiting) = call.waiting {
+            let failed = Err(tapi::LineErr::OperationFailed);
+            self.tapi.complete(self.clock.unix_ms, waiting.request(), failed);
+        }
+        if let Some(line) = call.party.line()
+            && let Some(calls) = self.by_line.get_mut(line)
+        {
+            calls.retain(|other| *other != id);
+        }
+        self.forget_in_connection(call.connection, id);
+    }
+
+    fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {
+        let Some(connection) = self.connections.get_mut(key.0) else { return };
+        connection.called.retain(|other| *other != id);
+        connection.caller = connection.caller.filter(|caller| *caller != id);
+        connection.answered = connection.answered.filter(|answered| *answered != id);
+        if connection.caller.is_none() && connection.called.is_empty() {
+            self.connections.remove(key.0);
+        }
+    }
+
+    /// Replaces the timer of the call's phase.
+    pub(crate) fn set_call_timer(
+        &mut self,
+        id: CallId,
+        delay: std::time::Duration,
+        timer: Timer,
+    ) {
+        let token = self.arm(delay, timer);
+        let previous = self.calls.get_mut(id.0).and_then(|call| call.timer.replace(token));
+        if let Some(previous) = previous {
+            self.timers.disarm(previous);
+        }
+    }
+
+    /// Stops the timer of the call's phase.
+    pub(crate) fn stop_call_timer(&mut self, id: CallId) {
+        if let Some(token) = self.calls.get_mut(id.0).and_then(|call| call.timer.take()) {
+            self.timers.disarm(token);
+        }
+    }
+
+    /// Stops the repeated LINEDEVSTATE_RINGING.
+    pub(crate) fn stop_ringing(&mut self, id: CallId) {
+        if let Some(token) = self.calls.get_mut(id.0).and_then(|call| call.ring_timer.take()) {
+            self.timers.disarm(token);
+        }
+    }
+
+    /// Name and number of what was dialled, as far as the directory knows it.
+    pub(crate) fn identity_of_number(&self, number: &str) -> Identity {
+        let name = self.config.lines.get(number).map(|line| line.name.clone()).unwrap_or_default();
+        Identity { number: number.to_owned(), name }
+    }
+
+    /// The address our SDP names.
+    pub(crate) fn media_address(&self) -> std::net::IpAddr {
+        self.config.media.public_address.unwrap_or(self.config.media.address)
+    }
+
+    fn publish_state(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(line) = call.party.line() else { return };
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        let mut fields = json!({
+            "line": line, "callId": call_id, "callState": call.state.name(),
+        });
+        if let (Some(fields), Some(mode)) = (fields.as_object_mut(), call.mode.name()) {
+            fields.insert("mode".to_owned(), mode.into());
+        }
+        self.publish("LINE_CALLSTATE", fields);
+    }
+
+    fn publish_media(&mut self, call: &Call, statistics: &TerminationStatistics) {
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        for stream in &statistics.streams {
+            self.publish(
+                "MEDIA_ENDED",
+                json!({
+                    "line": call.party.number(), "callId": call_id,
+                    "packetsReceived": stream.received.packets, "packetsSent": stream.sent.packets,
+                    "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,
+                }),
+            );
+        }
+    }
+}
+
+/// LINECALLSTATE_OFFERING's usual mode.
+pub(crate) const OFFERED: CallMode = CallMode::Offering(OfferingMode::Active);
+
+fn party_id(identity: &Identity) -> tapi::PartyId {
+    tapi::PartyId::known(&identity.number, &identity.name)
+}

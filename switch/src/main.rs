@@ -1,0 +1,7 @@
+//! The program `strowger`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switch::cli::main()
+}

@@ -1,0 +1,553 @@
+//! The phone as a state machine: registration, calls, hold, and what its user decided beforehand.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sip_stack::auth::ClientCredentials;
+use sip_stack::endpoint::{
+    Endpoint, EndpointConfig, Event, Invite, LegId, OutOfDialog, Outbox, Release, Reply,
+};
+use sip_stack::flow::{Flow, Received, Transmit};
+use sip_stack::message::{HeaderName, Message, Method};
+use sip_stack::sdp::{
+    Codec, Direction, LocalDescription, RelayMedia, Session, answer_locally, full_offer, is_hold,
+};
+use sip_stack::time::{Entropy, Now};
+
+/// Who the phone is and where it lives.
+#[derive(Clone, Debug)]
+pub struct PhoneConfig {
+    /// Its line's number, also its user name.
+    pub number: String,
+    /// Its password.
+    pub password: String,
+    /// The SIP domain.
+    pub domain: String,
+    /// How it reaches the switch.
+    pub flow: Flow,
+    /// Where it wants its media.
+    pub rtp: SocketAddr,
+    /// What it does by itself.
+    pub behaviour: Behaviour,
+}
+
+/// What the phone does without being asked.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// Sends 180 to an INVITE.
+    pub rings: bool,
+    /// Answers an INVITE that carries `answer-after=0`.
+    pub auto_answers: bool,
+    /// Says `Allow-Events: talk, hold` and obeys such NOTIFYs.
+    pub obeys_events: bool,
+    /// Refuses every INVITE with this status.
+    pub refuses_with: Option<u16>,
+    /// Sends its INVITEs without SDP and answers in the ACK.
+    pub offers_late: bool,
+    /// Asks for reliable provisional responses.
+    pub hundred_rel: bool,
+    /// Codecs it speaks, best first; empty means G.711 and G.722.
+    pub codecs: Vec<Codec>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Behaviour {
+            rings: true,
+            auto_answers: true,
+            obeys_events: true,
+            refuses_with: None,
+            offers_late: false,
+            hundred_rel: false,
+            codecs: Vec::new(),
+        }
+    }
+}
+
+/// How a phone spells hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HoldSpelling {
+    /// `a=sendonly`.
+    SendOnly,
+    /// `a=inactive`.
+    Inactive,
+    /// `c=IN IP4 0.0.0.0`, as RFC 2543 had it.
+    ZeroAddress,
+}
+
+/// What the phone's user would notice.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PhoneEvent {
+    /// The final answer to REGISTER.
+    Registered {
+        /// Its status code.
+        status: u16,
+    },
+    /// Somebody calls.
+    Incoming {
+        /// The call.
+        leg: LegId,
+        /// The From value.
+        from: String,
+    },
+    /// A provisional response to our call.
+    Progress {
+        /// The call.
+        leg: LegId,
+        /// Its status code.
+        status: u16,
+        /// It carried SDP.
+        has_media: bool,
+    },
+    /// The call is up; for our own calls the 2xx came, for others the ACK did.
+    Connected {
+        /// The call.
+        leg: LegId,
+    },
+    /// Our call failed.
+    Failed {
+        /// The call.
+        leg: LegId,
+        /// The status code.
+        status: u16,
+        /// The Reason value, if there was one.
+        reason: Option<String>,
+    },
+    /// The far side ended the call, before or after the answer.
+    Ended {
+        /// The call.
+        leg: LegId,
+    },
+    /// A re-INVITE or UPDATE of the switch was answered.
+    Changed {
+        /// The call.
+        leg: LegId,
+        /// The switch holds us.
+        is_held: bool,
+    },
+    /// Our re-INVITE was answered with this direction of the switch.
+    OfferAnswered {
+        /// The call.
+        leg: LegId,
+        /// What the switch's audio does.
+        direction: Direction,
+    },
+    /// Our re-INVITE was refused.
+    OfferRefused {
+        /// The call.
+        leg: LegId,
+        /// The status code.
+        status: u16,
+    },
+    /// A request inside the call that the phone only notes (INFO and the like).
+    Request {
+        /// The call.
+        leg: LegId,
+        /// Its method.
+        method: Method,
+    },
+}
+
+#[derive(Debug)]
+struct Talk {
+    description: LocalDescription,
+    remote: Option<Session>,
+    is_answered: bool,
+}
+
+/// The phone; see the module's text.
+pub struct PhoneCore {
+    config: PhoneConfig,
+    endpoint: Endpoint,
+    out: Outbox,
+    talks: HashMap<LegId, Talk>,
+    events: VecDeque<PhoneEvent>,
+    register_cseq: u32,
+    register_call_id: String,
+    next_session: u64,
+}
+
+const REGISTER_TOKEN: u64 = 1;
+const OTHER_TOKEN: u64 = 2;
+
+impl PhoneCore {
+    /// A phone that has done nothing yet.
+    pub fn new(config: PhoneConfig, mut entropy: Box<dyn Entropy + Send>) -> PhoneCore {
+        let allow_events = if config.behaviour.obeys_events {
+            vec!["talk".to_owned(), "hold".to_owned()]
+        } else {
+            Vec::new()
+        };
+        let register_call_id = format!("{:016x}@phone", entropy.next_u64());
+        let next_session = entropy.next_u64() >> 16;
+        let endpoint_config = EndpointConfig {
+            user_agent: "Strowger-Phone".to_owned(),
+            allow_events,
+            extensions: Vec::new(),
+            ..EndpointConfig::default()
+        };
+        PhoneCore {
+            config,
+            endpoint: Endpoint::new(endpoint_config, entropy),
+            out: Outbox::new(),
+            talks: HashMap::new(),
+            events: VecDeque::new(),
+            register_cseq: 0,
+            register_call_id,
+            next_session,
+        }
+    }
+
+    /// What the phone does by itself; may be changed at any time.
+    pub fn behaviour(&mut self) -> &mut Behaviour {
+        &mut self.config.behaviour
+    }
+
+    /// Its number.
+    pub fn number(&self) -> &str {
+        &self.config.number
+    }
+
+    /// Registers its Contact for `expires`; zero takes the binding away.
+    pub fn register(&mut self, now: Now, expires: Duration) {
+        // A challenged REGISTER is sent again with the next CSeq.
+        self.register_cseq += 2;
+        let aor = self.address(&self.config.number);
+        let request = OutOfDialog {
+            method: Method::Register,
+            request_uri: format!("sip:{}", self.config.domain),
+            from: aor.clone(),
+            to: aor,
+            contact: Some(self.contact()),
+            call_id: Some(self.register_call_id.clone()),
+            cseq: Some(self.register_cseq),
+            destination: self.config.flow,
+            route: Vec::new(),
+            headers: vec![("Expires".to_owned(), expires.as_secs().to_string())],
+            body: None,
+            credentials: Some(self.credentials()),
+        };
+        self.endpoint.request(now, request, REGISTER_TOKEN, &mut self.out);
+    }
+
+    /// Calls a number; `None` when the phone has no room for another call.
+    pub fn call(&mut self, now: Now, number: &str) -> Option<LegId> {
+        let mut description = self.new_description();
+        let sdp = (!self.config.behaviour.offers_late)
+            .then(|| description.write(self.session(Direction::SendRecv)));
+        let invite = Invite {
+            request_uri: format!("sip:{number}@{}", self.config.domain),
+            from: self.address(&self.config.number),
+            to: self.address(number),
+            contact: self.contact(),
+            destination: self.config.flow,
+            alternatives: Vec::new(),
+            route: Vec::new(),
+            max_forwards: 70,
+            headers: Vec::new(),
+            sdp,
+            credentials: Some(self.credentials()),
+            session_timer: false,
+            hundred_rel: self.config.behaviour.hundred_rel,
+        };
+        let leg = self.endpoint.invite(now, invite, &mut self.out).ok()?;
+        self.talks.insert(leg, Talk { description, remote: None, is_answered: false });
+        Some(leg)
+    }
+
+    /// Answers a ringing call.
+    pub fn answer(&mut self, now: Now, leg: LegId) {
+        let full = self.session(Direction::SendRecv);
+        let Some(talk) = self.talks.get_mut(&leg) else { return };
+        let answer = match &talk.remote {
+            Some(offer) => answer_locally(offer, &full, &[]).unwrap_or(full),
+            None => full,
+        };
+        let sdp = talk.description.write(answer);
+        talk.is_answered = true;
+        self.endpoint.answer(now, leg, sdp, &[], &mut self.out);
+    }
+
+    /// Refuses a ringing call.
+    pub fn reject(&mut self, now: Now, leg: LegId, status: u16) {
+        self.talks.remove(&leg);
+        self.endpoint.reject(now, leg, &Reply::new(status), &mut self.out);
+    }
+
+    /// Hangs up: CANCEL, BYE or refusal, as the call stands.
+    pub fn hang_up(&mut self, now: Now, leg: LegId) {
+        self.talks.remove(&leg);
+        self.endpoint.release(now, leg, Release::default(), &mut self.out);
+    }
+
+    /// Puts the call on hold by re-INVITE.
+    pub fn hold(&mut self, now: Now, leg: LegId, spelling: HoldSpelling) -> bool {
+        let direction = match spelling {
+            HoldSpelling::SendOnly => Direction::SendOnly,
+            HoldSpelling::Inactive | HoldSpelling::ZeroAddress => Direction::Inactive,
+        };
+        let mut session = self.session(direction);
+        if spelling == HoldSpelling::ZeroAddress {
+            session.connection = Some(std::net::Ipv4Addr::UNSPECIFIED.into());
+            for media in &mut session.media {
+                media.direction = None;
+                media.connection = None;
+            }
+        }
+        self.offer(now, leg, session)
+    }
+
+    /// Takes the call back by re-INVITE.
+    pub fn resume(&mut self, now: Now, leg: LegId) -> bool {
+        let session = self.session(Direction::SendRecv);
+        self.offer(now, leg, session)
+    }
+
+    fn offer(&mut self, now: Now, leg: LegId, session: Session) -> bool {
+        let Some(talk) = self.talks.get_mut(&leg) else { return false };
+        let sdp = talk.description.write(session);
+        self.endpoint.offer(now, leg, sdp, &mut self.out)
+    }
+
+    /// Where the far side wants the media of a call, and with which payload type.
+    pub fn far_media(&self, leg: LegId) -> Option<(SocketAddr, u8)> {
+        let remote = self.talks.get(&leg)?.remote.as_ref()?;
+        let audio = remote.audio()?;
+        let codec = audio.first_real_codec()?;
+        Some((audio.rtp_address(remote)?, codec.payload))
+    }
+
+    /// Whether the phone may send on this call.
+    pub fn may_send(&self, leg: LegId) -> bool {
+        let Some(talk) = self.talks.get(&leg) else { return false };
+        let theirs = talk.remote.as_ref().and_then(|remote| {
+            remote.audio().map(|audio| audio.effective_direction(remote).is_receiving())
+        });
+        let ours = talk.description.session().and_then(|local| {
+            local.audio().map(|audio| audio.effective_direction(local).is_sending())
+        });
+        talk.is_answered && theirs.unwrap_or(false) && ours.unwrap_or(false)
+    }
+
+    /// Calls that are not over.
+    pub fn legs(&self) -> Vec<LegId> {
+        self.talks.keys().copied().collect()
+    }
+
+    /// Whether nothing is left: no call, no leg, no transaction that waits for an answer.
+    pub fn is_at_rest(&self) -> bool {
+        self.talks.is_empty() && self.endpoint.leg_count() == 0
+    }
+
+    /// A message arrived.
+    pub fn receive(&mut self, now: Now, received: Received) {
+        self.endpoint.receive(now, received, &mut self.out);
+        self.settle(now);
+    }
+
+    /// Fires due timers.
+    pub fn expire(&mut self, now: Now) {
+        self.endpoint.expire(now, &mut self.out);
+        self.settle(now);
+    }
+
+    /// When [`PhoneCore::expire`] is wanted next.
+    pub fn next_deadline(&self) -> Option<Now> {
+        self.endpoint.next_deadline()
+    }
+
+    /// The next thing to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if self.out.transmits.is_empty() { None } else { Some(self.out.transmits.remove(0)) }
+    }
+
+    /// The next thing the user notices.
+    pub fn poll_event(&mut self) -> Option<PhoneEvent> {
+        self.events.pop_front()
+    }
+
+    fn settle(&mut self, now: Now) {
+        while let Some(event) = self.out.events.pop_front() {
+            self.on_event(now, event);
+        }
+    }
+
+    fn on_event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Response { token: REGISTER_TOKEN, status, .. } => {
+                self.events.push_back(PhoneEvent::Registered { status });
+            }
+            Event::Request { id, .. } => {
+                self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
+            }
+            Event::Invite { leg, message, offer, .. } => self.on_invite(now, leg, &message, offer),
+            Event::Progress { leg, status, sdp, .. } => {
+                let has_media = sdp.is_some();
+                self.hear(leg, sdp.as_ref());
+                self.events.push_back(PhoneEvent::Progress { leg, status, has_media });
+            }
+            Event::Answered { leg, sdp, .. } => self.on_answered(now, leg, sdp.as_ref()),
+            Event::Refused { leg, status, message, .. } => {
+                self.talks.remove(&leg);
+                let reason = message.and_then(|m| m.header(HeaderName::Reason).map(str::to_owned));
+                self.events.push_back(PhoneEvent::Failed { leg, status, reason });
+            }
+            Event::Cancelled { leg, .. } | Event::Ended { leg, .. } => {
+                if self.talks.remove(&leg).is_some() {
+                    self.events.push_back(PhoneEvent::Ended { leg });
+                }
+            }
+            Event::Confirmed { leg, sdp } => {
+                self.hear(leg, sdp.as_ref());
+                self.events.push_back(PhoneEvent::Connected { leg });
+            }
+            Event::Offer { leg, sdp, .. } => self.on_offer(now, leg, sdp.as_ref()),
+            Event::OfferAnswered { leg, sdp, .. } => {
+                self.hear(leg, sdp.as_ref());
+                let direction = self.far_direction(leg);
+                self.events.push_back(PhoneEvent::OfferAnswered { leg, direction });
+            }
+            Event::OfferRefused { leg, status } => {
+                self.events.push_back(PhoneEvent::OfferRefused { leg, status });
+            }
+            Event::InDialog { leg, id, message } => self.on_in_dialog(now, leg, id, &message),
+            _ => {}
+        }
+    }
+
+    fn on_invite(&mut self, now: Now, leg: LegId, message: &Message, offer: Option<Bytes>) {
+        if let Some(status) = self.config.behaviour.refuses_with {
+            return self.endpoint.reject(now, leg, &Reply::new(status), &mut self.out);
+        }
+        let description = self.new_description();
+        let remote = offer.and_then(|sdp| Session::parse(&sdp).ok());
+        self.talks.insert(leg, Talk { description, remote, is_answered: false });
+        let from = message.header(HeaderName::From).unwrap_or_default().to_owned();
+        self.events.push_back(PhoneEvent::Incoming { leg, from });
+        let info = message.header(HeaderName::CallInfo).unwrap_or_default();
+        if self.config.behaviour.auto_answers && info.contains("answer-after=0") {
+            return self.answer(now, leg);
+        }
+        if self.config.behaviour.rings {
+            self.endpoint.progress(now, leg, &Reply::new(180), None, &mut self.out);
+        }
+    }
+
+    fn on_answered(&mut self, now: Now, leg: LegId, sdp: Option<&Bytes>) {
+        let full = self.session(Direction::SendRecv);
+        self.hear(leg, sdp);
+        let Some(talk) = self.talks.get_mut(&leg) else {
+            return self.endpoint.release(now, leg, Release::default(), &mut self.out);
+        };
+        talk.is_answered = true;
+        if talk.description.session().is_none() {
+            // A late offer: the 2xx carried it, the ACK carries our answer.
+            let offer = talk.remote.as_ref();
+            let answer = offer.and_then(|offer| answer_locally(offer, &full, &[]).ok());
+            let sdp = talk.description.write(answer.unwrap_or(full));
+            self.endpoint.accept_offer(now, leg, sdp, &mut self.out);
+        }
+        self.events.push_back(PhoneEvent::Connected { leg });
+    }
+
+    fn on_offer(&mut self, now: Now, leg: LegId, sdp: Option<&Bytes>) {
+        let full = self.session(Direction::SendRecv);
+        self.hear(leg, sdp);
+        let Some(talk) = self.talks.get_mut(&leg) else { return };
+        let session = match (&talk.remote, sdp) {
+            (Some(offer), Some(_)) => answer_locally(offer, &full, &[]).unwrap_or(full),
+            _ => full,
+        };
+        let is_held = talk.remote.as_ref().is_some_and(is_hold);
+        let sdp = talk.description.write(session);
+        self.endpoint.accept_offer(now, leg, sdp, &mut self.out);
+        self.events.push_back(PhoneEvent::Changed { leg, is_held });
+    }
+
+    fn on_in_dialog(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        id: sip_stack::endpoint::RequestId,
+        message: &Message,
+    ) {
+        let event = message.header(HeaderName::Event).unwrap_or_default().to_owned();
+        let obeys = self.config.behaviour.obeys_events && message.method() == Method::Notify;
+        let is_known = !matches!(message.method(), Method::Notify) || obeys;
+        let status = if is_known { 200 } else { 489 };
+        self.endpoint.respond(now, id, &Reply::new(status), None, &mut self.out);
+        if obeys {
+            self.obey(now, leg, &event);
+        } else {
+            self.events.push_back(PhoneEvent::Request { leg, method: message.method() });
+        }
+    }
+
+    fn obey(&mut self, now: Now, leg: LegId, event: &str) {
+        let Some(talk) = self.talks.get(&leg) else { return };
+        match (event, talk.is_answered) {
+            ("talk", false) => self.answer(now, leg),
+            ("talk", true) => {
+                self.resume(now, leg);
+            }
+            ("hold", true) => {
+                self.hold(now, leg, HoldSpelling::SendOnly);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends INFO with a DTMF digit inside a call.
+    pub fn send_digit(&mut self, now: Now, leg: LegId, digit: char) {
+        let body = format!("Signal={digit}\r\nDuration=160\r\n");
+        let request = sip_stack::endpoint::InDialogRequest {
+            method: Method::Info,
+            headers: Vec::new(),
+            body: Some(("application/dtmf-relay".to_owned(), Bytes::from(body))),
+            token: OTHER_TOKEN,
+        };
+        self.endpoint.request_in_dialog(now, leg, request, &mut self.out);
+    }
+
+    fn hear(&mut self, leg: LegId, sdp: Option<&Bytes>) {
+        let session = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        if let (Some(talk), Some(session)) = (self.talks.get_mut(&leg), session) {
+            talk.remote = Some(session);
+        }
+    }
+
+    fn far_direction(&self, leg: LegId) -> Direction {
+        let remote = self.talks.get(&leg).and_then(|talk| talk.remote.as_ref());
+        let direction = remote
+            .and_then(|remote| remote.audio().map(|audio| audio.effective_direction(remote)));
+        direction.unwrap_or(Direction::Inactive)
+    }
+
+    fn session(&self, direction: Direction) -> Session {
+        let rtp = self.config.rtp;
+        let relay = RelayMedia::new(rtp.ip(), rtp.port(), rtp.port().saturating_add(1));
+        full_offer(&self.config.behaviour.codecs, relay.with_direction(direction))
+    }
+
+    fn new_description(&mut self) -> LocalDescription {
+        self.next_session += 1;
+        LocalDescription::new(self.next_session, self.config.rtp.ip())
+    }
+
+    fn address(&self, number: &str) -> String {
+        format!("<sip:{number}@{}>", self.config.domain)
+    }
+
+    fn contact(&self) -> String {
+        crate::call::identity::contact(&self.config.number, &self.config.flow)
+    }
+
+    fn credentials(&self) -> ClientCredentials {
+        ClientCredentials {
+            username: self.config.number.clone(),
+            password: self.config.password.clone(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! A scriptable SIP phone: what `strowger demo` registers, and what tests and load runs dial with.
+//!
+//! [`PhoneCore`] is a state machine without I/O, so that a simulated network can drive it; [`Phone`]
+//! gives it a UDP socket and RTP. It uses the same SIP stack as the switch, from the other side.
+
+mod core;
+mod rtp;
+mod socket;
+
+pub use self::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
+pub use self::rtp::RtpCounts;
+pub use self::socket::{Phone, PhoneError};

@@ -1,0 +1,284 @@
+//! A phone on a real UDP socket. Nothing runs by itself: whoever owns it calls [`Phone::run`].
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sip_stack::endpoint::LegId;
+use sip_stack::flow::{Flow, Received};
+use sip_stack::message::Message;
+use sip_stack::time::{Entropy, Now};
+
+use super::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
+use super::rtp::{RtpCounts, Voice};
+
+/// Between two RTP packets.
+const PACKET_TIME: Duration = Duration::from_millis(20);
+
+/// Why a phone could not be made or did not see what was waited for.
+#[derive(Debug, thiserror::Error)]
+pub enum PhoneError {
+    /// The operating system refused a socket.
+    #[error("no socket for a phone: {0}")]
+    Socket(#[from] io::Error),
+    /// The event did not come in time.
+    #[error("phone {number}: {what} did not happen; it saw {seen}")]
+    Missing {
+        /// The phone.
+        number: String,
+        /// What was waited for.
+        what: &'static str,
+        /// What came instead.
+        seen: String,
+    },
+}
+
+/// A phone on loopback; see the module's text.
+pub struct Phone {
+    core: PhoneCore,
+    socket: UdpSocket,
+    local: SocketAddr,
+    voice: Voice,
+    start: Instant,
+    next_packet: Now,
+    seen: Vec<PhoneEvent>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the phone's rim: here the clock is read")]
+fn read_clock() -> Instant {
+    Instant::now()
+}
+
+impl Phone {
+    /// A phone of line `number` that talks to the switch at `switch`.
+    ///
+    /// Errors: no free port on loopback.
+    pub fn new(
+        number: &str,
+        password: &str,
+        domain: &str,
+        switch: SocketAddr,
+        mut entropy: Box<dyn Entropy + Send>,
+    ) -> Result<Phone, PhoneError> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        let rtp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        rtp.set_nonblocking(true)?;
+        let ssrc = entropy.next_u64() as u32;
+        let mark = number.bytes().fold(1_u8, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet));
+        let config = PhoneConfig {
+            number: number.to_owned(),
+            password: password.to_owned(),
+            domain: domain.to_owned(),
+            flow: Flow::udp(local, switch),
+            rtp: rtp.local_addr()?,
+            behaviour: Behaviour::default(),
+        };
+        Ok(Phone {
+            core: PhoneCore::new(config, entropy),
+            socket,
+            local,
+            voice: Voice::new(rtp, ssrc, mark),
+            start: read_clock(),
+            next_packet: Now::ZERO,
+            seen: Vec::new(),
+        })
+    }
+
+    /// What the phone does by itself.
+    pub fn behaviour(&mut self) -> &mut Behaviour {
+        self.core.behaviour()
+    }
+
+    /// Its number.
+    pub fn number(&self) -> &str {
+        self.core.number()
+    }
+
+    /// Its SIP address.
+    pub fn address(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn now(&self) -> Now {
+        Now(read_clock().duration_since(self.start))
+    }
+
+    /// Registers, without waiting.
+    pub fn register(&mut self, expires: Duration) {
+        let now = self.now();
+        self.core.register(now, expires);
+        self.flush();
+    }
+
+    /// Calls a number, without waiting.
+    pub fn call(&mut self, number: &str) -> Option<LegId> {
+        let now = self.now();
+        let leg = self.core.call(now, number);
+        self.flush();
+        leg
+    }
+
+    /// Answers.
+    pub fn answer(&mut self, leg: LegId) {
+        let now = self.now();
+        self.core.answer(now, leg);
+        self.flush();
+    }
+
+    /// Refuses.
+    pub fn reject(&mut self, leg: LegId, status: u16) {
+        let now = self.now();
+        self.core.reject(now, leg, status);
+        self.flush();
+    }
+
+    /// Hangs up or gives up.
+    pub fn hang_up(&mut self, leg: LegId) {
+        let now = self.now();
+        self.core.hang_up(now, leg);
+        self.flush();
+    }
+
+    /// Holds.
+    pub fn hold(&mut self, leg: LegId, spelling: HoldSpelling) {
+        let now = self.now();
+        self.core.hold(now, leg, spelling);
+        self.flush();
+    }
+
+    /// Resumes.
+    pub fn resume(&mut self, leg: LegId) {
+        let now = self.now();
+        self.core.resume(now, leg);
+        self.flush();
+    }
+
+    /// Sends a digit by INFO.
+    pub fn send_digit(&mut self, leg: LegId, digit: char) {
+        let now = self.now();
+        self.core.send_digit(now, leg, digit);
+        self.flush();
+    }
+
+    /// Packets so far.
+    pub fn rtp(&self) -> RtpCounts {
+        self.voice.counts()
+    }
+
+    /// Whether the voice heard last is that of `other`.
+    pub fn hears(&self, other: &Phone) -> bool {
+        self.voice.heard() == Some(other.mark())
+    }
+
+    fn mark(&self) -> u8 {
+        let start = 1_u8;
+        self.number().bytes().fold(start, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet))
+    }
+
+    /// Takes what arrived, fires timers, sends voice. Never blocks.
+    pub fn step(&mut self) {
+        let mut buffer = [0; 65_536];
+        while let Ok((length, remote)) = self.socket.recv_from(&mut buffer) {
+            let bytes = Bytes::copy_from_slice(&buffer[..length]);
+            if let Ok(message) = Message::parse(bytes) {
+                let flow = Flow::udp(self.local, remote);
+                let now = self.now();
+                self.core.receive(now, Received { message, flow });
+            }
+        }
+        let now = self.now();
+        if self.core.next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.core.expire(now);
+        }
+        self.flush();
+        self.voice.receive();
+        if now >= self.next_packet {
+            self.next_packet = now + PACKET_TIME;
+            for leg in self.core.legs() {
+                if let (true, Some((to, payload))) =
+                    (self.core.may_send(leg), self.core.far_media(leg))
+                {
+                    self.voice.send(to, payload);
+                }
+            }
+        }
+    }
+
+    /// Events since the last call.
+    pub fn events(&mut self) -> Vec<PhoneEvent> {
+        std::iter::from_fn(|| self.core.poll_event()).collect()
+    }
+
+    /// Steps all `phones` until `done` says so, at most for `limit`; waits on sockets in between.
+    pub fn run(
+        phones: &mut [&mut Phone],
+        limit: Duration,
+        mut done: impl FnMut(&mut [&mut Phone]) -> bool,
+    ) -> bool {
+        let start = read_clock();
+        loop {
+            for phone in phones.iter_mut() {
+                phone.step();
+            }
+            if done(phones) {
+                return true;
+            }
+            if read_clock().duration_since(start) > limit {
+                return false;
+            }
+            wait_briefly(phones);
+        }
+    }
+
+    /// Steps this phone and `others` until one of its events fits, at most for `limit`.
+    ///
+    /// Errors: [`PhoneError::Missing`] with what was seen instead.
+    pub fn wait<T>(
+        &mut self,
+        others: &mut [&mut Phone],
+        limit: Duration,
+        what: &'static str,
+        mut wanted: impl FnMut(&PhoneEvent) -> Option<T>,
+    ) -> Result<T, PhoneError> {
+        let start = read_clock();
+        loop {
+            self.step();
+            for other in others.iter_mut() {
+                other.step();
+            }
+            let fresh = self.events();
+            self.seen.extend(fresh);
+            if let Some(index) = self.seen.iter().position(|event| wanted(event).is_some()) {
+                let found = wanted(&self.seen[index]);
+                self.seen.drain(..=index);
+                if let Some(found) = found {
+                    return Ok(found);
+                }
+            }
+            if read_clock().duration_since(start) > limit {
+                let seen = format!("{:?}", self.seen);
+                return Err(PhoneError::Missing { number: self.number().to_owned(), what, seen });
+            }
+            wait_briefly(&mut [self]);
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(transmit) = self.core.poll_transmit() {
+            // A full socket buffer loses a datagram, as a network may; the timers repeat it.
+            let _ = self.socket.send_to(&transmit.bytes, transmit.flow.remote);
+        }
+    }
+}
+
+/// Lets the socket of the first phone wake us, at the latest after a millisecond.
+fn wait_briefly(phones: &mut [&mut Phone]) {
+    let Some(phone) = phones.first() else { return };
+    let _ = phone.socket.set_nonblocking(false);
+    let _ = phone.socket.set_read_timeout(Some(Duration::from_millis(1)));
+    let _ = phone.socket.peek_from(&mut [0; 1]);
+    let _ = phone.socket.set_nonblocking(true);
+}

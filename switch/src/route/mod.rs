@@ -1,0 +1,107 @@
+//! From a dialled number to what it names. Pure: reads the configuration, knows no calls.
+
+use config::{Config, FeatureCode, Line, Trunk};
+
+/// What a number names.
+#[derive(Debug)]
+pub enum Target<'a> {
+    /// A line of ours.
+    Line(&'a Line),
+    /// A trunk, and the number to send to it.
+    Trunk {
+        /// The trunk.
+        trunk: &'a Trunk,
+        /// What it is asked for.
+        number: String,
+    },
+    /// A feature code, and what followed it.
+    Feature {
+        /// Which feature.
+        code: FeatureCode,
+        /// The digits after the code.
+        argument: &'a str,
+    },
+    /// Configured, but this release cannot do it.
+    NotAvailable(&'static str),
+    /// Nothing has this number.
+    Unknown,
+}
+
+/// Finds what was dialled: exact numbers, then feature codes, then routes in the order of the file.
+pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
+    if let Some(line) = config.lines.get(dialled) {
+        return Target::Line(line);
+    }
+    if let Some(feature) = configured_feature(config, dialled) {
+        return Target::NotAvailable(feature);
+    }
+    if let Some((code, argument)) = config.feature_codes.find(dialled) {
+        return Target::Feature { code, argument };
+    }
+    match config.route(dialled) {
+        Some((route, number)) => match config.trunks.get(&route.trunk) {
+            Some(trunk) => Target::Trunk { trunk, number },
+            None => Target::Unknown,
+        },
+        None => Target::Unknown,
+    }
+}
+
+fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
+    if config.shared_lines.contains_key(dialled) {
+        return Some("shared lines");
+    }
+    if config.hunt_groups.contains_key(dialled) {
+        return Some("hunt groups");
+    }
+    if config.conference.rooms.contains_key(dialled) {
+        return Some("conference rooms");
+    }
+    if config.queues.values().any(|queue| queue.number == dialled) {
+        return Some("queues");
+    }
+    let mut lots = config.park.lots.values();
+    lots.any(|lot| lot.number == dialled || lot.slots.contains(dialled)).then_some("park lots")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn office() -> Config {
+        config::parse(include_str!("../../../config/office.toml"), "office.toml").unwrap()
+    }
+
+    #[test]
+    fn a_line_is_found_by_its_number() {
+        let config = office();
+        assert!(matches!(resolve(&config, "201"), Target::Line(line) if line.name == "Ada"));
+    }
+
+    #[test]
+    fn a_route_strips_the_outside_line_prefix() {
+        let config = office();
+        match resolve(&config, "0123456") {
+            Target::Trunk { trunk, number } => {
+                assert_eq!((trunk.name.as_str(), number.as_str()), ("carrier", "123456"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn features_of_later_releases_are_named_instead_of_not_found() {
+        let config = office();
+        for number in ["250", "700", "705", "260", "800", "600"] {
+            assert!(matches!(resolve(&config, number), Target::NotAvailable(_)), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_nothing_has_is_unknown() {
+        let config = office();
+        for number in ["299", "", "7000", "01"] {
+            assert!(matches!(resolve(&config, number), Target::Unknown), "{number}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The running switch: start order, ready line, reload, drain, stop.
+//!
+//! The rim of the program. Sockets, clocks, threads and signals are here and in what it starts;
+//! protocol rules are not. Threads: one for the exchange, a few that receive and send SIP, one
+//! for the control interface, the relay's workers and the store's writer.
+
+pub mod clock;
+mod entropy;
+mod error;
+mod exchange_thread;
+mod logging;
+mod resolve;
+mod supervisor;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::Config;
+use media::{MediaConfig, Relay};
+use sip_stack::flow::Transport;
+use sip_stack::transport::{self, DnsLookup, Listen, Resolver, TransportCounts, Transports};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+
+pub use entropy::SystemEntropy;
+pub use error::ServerError;
+pub use exchange_thread::MAX_MAILBOX;
+
+use crate::api::{Api, Tokens};
+use crate::cli::{self, Run};
+use crate::exchange::counters::Counters;
+use crate::exchange::{Exchange, ExchangeParts, Input};
+use crate::observe::{Metrics, Sample};
+use crate::registry::Registry;
+use crate::store::{SqliteStore, Store, StoreCounts};
+use exchange_thread::Rim;
+use supervisor::{Signals, Supervisor};
+
+/// Threads that receive, index and send SIP.
+const FRONT_THREADS: usize = 2;
+/// Reloads and drains that may wait for the supervisor.
+const MAX_CONTROLS: usize = 16;
+
+/// Runs the switch until it is told to stop.
+///
+/// Errors: what kept it from starting, or made it fail.
+pub fn run(run: &Run) -> Result<(), ServerError> {
+    let file = cli::find_config(run.config.as_ref()).ok_or(ServerError::NoConfiguration)?;
+    let config = config::load(&file).map_err(ServerError::Configuration)?;
+    logging::start(&run.log, run.log_format)?;
+    announce(&config);
+    let front = runtime("strowger-sip", FRONT_THREADS)?;
+    let api = runtime("strowger-api", 1)?;
+    let result = front.block_on(serve(file, Arc::new(config), &api));
+    // Connections that do not end must not keep the process.
+    api.shutdown_background();
+    front.shutdown_background();
+    result
+}
+
+/// Logs what an administrator should know before the first call.
+fn announce(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    for feature in config.not_yet_available() {
+        tracing::warn!("configured but not yet available: {feature}");
+    }
+}
+
+fn runtime(name: &str, threads: usize) -> Result<Runtime, ServerError> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(ServerError::System)
+}
+
+async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<(), ServerError> {
+    let signals = Signals::new()?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
+    let (mailbox, inputs) = mpsc::channel(MAX_MAILBOX);
+    let (relay, notices) = Relay::start(media_config(&config))?;
+    let transports = bind(&config, &mailbox).await?;
+    let listener = bind_api(&config, runtime).await?;
+    let api_address = listener.local_addr().map_err(ServerError::System)?;
+
+    let counters: Arc<Counters> = Arc::default();
+    let (control, controls) = mpsc::channel(MAX_CONTROLS);
+    let api = Api::new(
+        mailbox.clone(),
+        control,
+        Tokens::new(&config.api.tokens),
+        config.api.max_queued_messages,
+        metrics(&counters, &transports, &store),
+    );
+    let local = transports.local_addresses();
+    let exchange = Exchange::new(ExchangeParts {
+        config: Arc::clone(&config),
+        media: Box::new(relay),
+        registry: Arc::new(Registry::default()),
+        counters,
+        entropy: Box::new(SystemEntropy::new()?),
+        local: local.iter().map(|listen| (listen.transport, listen.address)).collect(),
+        restored: store.take_bindings(),
+        clock: clock::read(),
+    });
+    let (drained, is_drained) = watch::channel(false);
+    let rim = Rim { transports, api: Arc::clone(&api), store: Arc::clone(&store), drained };
+    start_exchange(exchange, inputs, rim)?;
+    forward_notices(notices, mailbox.clone())?;
+
+    let (current, follower) = watch::channel(Arc::clone(&config));
+    start_resolver(&local, follower, mailbox.clone());
+    runtime.spawn(Arc::clone(&api).serve(listener));
+    api.set_ready(true);
+    print_ready(&local, api_address);
+
+    let supervisor =
+        Supervisor { file, config: current, api, mailbox, control: controls, drained: is_drained };
+    let result = supervisor.run(signals).await;
+    store.flush();
+    result
+}
+
+/// The one line on stdout: every listener is bound.
+fn print_ready(listeners: &[Listen], api: SocketAddr) {
+    let sip: Vec<String> = listeners
+        .iter()
+        .map(|listen| format!("{}:{}", listen.transport.uri_param(), listen.address))
+        .collect();
+    let mut out = std::io::stdout().lock();
+    // Nobody has to read it.
+    let _ = writeln!(out, "strowger ready sip={} api={api}", sip.join(","));
+    let _ = out.flush();
+}
+
+fn media_config(config: &Config) -> MediaConfig {
+    MediaConfig {
+        address: config.media.address,
+        public_address: config.media.public_address,
+        ports: config.media.ports.clone(),
+        workers: config.media.workers,
+        timeout: config.media.timeout,
+        ..MediaConfig::default()
+    }
+}
+
+/// Binds the listeners of the transports that are available.
+async fn bind(
+    config: &Config,
+    mailbox: &mpsc::Sender<Input>,
+) -> Result<Arc<Transports>, ServerError> {
+    let listens: Vec<Listen> = config
+        .sip
+        .listen
+        .iter()
+        .map(|listen| Listen { transport: transport_of(listen.transport), address: listen.address })
+        .filter(|listen| matches!(listen.transport, Transport::Udp | Transport::Tcp))
+        .collect();
+    if listens.is_empty() {
+        return Err(ServerError::NoListener);
+    }
+    Ok(Arc::new(transport::bind(&listens, mailbox.clone().into()).await?))
+}
+
+/// The configuration's word for a transport in the stack's.
+fn transport_of(transport: config::Transport) -> Transport {
+    match transport {
+        config::Transport::Udp => Transport::Udp,
+        config::Transport::Tcp => Transport::Tcp,
+        config::Transport::Tls => Transport::Tls,
+        config::Transport::Ws => Transport::Ws,
+        config::Transport::Wss => Transport::Wss,
+    }
+}
+
+/// Binds the control interface inside the runtime that will serve it.
+async fn bind_api(config: &Config, runtime: &Runtime) -> Result<TcpListener, ServerError> {
+    let address = config.api.listen;
+    let bound = runtime.spawn(TcpListener::bind(address)).await;
+    bound
+        .map_err(|error| ServerError::System(error.into()))?
+        .map_err(|error| ServerError::ApiBind { address, error })
+}
+
+/// What `/metrics` shows besides the exchange's and the interface's own counters.
+fn metrics(
+    counters: &Arc<Counters>,
+    transports: &Arc<Transports>,
+    store: &Arc<dyn Store>,
+) -> Metrics {
+    // Weak: the listeners have to close when the exchange's thread ends.
+    let transports = Arc::downgrade(transports);
+    let of_transports = move || match transports.upgrade() {
+        Some(transports) => transport_samples(&transports.counts()),
+        None => Vec::new(),
+    };
+    let store = Arc::clone(store);
+    let of_store = move || store_samples(store.counters());
+    Metrics::new(Arc::clone(counters), vec![Box::new(of_transports), Box::new(of_store)])
+}
+
+fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
+    let counter = |name: &str, help: &str, value| {
+        Sample::counter(format!("transport_{name}_total"), help, value)
+    };
+    vec![
+        counter("messages_received", "SIP messages handed to the exchange.", counts.messages_in),
+        counter("messages_sent", "SIP messages handed to the system.", counts.messages_out),
+        counter("keep_alives", "Keep-alives received.", counts.keep_alives),
+        counter("malformed", "Datagrams and streams that were no SIP.", counts.malformed),
+        counter("dropped", "Datagrams dropped because the mailbox was full.", counts.dropped),
+        counter("refused", "Requests answered 503 because the mailbox was full.", counts.refused),
+        counter("send_blocked", "Datagrams not sent: buffer full.", counts.send_blocked),
+        counter("send_failed", "Messages that could not be sent.", counts.send_failed),
+        counter("connections_accepted", "Stream connections accepted.", counts.accepted),
+        counter("connections_opened", "Stream connections opened.", counts.connected),
+        counter(
+            "connections_refused",
+            "Stream connections refused because of a limit.",
+            counts.connections_refused,
+        ),
+        counter("connections_timed_out", "Stream connections too slow.", counts.timed_out),
+        Sample::gauge(
+            "transport_connections",
+            "Stream connections open now.",
+            counts.connections_open,
+        ),
+    ]
+}
+
+/// Starts the exchange's thread; it ends with the last sender of its mailbox.
+fn start_exchange(
+    exchange: Exchange,
+    inputs: mpsc::Receiver<Input>,
+    rim: Rim,
+) -> Result<(), ServerError> {
+    let runtime =
+        Builder::new_current_thread().enable_time().build().map_err(ServerError::System)?;
+    std::thread::Builder::new()
+        .name("strowger-exchange".to_owned())
+        .spawn(move || runtime.block_on(exchange_thread::run(exchange, inputs, rim)))
+        .map_err(ServerError::System)?;
+    Ok(())
+}
+
+/// Carries what the relay notices into the mailbox.
+fn forward_notices(
+    notices: std::sync::mpsc::Receiver<media::Notify>,
+    mailbox: mpsc::Sender<Input>,
+) -> Result<(), ServerError> {
+    std::thread::Builder::new()
+        .name("strowger-notices".to_owned())
+        .spawn(move || {
+            while let Ok(notice) = notices.recv() {
+                if mailbox.blocking_send(Input::Media(notice)).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(ServerError::System)?;
+    Ok(())
+}
+
+/// Looks for the trunks' peers while the switch runs.
+fn start_resolver(
+    local: &[Listen],
+    config: watch::Receiver<Arc<Config>>,
+    mailbox: mpsc::Sender<Input>,
+) {
+    let lookup = match DnsLookup::from_system() {
+        Ok(lookup) => lookup,
+        Err(error) => {
+            tracing::warn!(%error, "the system names no name server; trunks are not found");
+            return;
+        }
+    };
+    let Ok(entropy) = SystemEntropy::new() else { return };
+    let mut transports: Vec<Transport> = local.iter().map(|listen| listen.transport).collect();
+    transports.dedup();
+    let has_ipv4 = local.iter().any(|listen| listen.address.is_ipv4());
+    let has_ipv6 = local.iter().any(|listen| listen.address.is_ipv6());
+    let resolver = Resolver::new(Arc::new(lookup), &transports, has_ipv4, has_ipv6);
+    tokio::spawn(resolve::run(resolver, Box::new(entropy), config, mailbox));
+}
+
+/// What the store has to say.
+fn store_samples(counts: StoreCounts) -> Vec<Sample> {
+    vec![
+        Sample::counter("store_written_total", "Changes written to the database.", counts.written),
+        Sample::counter(
+            "store_failed_total",
+            "Transactions of the database that failed.",
+            counts.failed_transactions,
+        ),
+        Sample::counter("store_lost_total", "Changes lost: too many waited.", counts.lost),
+    ]
+}

@@ -1,0 +1,180 @@
+//! What must outlive the process, behind the trait [`Store`].
+//!
+//! The exchange emits [`Change`]s; the store writes them behind its back and never makes it wait. The
+//! store knows rows, not what they mean.
+
+mod schema;
+mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use self::sqlite::SqliteStore;
+
+/// One thing to keep or to forget.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Keep this binding in place of the one with the same id.
+    SaveBinding(Box<StoredBinding>),
+    /// Forget the binding with this id.
+    RemoveBinding {
+        /// [`StoredBinding::id`].
+        id: u64,
+    },
+}
+
+impl Change {
+    /// The binding it is about; a later change of the same binding replaces an earlier one.
+    pub(crate) fn binding_id(&self) -> u64 {
+        match self {
+            Self::SaveBinding(binding) => binding.id,
+            Self::RemoveBinding { id } => *id,
+        }
+    }
+}
+
+/// A binding as a row: text and numbers, no clocks of this run, no connections.
+///
+/// Source: sip-mapping §6.2.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredBinding {
+    /// Names it as long as it lives.
+    pub id: u64,
+    /// Number of the line.
+    pub line: String,
+    /// The Contact's URI as the phone wrote it.
+    pub uri: String,
+    /// The Contact's parameters but `expires`, as the phone wrote them.
+    pub params: String,
+    /// Preference in thousandths.
+    pub q: u16,
+    /// When it ends, in milliseconds since 1970.
+    pub expires_at_unix_ms: u64,
+    /// When it was made or last refreshed, in milliseconds since 1970.
+    pub registered_at_unix_ms: u64,
+    /// Call-ID of the REGISTER that made or last refreshed it.
+    pub call_id: String,
+    /// CSeq of that REGISTER.
+    pub cseq: u32,
+    /// `+sip.instance` (RFC 5626).
+    pub instance: Option<String>,
+    /// `reg-id` (RFC 5626).
+    pub reg_id: Option<u32>,
+    /// Lower-case name of the transport the REGISTER came over.
+    pub transport: String,
+    /// Our address and port there.
+    pub local: String,
+    /// The phone's address and port as seen there.
+    pub remote: String,
+    /// Did the REGISTER say that its sender sees itself at the address we see?
+    pub is_direct: bool,
+    /// Path values, first hop first (RFC 3327).
+    pub path: Vec<String>,
+    /// User-Agent.
+    pub user_agent: String,
+    /// Methods of Allow.
+    pub allow: Vec<String>,
+    /// Packages of Allow-Events.
+    pub allow_events: Vec<String>,
+    /// Option tags of Supported.
+    pub supported: Vec<String>,
+}
+
+/// Keeps state over a restart. Implementations never block the caller and never panic.
+pub trait Store: Send + Sync {
+    /// Takes a change to write soon; within a second it survives the death of the process.
+    ///
+    /// When the store cannot keep up the change is lost, and counted.
+    fn apply(&self, change: Change);
+
+    /// The bindings of the previous run, as they were when the store was opened. Answers them once.
+    fn take_bindings(&self) -> Vec<StoredBinding>;
+
+    /// Waits until everything applied so far has been written or has failed.
+    fn flush(&self);
+
+    /// What the store counts.
+    fn counters(&self) -> StoreCounts;
+}
+
+/// What a store has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Changes written.
+    pub written: u64,
+    /// Transactions that failed; their changes are tried again.
+    pub failed_transactions: u64,
+    /// Changes lost because too many were waiting.
+    pub lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    written: AtomicU64,
+    failed_transactions: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Counters {
+    fn counts(&self) -> StoreCounts {
+        StoreCounts {
+            written: self.written.load(Ordering::Relaxed),
+            failed_transactions: self.failed_transactions.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Why the state cannot be kept where the configuration says; each a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file cannot be opened or made.
+    #[error("The state file {} cannot be opened ({reason}); check [state] path and the permissions of its folder", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        reason: String,
+    },
+    /// The file cannot be written.
+    #[error("The state file {} cannot be written ({reason}); check its permissions and the space on its disk", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        reason: String,
+    },
+    /// The file is damaged or no database.
+    #[error("The state file {} is damaged or is no database ({reason}); move it away to start with empty state", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        reason: String,
+    },
+    /// The file is a database, but of another program.
+    #[error("The state file {} belongs to another program; name another file in [state] path", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a later release.
+    #[error("The state file {} has schema {found}, this release knows up to {known}; use the release that wrote it, or move it away", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The latest known one.
+        known: i64,
+    },
+    /// The writer thread could not be started.
+    #[error(
+        "the thread that writes the state cannot be started ({0}); check the limit of processes"
+    )]
+    Thread(std::io::Error),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Round trips through real files, and every way a file can be unfit.
+
+use std::path::Path;
+
+use config::StatePath;
+use rusqlite::Connection;
+
+use super::{Change, SqliteStore, Store, StoreError, StoredBinding};
+
+fn binding(id: u64, line: &str) -> StoredBinding {
+    StoredBinding {
+        id,
+        line: line.to_owned(),
+        uri: format!("sip:{line}@192.0.2.7:5060;transport=tcp"),
+        params: ";q=0.5;+sip.instance=\"<urn:uuid:1>\"".to_owned(),
+        q: 500,
+        expires_at_unix_ms: 2_000_000,
+        registered_at_unix_ms: 1_000_000,
+        call_id: "a@b".to_owned(),
+        cseq: u32::MAX,
+        instance: Some("<urn:uuid:1>".to_owned()),
+        reg_id: Some(1),
+        transport: "tcp".to_owned(),
+        local: "192.0.2.1:5060".to_owned(),
+        remote: "[2001:db8::1]:41000".to_owned(),
+        is_direct: true,
+        path: vec!["<sip:p1;lr>".to_owned(), "<sip:p2;lr>".to_owned()],
+        user_agent: "Töst/1'; DROP TABLE bindings".to_owned(),
+        allow: vec!["INVITE".to_owned()],
+        allow_events: Vec::new(),
+        supported: vec!["path".to_owned(), "outbound".to_owned()],
+    }
+}
+
+fn save(binding: &StoredBinding) -> Change {
+    Change::SaveBinding(Box::new(binding.clone()))
+}
+
+fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(&StatePath::File(path.to_owned()), 1_500_000)
+}
+
+#[test]
+fn bindings_come_back_as_they_were_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_bindings(), []);
+    let (first, second) = (binding(1, "201"), binding(2, "202"));
+    store.apply(save(&binding(3, "203")));
+    store.apply(save(&StoredBinding { cseq: 1, ..first.clone() }));
+    store.apply(save(&second));
+    store.apply(save(&first));
+    store.apply(Change::RemoveBinding { id: 3 });
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_bindings(), [first, second]);
+    assert_eq!(store.take_bindings(), []);
+}
+
+#[test]
+fn what_was_flushed_is_seen_by_another_program_while_the_store_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    store.apply(save(&binding(1, "201")));
+    store.flush();
+    let other = Connection::open(&path).unwrap();
+    let line: String = other.query_row("SELECT line FROM bindings", [], |row| row.get(0)).unwrap();
+    assert_eq!(line, "201");
+    assert_eq!(store.counters().written, 1);
+}
+
+#[test]
+fn what_was_written_survives_a_store_that_is_never_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    store.apply(save(&binding(1, "201")));
+    store.flush();
+    std::mem::forget(store);
+    assert_eq!(open(&path).unwrap().take_bindings().len(), 1);
+}
+
+#[test]
+fn bindings_that_ended_meanwhile_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    open(&path).unwrap().apply(save(&binding(1, "201")));
+    let late = SqliteStore::open(&StatePath::File(path.clone()), 2_000_000).unwrap();
+    assert_eq!(late.take_bindings(), []);
+    drop(late);
+    assert_eq!(open(&path).unwrap().take_bindings(), []);
+}
+
+#[test]
+fn memory_keeps_nothing_but_takes_everything() {
+    let store = SqliteStore::open(&StatePath::Memory, 0).unwrap();
+    for id in 0..5000 {
+        store.apply(save(&binding(id, "201")));
+    }
+    store.flush();
+    // Changes of the same binding that wait together are one write; these are all different.
+    assert_eq!(store.counters().written, 5000);
+    assert_eq!(store.counters().lost, 0);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    std::fs::write(&path, "this is no database, but it is long enough to look at".repeat(100))
+        .unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert!(error.to_string().contains("move it away"), "{error}");
+}
+
+#[test]
+fn a_damaged_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    for id in 0..500 {
+        store.apply(save(&binding(id, "201")));
+    }
+    drop(store);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 4096].fill(0xaa);
+    std::fs::write(&path, bytes).unwrap();
+    let error = open(&path).err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE mail (id INTEGER)").unwrap();
+    let before = std::fs::read(&path).unwrap();
+    assert!(matches!(open(&path), Err(StoreError::NotOurs { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_file_of_a_later_release_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    drop(open(&path).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 1, .. })));
+}
+
+#[test]
+fn a_folder_that_is_missing_or_a_path_that_is_a_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(open(&folder.path().join("a/b.db")), Err(StoreError::Open { .. })));
+    assert!(matches!(open(folder.path()), Err(StoreError::Open { .. })));
+}
+
+#[test]
+fn a_write_that_fails_is_counted_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let other = Connection::open(&path).unwrap();
+    // The table is taken away and given back behind the writer's back.
+    other.execute_batch("ALTER TABLE bindings RENAME TO elsewhere").unwrap();
+    store.apply(save(&binding(1, "201")));
+    store.flush();
+    assert_eq!(store.counters().written, 0);
+    assert!(store.counters().failed_transactions >= 1);
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO bindings").unwrap();
+    store.apply(save(&binding(2, "202")));
+    store.flush();
+    assert_eq!(store.counters().written, 2);
+    drop(store);
+    assert_eq!(open(&path).unwrap().take_bindings().len(), 2);
+}

@@ -1,0 +1,23 @@
+//! The TAPI half of Strowger: vocabulary, objects, rules and messages of line control.
+//!
+//! [`server::Server`] is the whole contract of the control interface without a socket, a clock or
+//! a word of SIP: JSON-RPC text of an application goes in, and out come responses, LINE_ messages
+//! in order, and [`Intent`]s for whoever carries calls. The provider of the calls reports what
+//! happened to them; the server tells every application that holds a handle.
+//!
+//! Times are milliseconds since the Unix epoch, passed in by the caller.
+
+pub mod constant;
+pub mod feature;
+pub mod message;
+pub mod model;
+mod op;
+pub mod server;
+
+pub use constant::{Constant, LineErr, Mask};
+pub use model::{
+    AddressId, AddressSpec, ApplicationId, CallCapability, CallInfo, CallKey, CallMode, CallParams,
+    ConnectionId, DeviceId, LineFilter, LineSpec, PartyId,
+};
+pub use op::Intent;
+pub use server::{NewCall, Output, ReplyFields, RequestKey, Server, ServerConfig};

@@ -1,0 +1,179 @@
+//! A call on one address of one line, and the store of all calls.
+
+use crate::constant::{CallPrivilege, CallState};
+use crate::server::RequestKey;
+
+use super::{AddressId, ApplicationId, CallInfo, CallMode, DeviceId};
+
+/// Names one call of the server. A key whose call is gone stays invalid for ever.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CallKey {
+    index: u32,
+    generation: u32,
+}
+
+/// What the provider can do with a call now, as far as state and privilege do not tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallCapability {
+    /// Claiming the call means something.
+    pub can_accept: bool,
+    /// The phone can be told to answer.
+    pub can_answer: bool,
+    /// The call takes (more) digits.
+    pub can_dial: bool,
+    /// The call can be held.
+    pub can_hold: bool,
+    /// The call can be taken back from hold.
+    pub can_unhold: bool,
+}
+
+impl Default for CallCapability {
+    fn default() -> Self {
+        Self {
+            can_accept: true,
+            can_answer: true,
+            can_dial: true,
+            can_hold: true,
+            can_unhold: true,
+        }
+    }
+}
+
+/// One application's handle to a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Holder {
+    pub(crate) application: ApplicationId,
+    pub(crate) h_line: u32,
+    pub(crate) h_call: u32,
+    pub(crate) privilege: CallPrivilege,
+}
+
+impl Holder {
+    pub(crate) fn is_owner(&self) -> bool {
+        self.privilege == CallPrivilege::Owner
+    }
+}
+
+/// A call: one party's view of a connection.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) line: DeviceId,
+    pub(crate) address: AddressId,
+    pub(crate) state: CallState,
+    pub(crate) mode: CallMode,
+    pub(crate) entered_ms: u64,
+    pub(crate) info: CallInfo,
+    pub(crate) capability: CallCapability,
+    pub(crate) holders: Vec<Holder>,
+    /// The request that creates it, until its LINE_REPLY.
+    pub(crate) creation: Option<RequestKey>,
+    /// States reported before that reply.
+    pub(crate) backlog: Vec<(CallState, CallMode)>,
+    /// The last dialled string asked for more to follow.
+    pub(crate) takes_digits: bool,
+    /// Some digit has been dialled.
+    pub(crate) has_digits: bool,
+}
+
+impl Call {
+    /// A call in UNKNOWN: what is so far only asked for.
+    pub(crate) fn new(line: DeviceId, address: AddressId, info: CallInfo, now_ms: u64) -> Self {
+        Self {
+            line,
+            address,
+            state: CallState::Unknown,
+            mode: CallMode::None,
+            entered_ms: now_ms,
+            info,
+            capability: CallCapability::default(),
+            holders: Vec::new(),
+            creation: None,
+            backlog: Vec::new(),
+            takes_digits: false,
+            has_digits: false,
+        }
+    }
+
+    pub(crate) fn owners(&self) -> usize {
+        self.holders.iter().filter(|holder| holder.is_owner()).count()
+    }
+
+    pub(crate) fn monitors(&self) -> usize {
+        self.holders.len() - self.owners()
+    }
+
+    pub(crate) fn holder(&self, application: ApplicationId, h_call: u32) -> Option<&Holder> {
+        self.holders.iter().find(|h| h.application == application && h.h_call == h_call)
+    }
+
+    pub(crate) fn is_held_by(&self, application: ApplicationId) -> bool {
+        self.holders.iter().any(|h| h.application == application)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: u32,
+    call: Option<Call>,
+}
+
+/// All calls, by key. How many there can be follows from `max_calls` of the addresses and from
+/// the bound on idle calls.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+impl Calls {
+    pub(crate) fn insert(&mut self, call: Call) -> CallKey {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot::default());
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let slot = &mut self.slots[index as usize];
+        slot.call = Some(call);
+        CallKey { index, generation: slot.generation }
+    }
+
+    pub(crate) fn get(&self, key: CallKey) -> Option<&Call> {
+        let slot = self.slots.get(key.index as usize)?;
+        slot.call.as_ref().filter(|_| slot.generation == key.generation)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: CallKey) -> Option<&mut Call> {
+        let slot = self.slots.get_mut(key.index as usize)?;
+        slot.call.as_mut().filter(|_| slot.generation == key.generation)
+    }
+
+    pub(crate) fn remove(&mut self, key: CallKey) -> Option<Call> {
+        self.get(key)?;
+        let slot = self.slots.get_mut(key.index as usize)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(key.index);
+        slot.call.take()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_does_not_reach_the_next_call_in_its_place() {
+        let call = || Call::new(DeviceId(0), AddressId(0), CallInfo::default(), 0);
+        let mut calls = Calls::default();
+        let first = calls.insert(call());
+        assert!(calls.remove(first).is_some());
+        let second = calls.insert(call());
+        assert_ne!(first, second);
+        assert!(calls.get(first).is_none());
+        assert!(calls.remove(first).is_none());
+        assert!(calls.get(second).is_some());
+        assert_eq!(calls.len(), 1);
+    }
+}

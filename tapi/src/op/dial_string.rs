@@ -1,0 +1,129 @@
+//! Dialable strings: what is dialled, and what of it is not supported.
+
+use crate::constant::LineErr;
+use crate::server::Fault;
+
+/// Characters of a dialable string.
+const MAX_DIALABLE: usize = 256;
+
+/// A scanned dialable string.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Dialed {
+    /// The digits, without pauses and formatting.
+    pub(super) digits: String,
+    /// Whether nothing follows: the string did not end in ";".
+    pub(super) is_complete: bool,
+}
+
+/// Scans a dialable string. The first modifier that is not supported decides the error.
+///
+/// Subaddress (after "|") and name (after "^") are left out. Several addresses, separated by
+/// CRLF, would be inverse multiplexing, which no line does.
+pub(super) fn scan(text: &str) -> Result<Dialed, Fault> {
+    let invalid = |detail: String| Err(Fault::line(LineErr::InvalAddress, detail));
+    if text.chars().count() > MAX_DIALABLE {
+        return invalid(format!("An address has at most {MAX_DIALABLE} characters."));
+    }
+    if let Some(error) = text.chars().find_map(unsupported) {
+        let detail = "The dial string contains an unsupported modifier.";
+        return Err(Fault::line(error, detail));
+    }
+    let text = text.trim_end_matches(['\r', '\n']);
+    let (text, is_complete) = match text.strip_suffix(';') {
+        Some(partial) => (partial, false),
+        None => (text, true),
+    };
+    let number = text.split(['|', '^']).next().unwrap_or_default();
+    let mut digits = String::with_capacity(number.len());
+    for character in number.chars() {
+        match character {
+            '0'..='9' | 'A'..='D' | '*' | '#' => digits.push(character),
+            'a'..='d' => digits.push(character.to_ascii_uppercase()),
+            '+' if digits.is_empty() => digits.push('+'),
+            ' ' | '-' | '.' | '(' | ')' | '/' | ',' | '!' | 'P' | 'p' | 'T' | 't' => {}
+            other => return invalid(format!("The address contains {other:?}.")),
+        }
+    }
+    if digits.is_empty() && !number.trim().is_empty() || digits == "+" {
+        return invalid("The address contains no digit.".to_owned());
+    }
+    Ok(Dialed { digits, is_complete })
+}
+
+/// The error of a modifier that no line supports (LINEDEVCAPS.dwDevCapFlags).
+fn unsupported(modifier: char) -> Option<LineErr> {
+    match modifier {
+        '$' => Some(LineErr::DialBilling),
+        '@' => Some(LineErr::DialQuiet),
+        'W' | 'w' => Some(LineErr::DialDialTone),
+        '?' => Some(LineErr::DialPrompt),
+        ':' => Some(LineErr::DialVoiceDetect),
+        _ => None,
+    }
+}
+
+/// A country code: 0 for the default, or one that the numbering plan can have.
+pub(super) fn check_country_code(code: u32) -> Result<(), Fault> {
+    if code <= 999 {
+        Ok(())
+    } else {
+        Err(Fault::line(LineErr::InvalCountryCode, "A country code has up to three digits."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> LineErr {
+        match scan(text) {
+            Err(Fault::Line(error, _)) => error,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn digits_are_taken_out_of_formatting_and_pauses() {
+        for (text, digits) in [
+            ("201", "201"),
+            ("+1 (425) 882-8080", "+14258828080"),
+            ("0,,T201!", "0201"),
+            ("*8#a", "*8#A"),
+            ("201|7^Ada", "201"),
+            ("201\r\n", "201"),
+        ] {
+            let expected = Dialed { digits: digits.to_owned(), is_complete: true };
+            assert_eq!(scan(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_semicolon_at_the_end_means_that_more_follows() {
+        for (text, digits) in [("20;", "20"), (";", "")] {
+            let expected = Dialed { digits: digits.to_owned(), is_complete: false };
+            assert_eq!(scan(text), Ok(expected), "{text}");
+        }
+        assert_eq!(error("2;0"), LineErr::InvalAddress);
+    }
+
+    #[test]
+    fn the_first_unsupported_modifier_decides() {
+        for (text, expected) in [
+            ("1$2@", LineErr::DialBilling),
+            ("1@2$", LineErr::DialQuiet),
+            ("W0", LineErr::DialDialTone),
+            ("0w1", LineErr::DialDialTone),
+            ("1?", LineErr::DialPrompt),
+            ("sip:1", LineErr::DialVoiceDetect),
+        ] {
+            assert_eq!(error(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_no_address() {
+        for text in ["xyz", "2+01", "+", ",,", "201\r\n202", "a\u{e9}", &"1".repeat(257)] {
+            assert_eq!(error(text), LineErr::InvalAddress, "{text}");
+        }
+    }
+}

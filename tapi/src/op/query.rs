@@ -1,0 +1,252 @@
+//! What a call, an address or a line is like now.
+
+use serde_json::{Map, Value, json};
+
+use crate::constant::{CallOrigin, CallReason, CallState, Constant as _, LineDevStatusFlag, Mask};
+use crate::feature;
+use crate::model::{API_1_4, API_2_0, Call, CallMode, Counts, DialParams, PartyId};
+use crate::server::{Fault, Server};
+
+use super::{Asked, Outcome};
+
+/// LINEDEVSTATUS.dwSignalLevel and dwBatteryLevel: there is neither radio nor battery.
+const FULL_LEVEL: u32 = 0xFFFF;
+
+/// lineGetCallInfo: LINECALLINFO, in any state and with any privilege.
+pub(super) fn call_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
+    let held = server.held_call(asked)?;
+    let app = server.applications.get(&asked.application);
+    let open = app.and_then(|app| app.opens.get(&held.holder.h_line));
+    let version = open.map_or(API_2_0, |open| open.api_version);
+    let (call, info) = (held.call, &held.call.info);
+    let mut result = json!({
+        "hLine": held.holder.h_line,
+        "lineDeviceId": call.line.0,
+        "addressId": call.address.0,
+        "bearerMode": info.bearer_mode,
+        "rate": info.rate,
+        "mediaMode": info.media_mode,
+        "appSpecific": info.app_specific,
+        "callId": info.call_id,
+        "relatedCallId": info.related_call_id,
+        "callParamFlags": info.call_param_flags,
+        "callStates": possible_states(call),
+        "monitorDigitModes": [],
+        "monitorMediaModes": [],
+        "dialParams": dial_params(&info.dial_params),
+        "origin": origin_for(info.origin, version),
+        "reason": reason_for(info.reason, version),
+        "completionId": info.completion_id,
+        "numOwners": call.owners(),
+        "numMonitors": call.monitors(),
+        "countryCode": info.country_code,
+        "trunk": info.trunk,
+        "appName": info.app_name,
+        "displayableAddress": info.displayable_address,
+        "calledParty": info.called_party,
+        "comment": info.comment,
+        "display": info.display,
+        "userUserInfo": "",
+        "highLevelComp": "",
+        "lowLevelComp": "",
+        "chargingInfo": "",
+        "terminalModes": [],
+        "callTreatment": info.treatment.map_or(Value::from(0), |t| t.name().into()),
+        "callData": "",
+        "sendingFlowspec": "",
+        "receivingFlowspec": "",
+        "devSpecific": "",
+    });
+    if let Value::Object(result) = &mut result {
+        for (name, party) in [
+            ("caller", &info.caller),
+            ("called", &info.called),
+            ("connected", &info.connected),
+            ("redirection", &info.redirection),
+            ("redirecting", &info.redirecting),
+        ] {
+            put_party(result, name, party);
+        }
+    }
+    Ok(Outcome::object(result))
+}
+
+fn put_party(result: &mut Map<String, Value>, name: &str, party: &PartyId) {
+    result.insert(format!("{name}IdFlags"), json!(party.flags));
+    result.insert(format!("{name}Id"), party.number.clone().into());
+    result.insert(format!("{name}IdName"), party.name.clone().into());
+}
+
+/// LINEDIALPARAMS.
+pub(super) fn dial_params(params: &DialParams) -> Value {
+    json!({
+        "dialPause": params.dial_pause,
+        "dialSpeed": params.dial_speed,
+        "digitDuration": params.digit_duration,
+        "waitForDialtone": params.wait_for_dialtone,
+    })
+}
+
+/// LINECALLINFO.dwCallStates: the states that may be reported on the call, UNKNOWN always.
+fn possible_states(call: &Call) -> Mask<CallState> {
+    use CallState as S;
+    let both = S::Idle | S::Connected | S::OnHold | S::Disconnected | S::Unknown;
+    match call.info.origin {
+        CallOrigin::Outbound => {
+            both | S::DialTone | S::Dialing | S::Proceeding | S::Ringback | S::Busy
+        }
+        _ => both | S::Offering | S::Accepted,
+    }
+}
+
+/// INBOUND came with API 1.4.
+fn origin_for(origin: CallOrigin, version: u32) -> CallOrigin {
+    if origin == CallOrigin::Inbound && version < API_1_4 { CallOrigin::Unavail } else { origin }
+}
+
+/// Reasons that an application of an older version does not know are UNAVAIL.
+fn reason_for(reason: CallReason, version: u32) -> CallReason {
+    match reason {
+        CallReason::CampedOn | CallReason::RouteRequest if version < API_2_0 => CallReason::Unavail,
+        CallReason::Intrude | CallReason::Parked if version < API_1_4 => CallReason::Unavail,
+        other => other,
+    }
+}
+
+/// lineGetCallStatus: LINECALLSTATUS, with the features for this application.
+pub(super) fn call_status(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
+    let held = server.held_call(asked)?;
+    let app = server.applications.get(&asked.application);
+    let open = app.and_then(|app| app.opens.get(&held.holder.h_line));
+    let version = open.map_or(API_2_0, |open| open.api_version);
+    let mode = match held.call.mode {
+        CallMode::Conferenced(_) => None,
+        mode => mode.for_version(version).name(),
+    };
+    let situation = server.call_situation(held.key, held.holder.privilege);
+    Ok(Outcome::object(json!({
+        "callState": held.call.state,
+        "callStateMode": mode.map_or(Value::from(0), Value::from),
+        "callPrivilege": held.holder.privilege,
+        "callFeatures": feature::call_features(&situation),
+        "callFeatures2": [],
+        "stateEntryTime": utc(held.call.entered_ms),
+        "devSpecific": "",
+    })))
+}
+
+/// lineGetAddressStatus: LINEADDRESSSTATUS.
+pub(super) fn address_status(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
+    let (_, open) = server.open_line(asked)?;
+    let (device, line) = server.visible_line(asked, open.device)?;
+    let address = server.address(asked, line)?;
+    let counts = server.address_counts(device, address);
+    let situation = server.address_situation(device, line, address);
+    Ok(Outcome::object(json!({
+        "numInUse": u32::from(counts.total() > 0),
+        "numActiveCalls": counts.active,
+        "numOnHoldCalls": counts.on_hold,
+        "numOnHoldPendCalls": counts.on_hold_pend,
+        "addressFeatures": feature::address_features(&situation),
+        "numRingsNoAnswer": 0,
+        "forwardList": [],
+        "terminalModes": [],
+        "devSpecific": "",
+    })))
+}
+
+/// lineGetLineDevStatus: LINEDEVSTATUS.
+pub(super) fn line_dev_status(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
+    let (_, open) = server.open_line(asked)?;
+    let (device, line) = server.visible_line(asked, open.device)?;
+    let counts = line
+        .address_ids()
+        .map(|address| server.address_counts(device, address))
+        .fold(Counts::default(), std::ops::Add::add);
+    let situations =
+        line.address_ids().map(|address| server.address_situation(device, line, address));
+    let mut media = Mask::EMPTY;
+    let mut names = Vec::new();
+    for (application, h_line) in &line.opens {
+        let Some(app) = server.applications.get(application) else { continue };
+        if let Some(open) = app.opens.get(h_line) {
+            media |= open.media_modes;
+            names.push(json!({
+                "machineName": "",
+                "userName": "",
+                "moduleFilename": app.name,
+                "friendlyName": app.friendly_name,
+            }));
+        }
+    }
+    let mut flags = Mask::EMPTY;
+    if line.is_in_service {
+        flags |= LineDevStatusFlag::Connected | LineDevStatusFlag::InService;
+    }
+    if line.has_message_waiting {
+        flags |= LineDevStatusFlag::MsgWait;
+    }
+    Ok(Outcome::object(json!({
+        "numOpens": line.opens.len(),
+        "openMediaModes": media,
+        "numActiveCalls": counts.active,
+        "numOnHoldCalls": counts.on_hold,
+        "numOnHoldPendCalls": counts.on_hold_pend,
+        "lineFeatures": feature::line_features(situations),
+        "numCallCompletions": 0,
+        "ringMode": 1,
+        "signalLevel": FULL_LEVEL,
+        "batteryLevel": FULL_LEVEL,
+        "roamMode": 0,
+        "devStatusFlags": flags,
+        "availableMediaModes": line.spec.media_modes,
+        "terminalModes": [],
+        "appInfo": names,
+        "devSpecific": "",
+    })))
+}
+
+/// A time of day in UTC, as RFC 3339 writes it (proleptic Gregorian calendar).
+fn utc(unix_ms: u64) -> String {
+    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // Days since 0000-03-01, in eras of 400 years; the year begins in March.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_200_001, "2024-03-01T00:00:00.001Z"),
+            (1_798_761_599_000, "2026-12-31T23:59:59.000Z"),
+        ] {
+            assert_eq!(utc(ms), text);
+        }
+    }
+
+    #[test]
+    fn older_applications_get_no_newer_origins_and_reasons() {
+        use crate::model::API_1_3;
+        assert_eq!(origin_for(CallOrigin::Inbound, API_1_3), CallOrigin::Unavail);
+        assert_eq!(origin_for(CallOrigin::Inbound, API_1_4), CallOrigin::Inbound);
+        assert_eq!(reason_for(CallReason::CampedOn, API_1_4), CallReason::Unavail);
+        assert_eq!(reason_for(CallReason::Parked, API_1_4), CallReason::Parked);
+        assert_eq!(reason_for(CallReason::Parked, API_1_3), CallReason::Unavail);
+    }
+}

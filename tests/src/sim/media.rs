@@ -1,0 +1,172 @@
+//! A model of the relay: who would hear whom, and whether every port came back.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use media::{
+    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, Termination, TerminationId,
+    TerminationStatistics, Treatment,
+};
+
+/// One stream of a termination.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    port: u16,
+    spec: Option<StreamSpec>,
+    peer: Option<(TerminationId, usize)>,
+    treatment: Treatment,
+}
+
+/// The model's state.
+#[derive(Debug, Default)]
+pub struct MediaModel {
+    terminations: BTreeMap<TerminationId, Vec<Stream>>,
+    next: u32,
+    next_port: u16,
+    limit: Option<usize>,
+}
+
+/// The model, shared between the exchange and the test that looks at it.
+#[derive(Clone, Debug, Default)]
+pub struct SharedMedia(Arc<Mutex<MediaModel>>);
+
+impl SharedMedia {
+    /// Runs `look` on the model.
+    pub fn with<T>(&self, look: impl FnOnce(&mut MediaModel) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl MediaModel {
+    /// Terminations that exist.
+    pub fn count(&self) -> usize {
+        self.terminations.len()
+    }
+
+    /// At most this many terminations from now on.
+    pub fn limit(&mut self, most: usize) {
+        self.limit = Some(most);
+    }
+
+    /// What a packet sent to relay port `port` leads to: the address it leaves for, if any.
+    pub fn destination(&self, port: u16) -> Option<std::net::SocketAddr> {
+        let stream = self.by_port(port)?;
+        if !stream.spec.as_ref().is_some_and(|spec| spec.receive) {
+            return None;
+        }
+        let (peer, index) = stream.peer?;
+        let other = self.terminations.get(&peer)?.get(index)?;
+        let spec = other.spec.as_ref()?;
+        (spec.send && other.treatment == Treatment::None).then_some(spec.remote?)
+    }
+
+    /// What the party behind relay port `port` hears instead of its peer.
+    pub fn treatment(&self, port: u16) -> Treatment {
+        self.by_port(port).map(|stream| stream.treatment).unwrap_or_default()
+    }
+
+    fn by_port(&self, port: u16) -> Option<&Stream> {
+        self.terminations.values().flatten().find(|stream| stream.port == port)
+    }
+
+    fn stream(&mut self, id: TerminationId, stream: usize) -> Option<&mut Stream> {
+        self.terminations.get_mut(&id)?.get_mut(stream)
+    }
+
+    fn new_stream(&mut self) -> (Stream, StreamPorts) {
+        self.next_port = if self.next_port < 20_000 { 20_000 } else { self.next_port + 2 };
+        if self.next_port > 60_000 {
+            self.next_port = 20_000;
+        }
+        let ports = StreamPorts { rtp: self.next_port, rtcp: self.next_port + 1 };
+        (Stream { port: ports.rtp, ..Stream::default() }, ports)
+    }
+
+    fn unlink(&mut self, id: TerminationId, stream: usize) {
+        let peer = self.stream(id, stream).and_then(|stream| stream.peer.take());
+        if let Some((peer, index)) = peer
+            && let Some(other) = self.stream(peer, index)
+        {
+            other.peer = None;
+        }
+    }
+}
+
+impl MediaPlane for SharedMedia {
+    fn add(&mut self, streams: usize) -> Result<Termination, MediaError> {
+        self.with(|model| {
+            if model.limit.is_some_and(|most| model.terminations.len() >= most) {
+                return Err(MediaError::PortsExhausted);
+            }
+            model.next += 1;
+            let id = TerminationId::new(model.next, 0);
+            let (made, ports) = (0..streams).map(|_| model.new_stream()).unzip();
+            model.terminations.insert(id, made);
+            Ok(Termination { id, streams: ports })
+        })
+    }
+
+    fn add_stream(&mut self, id: TerminationId) -> Result<StreamPorts, MediaError> {
+        self.with(|model| {
+            let (stream, ports) = model.new_stream();
+            let termination = model.terminations.get_mut(&id);
+            termination.ok_or(MediaError::UnknownTermination)?.push(stream);
+            Ok(ports)
+        })
+    }
+
+    fn modify(&mut self, id: TerminationId, stream: usize, spec: StreamSpec) {
+        self.with(|model| {
+            if let Some(stream) = model.stream(id, stream) {
+                stream.spec = Some(spec);
+            }
+        });
+    }
+
+    fn connect(
+        &mut self,
+        a: (TerminationId, usize),
+        b: (TerminationId, usize),
+        _a_to_b: PayloadMap,
+        _b_to_a: PayloadMap,
+    ) {
+        self.with(|model| {
+            model.unlink(a.0, a.1);
+            model.unlink(b.0, b.1);
+            for (one, other) in [(a, b), (b, a)] {
+                if let Some(stream) = model.stream(one.0, one.1) {
+                    stream.peer = Some(other);
+                }
+            }
+        });
+    }
+
+    fn disconnect(&mut self, id: TerminationId, stream: usize) {
+        self.with(|model| model.unlink(id, stream));
+    }
+
+    fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment) {
+        self.with(|model| {
+            if let Some(stream) = model.stream(id, stream) {
+                stream.treatment = treatment;
+            }
+        });
+    }
+
+    fn subtract(&mut self, id: TerminationId) -> TerminationStatistics {
+        self.with(|model| {
+            let streams = model.terminations.get(&id).map_or(0, Vec::len);
+            for stream in 0..streams {
+                model.unlink(id, stream);
+            }
+            model.terminations.remove(&id);
+        });
+        TerminationStatistics::default()
+    }
+
+    fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics> {
+        self.with(|model| {
+            model.terminations.contains_key(&id).then(TerminationStatistics::default)
+        })
+    }
+}
