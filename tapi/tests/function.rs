@@ -431,7 +431,7 @@ fn the_call_carries_what_the_application_wished() {
         1_000,
         call,
         |info| info.treatment = Some(CallTreatment::Music),
-        &[tapi::constant::CallInfoState::Treatment],
+        [tapi::constant::CallInfoState::Treatment],
     );
     assert_eq!(bench.trace(1), ["REPLY 2 0", "CALLINFO 2 TREATMENT"]);
     let info = bench.ok(1, "lineGetCallInfo", json!({"hCall": 2}));

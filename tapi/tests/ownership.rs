@@ -247,3 +247,34 @@ fn what_an_owner_writes_into_a_call_is_told() {
     }
     bench.ok(1, "lineSetMediaMode", json!({"hCall": 2, "mediaModes": 14}));
 }
+
+#[test]
+fn idle_calls_are_kept_for_their_handles_up_to_a_bound() {
+    let mut bench = Bench::new();
+    bench.owner(1, "201");
+    for _ in 0..=tapi::server::MAX_IDLE_CALLS {
+        let key = bench.incoming();
+        bench.state(key, S::Idle, CallMode::None);
+        bench.trace(1);
+    }
+    assert_eq!(bench.server.call_count(), tapi::server::MAX_IDLE_CALLS);
+    let oldest = bench.refused(1, "lineGetCallInfo", json!({"hCall": 2}));
+    assert_eq!(oldest, "LINEERR_INVALCALLHANDLE");
+    bench.ok(1, "lineGetCallInfo", json!({"hCall": 3}));
+    bench.server.close(2_000, ConnectionId(1));
+    assert_eq!(bench.server.call_count(), 0);
+}
+
+#[test]
+fn a_changed_line_tells_that_its_capabilities_changed() {
+    let mut bench = Bench::new();
+    let h_line = bench.owner(1, "201");
+    let states = json!({"hLine": h_line, "lineStates": ["LINEDEVSTATE_CAPSCHANGE"],
+        "addressStates": ["LINEADDRESSSTATE_CAPSCHANGE"]});
+    bench.ok(1, "lineSetStatusMessages", states);
+    let same = bench.server.add_line(tapi::LineSpec::new("201", "Somebody", 100, 2));
+    assert_eq!(same, bench.line("201"));
+    assert!(bench.trace(1).is_empty());
+    bench.server.add_line(tapi::LineSpec::new("201", "Somebody", 100, 5));
+    assert_eq!(bench.trace(1), ["LINEDEVSTATE CAPSCHANGE", "ADDRESSSTATE CAPSCHANGE"]);
+}

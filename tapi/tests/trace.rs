@@ -271,7 +271,10 @@ fn a_removed_line_fails_its_requests_and_closes_before_it_is_removed() {
     bench.ok(2, "lineInitializeEx", json!({"appName": "watch"}));
     bench.ok(1, "lineHold", json!({"hCall": h_call}));
     let device = bench.line("201");
+    assert_eq!(bench.server.line_number(device), Some("201"));
     bench.server.remove_line(3_000, device);
+    assert_eq!(bench.server.line_number(device), None);
+    assert_eq!(bench.server.line_by_number("201"), None);
     assert_eq!(bench.trace(1), ["REPLY OPERATIONFAILED", "CLOSE", "REMOVE 0"]);
     assert_eq!(bench.trace(2), ["REMOVE 0"]);
     assert_eq!(bench.refused(1, "lineHold", json!({"hCall": h_call})), "LINEERR_INVALCALLHANDLE");

@@ -44,8 +44,7 @@ fn decode_ulaw(octet: u8) -> i16 {
 
 fn encode_alaw(sample: i16) -> u8 {
     // A-law's negative values are those of the complement: -1 belongs to the smallest step.
-    let (sign, magnitude) =
-        if sample < 0 { (0, !sample) } else { (0x80, sample) };
+    let (sign, magnitude) = if sample < 0 { (0, !sample) } else { (0x80, sample) };
     let magnitude = magnitude.unsigned_abs() >> 4;
     let code = if magnitude < 16 {
         low_bits(magnitude)
@@ -60,8 +59,7 @@ fn decode_alaw(octet: u8) -> i16 {
     let octet = octet ^ 0x55;
     let exponent = octet >> 4 & 7;
     let mantissa = u16::from(octet & 0x0f) << 4;
-    let magnitude =
-        if exponent == 0 { mantissa + 8 } else { (mantissa + 0x108) << (exponent - 1) };
+    let magnitude = if exponent == 0 { mantissa + 8 } else { (mantissa + 0x108) << (exponent - 1) };
     signed(magnitude, octet & 0x80 == 0)
 }
 

@@ -89,7 +89,13 @@ impl<P> Board<P> {
     }
 
     /// Connects two streams; returns those that lost their connection for it.
-    pub fn link(&mut self, a: Key, b: Key, a_to_b: PayloadMap, b_to_a: PayloadMap) -> [Option<Key>; 2] {
+    pub fn link(
+        &mut self,
+        a: Key,
+        b: Key,
+        a_to_b: PayloadMap,
+        b_to_a: PayloadMap,
+    ) -> [Option<Key>; 2] {
         if a == b || self.stream(a).is_none() || self.stream(b).is_none() {
             return [None, None];
         }

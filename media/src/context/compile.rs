@@ -118,7 +118,10 @@ mod tests {
     fn clocks_are_static_unless_named() {
         let spec = StreamSpec { clocks: vec![(111, 48_000), (300u16 as u8, 1)], ..spec(&[]) };
         let plan = compile(&stream(spec, None));
-        assert_eq!((plan.clocks_hz[0], plan.clocks_hz[111], plan.clocks_hz[34]), (8_000, 48_000, 90_000));
+        assert_eq!(
+            (plan.clocks_hz[0], plan.clocks_hz[111], plan.clocks_hz[34]),
+            (8_000, 48_000, 90_000)
+        );
     }
 
     #[test]
@@ -138,7 +141,9 @@ mod tests {
 
     #[test]
     fn nobodys_and_everybodys_addresses_are_no_destination() {
-        for text in ["0.0.0.0:4000", "224.0.0.1:4000", "255.255.255.255:4000", "192.0.2.1:0", "[::]:4"] {
+        for text in
+            ["0.0.0.0:4000", "224.0.0.1:4000", "255.255.255.255:4000", "192.0.2.1:0", "[::]:4"]
+        {
             let spec = StreamSpec { remote: Some(text.parse().unwrap()), ..spec(&[]) };
             assert_eq!(compile(&stream(spec, None)).rules.remote, None, "{text}");
         }

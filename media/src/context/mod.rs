@@ -9,9 +9,9 @@ mod termination;
 
 pub use board::{Board, Key, Stream};
 pub use compile::compile;
-pub use player::Player;
 #[cfg(feature = "io")]
 pub(crate) use player::PACKET_LEN;
+pub use player::Player;
 pub use termination::{
     PayloadMap, STREAMS_MAX, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
 };

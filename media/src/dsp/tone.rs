@@ -173,7 +173,7 @@ impl SineTable {
     pub fn new() -> Self {
         let step = TAU / f64::from(RATE_HZ);
         #[expect(clippy::cast_possible_truncation, reason = "a sine of at most 32767 fits")]
-        let sample = |n: u16| (f64::from(n) * step).sin().mul_add(32_767.0, 0.0) as i16;
+        let sample = |n: u16| ((f64::from(n) * step).sin() * 32_767.0) as i16;
         Self((0..RATE_HZ).map(sample).collect())
     }
 
@@ -213,11 +213,12 @@ impl Oscillator {
         let mut sum = 0i32;
         for frequency_hz in segment.frequencies_hz {
             if frequency_hz != 0 {
-                sum += sines.at(frequency_hz, self.clock) * i32::from(self.pattern.amplitude) >> 15;
+                let sine = sines.at(frequency_hz, self.clock);
+                sum += (sine * i32::from(self.pattern.amplitude)) >> 15;
             }
         }
         self.advance(segment.samples);
-        let sample = sum * level >> 10;
+        let sample = (sum * level) >> 10;
         i16::try_from(sample.clamp(i32::from(i16::MIN), i32::from(i16::MAX))).unwrap_or_default()
     }
 
@@ -245,8 +246,7 @@ impl Oscillator {
 mod tests {
     use super::*;
 
-    const ALL: [Tone; 5] =
-        [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Hold];
+    const ALL: [Tone; 5] = [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Hold];
 
     fn play(country: Country, tone: Tone, samples: usize) -> Vec<i16> {
         let sines = SineTable::new();

@@ -48,8 +48,13 @@ enum State {
     #[default]
     Open,
     /// Learnt, but the exact address of the SDP may still displace it.
-    Learning { address: SocketAddr, good: u8 },
-    Locked { address: SocketAddr },
+    Learning {
+        address: SocketAddr,
+        good: u8,
+    },
+    Locked {
+        address: SocketAddr,
+    },
 }
 
 /// The lock of one socket's peer.

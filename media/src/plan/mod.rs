@@ -157,7 +157,12 @@ pub struct Outcome {
 }
 
 /// Obeys the plan for one packet: checks it, learns from it, counts it, rewrites it.
-pub fn run(plan: &ForwardPlan, ingress: &mut Ingress, ends: Ends<'_>, arrival: Arrival<'_>) -> Outcome {
+pub fn run(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    ends: Ends<'_>,
+    arrival: Arrival<'_>,
+) -> Outcome {
     let mut finding = None;
     let verdict = match step(plan, ingress, ends, arrival, &mut finding) {
         Ok(verdict) => verdict,

@@ -184,12 +184,8 @@ fn without_a_far_address_the_packet_cannot_go() {
 fn unconnected_streams_listen_and_count() {
     let mut scene = Scene::new();
     let ends = Ends { own: &scene.own, sink: None };
-    let arrival = Arrival {
-        packet: &mut rtp(0, 1),
-        from: at(PEER),
-        component: Component::Media,
-        now_us: 0,
-    };
+    let arrival =
+        Arrival { packet: &mut rtp(0, 1), from: at(PEER), component: Component::Media, now_us: 0 };
     assert_eq!(run(&scene.plan, &mut scene.ingress, ends, arrival).verdict, Verdict::Keep);
     assert_eq!(scene.own.statistics().received.packets, 1);
 }

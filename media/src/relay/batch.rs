@@ -105,9 +105,8 @@ impl Batch {
         let flags = libc::MSG_DONTWAIT;
         // SAFETY: `headers` are `count` entries that `aim` pointed at names, vectors and buffers of
         // self, each with its true length; nobody else uses them during the call.
-        let received = unsafe {
-            libc::recvmmsg(fd, headers.as_mut_ptr(), count, flags as _, ptr::null_mut())
-        };
+        let received =
+            unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), count, flags as _, ptr::null_mut()) };
         usize::try_from(received).unwrap_or_default()
     }
 
@@ -214,7 +213,8 @@ mod tests {
         for at in 0..3usize {
             *batch.buffer::<1>(at).unwrap() = [u8::try_from(at).unwrap()];
             // Port 0 cannot be sent to.
-            let name = if at == 1 { "127.0.0.1:0".parse().unwrap() } else { to.local_addr().unwrap() };
+            let name =
+                if at == 1 { "127.0.0.1:0".parse().unwrap() } else { to.local_addr().unwrap() };
             assert!(batch.leave(name, false, leaving(at, at + 1)));
         }
         let mut results = Vec::new();

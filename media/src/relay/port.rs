@@ -143,7 +143,11 @@ impl Reserve {
                     self.unbound.push_back(port);
                     if error.kind() != io::ErrorKind::AddrInUse {
                         let address = SocketAddr::new(self.address, port);
-                        return Err(MediaError::Socket { operation: "bind", address, source: error });
+                        return Err(MediaError::Socket {
+                            operation: "bind",
+                            address,
+                            source: error,
+                        });
                     }
                 }
             }
@@ -234,10 +238,8 @@ mod tests {
     #[test]
     fn pairs_are_spread_over_the_workers_and_their_slots() {
         let mut reserve = reserve(27_310..=27_317, Duration::ZERO);
-        let mut places: Vec<_> = (0..4)
-            .map(|_| reserve.take(0).unwrap())
-            .map(|pair| (pair.worker, pair.slot))
-            .collect();
+        let mut places: Vec<_> =
+            (0..4).map(|_| reserve.take(0).unwrap()).map(|pair| (pair.worker, pair.slot)).collect();
         places.sort_unstable();
         assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
     }

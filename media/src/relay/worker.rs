@@ -187,12 +187,7 @@ impl Worker {
     }
 
     /// Runs the plans of all packets of a batch, then sends what they say.
-    fn forward(
-        &mut self,
-        batch: &mut Batch,
-        arrivals: &mut Vec<(usize, Component)>,
-        now_us: u64,
-    ) {
+    fn forward(&mut self, batch: &mut Batch, arrivals: &mut Vec<(usize, Component)>, now_us: u64) {
         for (at, (slot, component)) in arrivals.iter().enumerate() {
             let Some(lane) = self.lanes.get_mut(*slot).and_then(Option::as_mut) else { continue };
             let Some((packet, from)) = batch.packet(at) else { continue };
@@ -406,8 +401,7 @@ fn play(lane: &mut Lane, slot: usize, batch: &mut Batch, sines: &SineTable, now_
 fn send_own(lane: &Lane, slot: usize, at: usize, to: SocketAddr, batch: &mut Batch) {
     let pair = &lane.bound.pair;
     let fd = pair.fd(Component::Media);
-    let what =
-        Leaving { fd, buffer: at, slot, is_own: true, is_rtcp: false, length: PACKET_LEN };
+    let what = Leaving { fd, buffer: at, slot, is_own: true, is_rtcp: false, length: PACKET_LEN };
     if !batch.leave(to, pair.is_v6, what) {
         lane.bound.outlet.sent.count_drop(DropReason::Undeliverable);
     }

@@ -31,11 +31,7 @@ pub struct ReportMap {
 /// hears: the packet is cut before it, perhaps to nothing.
 ///
 /// Source: RFC 3550 §6.4, §6.6, §7.2 (what a translator does); RFC 4585 §6.1.
-pub fn translate(
-    packet: &mut [u8],
-    sender: Option<SenderMap>,
-    report: Option<ReportMap>,
-) -> usize {
+pub fn translate(packet: &mut [u8], sender: Option<SenderMap>, report: Option<ReportMap>) -> usize {
     let is_renamed = sender.is_some_and(|map| map.from != map.to);
     let total = packet.len();
     let mut at = 0;

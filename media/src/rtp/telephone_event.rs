@@ -91,8 +91,12 @@ mod tests {
 
     #[test]
     fn codes_become_keys() {
-        let key = |code| TelephoneEvent { code, is_end: true, volume_dbm0: 10, duration: 0 }.digit();
-        assert_eq!([key(0), key(9), key(10), key(11)], [Some('0'), Some('9'), Some('*'), Some('#')]);
+        let key =
+            |code| TelephoneEvent { code, is_end: true, volume_dbm0: 10, duration: 0 }.digit();
+        assert_eq!(
+            [key(0), key(9), key(10), key(11)],
+            [Some('0'), Some('9'), Some('*'), Some('#')]
+        );
         assert_eq!([key(12), key(15), key(16), key(17)], [Some('A'), Some('D'), Some('!'), None]);
     }
 

@@ -69,6 +69,8 @@ pub(crate) struct Call {
     pub(crate) creation: Option<RequestKey>,
     /// States reported before that reply.
     pub(crate) backlog: Vec<(CallState, CallMode)>,
+    /// Its place among the IDLE calls that are still held.
+    pub(crate) idle_place: u64,
     /// The last dialled string asked for more to follow.
     pub(crate) takes_digits: bool,
     /// Some digit has been dialled.
@@ -89,6 +91,7 @@ impl Call {
             holders: Vec::new(),
             creation: None,
             backlog: Vec::new(),
+            idle_place: 0,
             takes_digits: false,
             has_digits: false,
         }

@@ -107,7 +107,7 @@ impl Server {
     }
 
     /// What the features of a call depend on.
-    pub(super) fn call_situation(&self, key: CallKey, privilege: CallPrivilege) -> CallSituation {
+    pub(crate) fn call_situation(&self, key: CallKey, privilege: CallPrivilege) -> CallSituation {
         let Some(call) = self.calls.get(key) else { return nothing(privilege) };
         let line = self.lines.get(call.line.0 as usize);
         let siblings = line.map_or(&[][..], |line| &line.calls).iter();

@@ -11,7 +11,7 @@ mod provider;
 mod request;
 mod rpc;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -173,9 +173,12 @@ pub struct Server {
     pub(crate) connections: HashMap<ConnectionId, Connection>,
     pub(crate) applications: BTreeMap<ApplicationId, Application>,
     pub(crate) lines: Vec<Line>,
+    by_number: HashMap<String, DeviceId>,
     pub(crate) calls: Calls,
     requests: BTreeMap<RequestKey, Pending>,
-    idle: VecDeque<CallKey>,
+    /// IDLE calls that are still held, in the order they ended.
+    idle: BTreeMap<u64, CallKey>,
+    last_idle: u64,
     pub(crate) priorities: Priorities,
     last_application: u64,
     last_request: u64,
@@ -193,9 +196,11 @@ impl Server {
             connections: HashMap::new(),
             applications: BTreeMap::new(),
             lines: Vec::new(),
+            by_number: HashMap::new(),
             calls: Calls::default(),
             requests: BTreeMap::new(),
-            idle: VecDeque::new(),
+            idle: BTreeMap::new(),
+            last_idle: 0,
             priorities: Priorities::default(),
             last_application: 0,
             last_request: 0,

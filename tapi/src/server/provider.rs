@@ -1,8 +1,9 @@
 //! The provider's side: lines, and what happens to calls.
 
 use crate::constant::{
-    AddressState, CallInfoState, CallPrivilege, CallState, LineDevState, LineErr, Mask,
+    AddressState, CallFeature, CallInfoState, CallPrivilege, CallState, LineDevState, LineErr, Mask,
 };
+use crate::feature;
 use crate::message::{LineDetail, Message};
 use crate::model::{
     AddressId, ApplicationId, Call, CallCapability, CallInfo, CallKey, CallMode, Candidate, Counts,
@@ -58,23 +59,25 @@ impl Server {
     /// or by CAPSCHANGE. A line begins out of service. One that was removed gets its device
     /// identifier back.
     pub fn add_line(&mut self, spec: LineSpec) -> DeviceId {
-        let known = self.lines.iter().position(|line| line.spec.number == spec.number);
-        let Some(index) = known else {
-            let device = DeviceId(u32::try_from(self.lines.len()).unwrap_or(u32::MAX));
-            self.lines.push(Line::new(spec));
-            self.tell_device(device, &Message::Create { device });
-            return device;
+        let device = match self.by_number.get(&spec.number) {
+            Some(device) => *device,
+            None => {
+                let device = DeviceId(u32::try_from(self.lines.len()).unwrap_or(u32::MAX));
+                self.by_number.insert(spec.number.clone(), device);
+                self.lines.push(Line::new(spec));
+                self.tell_device(device, &Message::Create { device });
+                return device;
+            }
         };
-        let device = DeviceId(u32::try_from(index).unwrap_or(u32::MAX));
-        let line = &mut self.lines[index];
+        let Some(line) = self.lines.get_mut(device.0 as usize) else { return device };
         let was_removed = std::mem::replace(&mut line.is_removed, false);
         let is_changed = line.spec != spec;
         line.spec = spec;
+        let addresses = line.address_ids();
         if was_removed {
             self.tell_device(device, &Message::Create { device });
         } else if is_changed {
             self.tell_line(device, LineDevState::CapsChange, LineDetail::None, None);
-            let addresses: Vec<_> = self.lines[index].address_ids().collect();
             for address in addresses {
                 self.tell_address(device, address, AddressState::CapsChange.into());
             }
@@ -108,9 +111,14 @@ impl Server {
 
     /// The device of a line's number.
     pub fn line_by_number(&self, number: &str) -> Option<DeviceId> {
-        let index =
-            self.lines.iter().position(|line| line.spec.number == number && !line.is_removed)?;
-        u32::try_from(index).ok().map(DeviceId)
+        let device = *self.by_number.get(number)?;
+        self.lines.get(device.0 as usize).filter(|line| !line.is_removed).map(|_| device)
+    }
+
+    /// The number of a line device that is not removed.
+    pub fn line_number(&self, device: DeviceId) -> Option<&str> {
+        let line = self.lines.get(device.0 as usize).filter(|line| !line.is_removed)?;
+        Some(&line.spec.number)
     }
 
     /// A phone is registered for the line, or none is any more.
@@ -280,6 +288,11 @@ impl Server {
         })
     }
 
+    /// What an owner could do with a call now.
+    pub fn call_features(&self, key: CallKey) -> Mask<CallFeature> {
+        feature::call_features(&self.call_situation(key, CallPrivilege::Owner))
+    }
+
     /// The calls of a line that are not IDLE, in the order they appeared.
     pub fn calls_of(&self, device: DeviceId) -> Vec<CallKey> {
         self.lines.get(device.0 as usize).map_or_else(Vec::new, |line| line.calls.clone())
@@ -399,10 +412,14 @@ impl Server {
             line.calls.retain(|listed| *listed != key);
         }
         if !self.forget_if_unheld(key) {
-            self.idle.push_back(key);
+            self.last_idle += 1;
+            self.idle.insert(self.last_idle, key);
+            if let Some(call) = self.calls.get_mut(key) {
+                call.idle_place = self.last_idle;
+            }
         }
         while self.idle.len() > MAX_IDLE_CALLS {
-            if let Some(oldest) = self.idle.pop_front() {
+            if let Some((_, oldest)) = self.idle.pop_first() {
                 for holder in self.holders(oldest) {
                     if let Some(app) = self.applications.get_mut(&holder.application) {
                         app.calls.remove(&holder.h_call);
@@ -418,9 +435,8 @@ impl Server {
         let is_over = self.calls.get(key).is_some_and(|call| {
             call.state == CallState::Idle && call.holders.is_empty() && call.creation.is_none()
         });
-        if is_over {
-            self.calls.remove(key);
-            self.idle.retain(|idle| *idle != key);
+        if is_over && let Some(call) = self.calls.remove(key) {
+            self.idle.remove(&call.idle_place);
         }
         is_over
     }

@@ -31,8 +31,6 @@ pub(crate) struct Bench {
     last_id: u64,
 }
 
-pub(crate) const CALL: &str = "LINECALLSTATE_";
-
 impl Bench {
     pub(crate) fn new() -> Self {
         Self::with(ServerConfig::default())
