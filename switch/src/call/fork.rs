@@ -79,8 +79,19 @@ impl Exchange {
         let (Origination::Phone, Some(caller_leg)) = (call.origination, call.leg) else { return };
         let status = if early.is_some() || status == 180 { status } else { 180 };
         let reply = Reply::new(status);
+        let has_early_media = early.is_some();
         self.endpoint.progress(self.clock.now, caller_leg, &reply, early, &mut self.sip);
-        self.join_media(connection);
+        if has_early_media {
+            self.join_media(connection);
+        }
+    }
+
+    /// 180 to the caller's phone although none of the called ones says so: the call was accepted.
+    pub(crate) fn tell_caller_it_rings(&mut self, connection: ConnectionKey) {
+        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else { return };
+        let Some(call) = self.calls.get(caller.0) else { return };
+        let (Origination::Phone, Some(leg)) = (call.origination, call.leg) else { return };
+        self.endpoint.progress(self.clock.now, leg, &Reply::new(180), None, &mut self.sip);
     }
 
     /// The answer for the caller that an early answer of the called phone allows. `None` for a
@@ -137,7 +148,7 @@ impl Exchange {
             // The call is gone already: hang up what should not have been answered.
             return self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
         };
-        let answer = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        let answer = self.answer_of(id, sdp);
         let Some(answer) = answer else {
             self.forget_leg(leg);
             self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
@@ -158,6 +169,12 @@ impl Exchange {
         self.stop_ringing(id);
         let is_own_phone = self.calls.get(id.0).is_some_and(|call| call.side == Side::Caller);
         if is_own_phone { self.own_phone_answered(id) } else { self.called_answered(id, message) }
+    }
+
+    /// The answer to our offer, if there is one and it leaves something to talk with.
+    pub(crate) fn answer_of(&self, id: CallId, sdp: Option<&Bytes>) -> Option<Session> {
+        let answer = Session::parse(sdp?).ok()?;
+        self.calls.get(id.0)?.end.agrees_to(&answer).then_some(answer)
     }
 
     /// lineMakeCall, second step: the caller's own phone is on the line.
@@ -221,7 +238,8 @@ impl Exchange {
         let active = CallMode::Connected(ConnectedMode::Active);
         for id in [called, caller] {
             if let Some(call) = self.calls.get_mut(id.0) {
-                call.hold.by_phone = false;
+                // A phone that an application has called first may have pressed hold meanwhile.
+                call.hold.by_phone = call.is_summoned() && call.end.is_held_by_phone();
             }
         }
         if let Some(Waiting::Answer(request)) =
@@ -232,8 +250,8 @@ impl Exchange {
         self.set_state(called, CallState::Connected, active);
         self.set_state(caller, CallState::Connected, active);
         self.show_connected_parties(key);
+        self.show_both_holds(caller);
         self.refresh_capability(called);
-        self.refresh_capability(caller);
         self.join_media(key);
     }
 
