@@ -78,6 +78,21 @@ impl Office {
     }
 }
 
+/// Does something while another thread looks up without pause.
+fn beside_a_reader(look_up: &(impl Fn(&mut usize) + Sync), act: impl FnOnce()) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut index = MAX_BINDINGS / 2;
+            while !is_over.load(Ordering::Relaxed) {
+                look_up(&mut index);
+            }
+        });
+        act();
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
 fn bench(criterion: &mut Criterion) {
     let Some(mut office) = Office::new() else { return };
     let registry = Arc::clone(office.registrar.registry());
@@ -85,21 +100,13 @@ fn bench(criterion: &mut Criterion) {
     let look_up = |index: &mut usize| {
         *index = next(*index);
         let found = numbers.get(*index).map(|number| registry.contacts(number).len());
-        black_box(found)
+        black_box(found);
     };
     let mut group = criterion.benchmark_group("registry/100000 lines");
     let mut index = 0;
     group.bench_function("look-up, 1 thread", |bencher| bencher.iter(|| look_up(&mut index)));
-    std::thread::scope(|scope| {
-        let is_over = AtomicBool::new(false);
-        scope.spawn(|| {
-            let mut index = MAX_BINDINGS / 2;
-            while !is_over.load(Ordering::Relaxed) {
-                look_up(&mut index);
-            }
-        });
+    beside_a_reader(&look_up, || {
         group.bench_function("look-up, 2 threads", |bencher| bencher.iter(|| look_up(&mut index)));
-        is_over.store(true, Ordering::Relaxed);
     });
     // REGISTER as the registrar sees it: steps of RFC 3261 §10.3, replacing the binding, the reply.
     let mut line = 0;
@@ -108,18 +115,10 @@ fn bench(criterion: &mut Criterion) {
         office.register(line)
     };
     group.bench_function("refresh, 1 thread", |bencher| bencher.iter(|| refresh(&mut office)));
-    std::thread::scope(|scope| {
-        let is_over = AtomicBool::new(false);
-        scope.spawn(|| {
-            let mut index = MAX_BINDINGS / 2;
-            while !is_over.load(Ordering::Relaxed) {
-                look_up(&mut index);
-            }
-        });
+    beside_a_reader(&look_up, || {
         group.bench_function("refresh beside a reader", |bencher| {
             bencher.iter(|| refresh(&mut office));
         });
-        is_over.store(true, Ordering::Relaxed);
     });
     group.finish();
 }

@@ -43,7 +43,8 @@ pub fn configuration(lines: usize) -> String {
     for line in 0..lines {
         let (number, password) = (number(line), password(line));
         // Writing to a String cannot fail.
-        let _ = write!(text, "[lines.{number}]\nname = \"Line {number}\"\npassword = \"{password}\"\n");
+        let _ =
+            write!(text, "[lines.{number}]\nname = \"Line {number}\"\npassword = \"{password}\"\n");
     }
     text
 }

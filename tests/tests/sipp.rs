@@ -457,7 +457,8 @@ fn t11_the_switch_refreshes_in_its_own_dialogs_and_ends_a_session_that_nobody_re
     let timer = "Supported: timer\r\nRequire: timer\r\nSession-Expires: 90;refresher=uac";
     let by_update =
         phone_with(&program, "202", "refreshed.xml", |sipp| sipp.key("extra", timer).seconds(90));
-    let first = caller(&program, "stops_refreshing.xml").seconds(90).start();
+    let patient = "Supported: timer\r\nSession-Expires: 3600;refresher=uac";
+    let first = caller(&program, "stops_refreshing.xml").key("extra", patient).seconds(90).start();
     let by_reinvite =
         phone_with(&program, "203", "refreshed_by_reinvite.xml", |sipp| sipp.seconds(110));
     let silent = Sipp::new(&program, "stops_refreshing.xml")
