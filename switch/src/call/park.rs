@@ -27,15 +27,15 @@ impl Exchange {
             return false;
         }
         match self.park(id, number) {
-            Ok(_) => {
-                if let Some(refer) = refer {
+            Ok(_) => match refer {
+                Some(refer) => {
+                    let party = self.far(id);
                     self.notify_refer(refer, 200, true);
                     self.part(id);
-                } else {
-                    self.release_with(id, "Q.850;cause=16");
-                    self.finish(id);
+                    party.into_iter().for_each(|party| self.show_parked(party));
                 }
-            }
+                None => self.leave_parked(id),
+            },
             Err(cause) => {
                 if let Some(refer) = refer {
                     self.notify_refer(refer, cause.relay, true);

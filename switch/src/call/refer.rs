@@ -8,7 +8,7 @@ use sip_stack::endpoint::{InDialogRequest, LegId, Release, Reply, RequestId};
 use sip_stack::header::{ReferTo, Replaces};
 use sip_stack::message::{HeaderName, Message, Method, reason_phrase};
 use tapi::CallMode;
-use tapi::constant::{CallReason, CallState};
+use tapi::constant::{CallReason, CallState, ConnectedMode};
 
 use super::cause::Cause;
 use super::seek::Seek;
@@ -176,6 +176,15 @@ impl Exchange {
 
     /// A transfer came to nothing: the call is what the phone's last offer says.
     pub(crate) fn back_to(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        if call.state == CallState::OnHoldPendTransfer {
+            if call.hold.is_held() {
+                self.set_state(id, CallState::OnHold, CallMode::None);
+            } else {
+                let active = CallMode::Connected(ConnectedMode::Active);
+                self.set_state(id, CallState::Connected, active);
+            }
+        }
         self.show_hold(id);
         if let Some(far) = self.far(id) {
             self.show_hold(far);

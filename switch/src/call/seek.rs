@@ -94,9 +94,8 @@ impl Exchange {
 
     /// Nobody answered: the transferee goes back, or back to the line that sent it.
     pub(crate) fn not_found(&mut self, key: ConnectionKey, cause: Cause) {
-        let Some(seek) = self.connections.get_mut(key.0).and_then(|search| search.seek.take()) else {
-            return;
-        };
+        let Some(search) = self.connections.remove(key.0) else { return };
+        let Some(seek) = search.seek else { return };
         let Some(origin) = self.calls.get(seek.transferee.0).map(|call| call.connection) else {
             return;
         };

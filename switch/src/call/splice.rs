@@ -58,6 +58,13 @@ impl Exchange {
     pub(crate) fn join(&mut self, key: ConnectionKey) -> Result<(), Cause> {
         let (a, b) = self.pair(key).ok_or(Cause::NO_RESOURCES)?;
         self.align(a, b)?;
+        self.connect_parties(key);
+        Ok(())
+    }
+
+    /// The parties of a connection have been told what they need: states, parties, media.
+    pub(crate) fn connect_parties(&mut self, key: ConnectionKey) {
+        let Some((a, b)) = self.pair(key) else { return };
         for id in [b, a] {
             if let Some(call) = self.calls.get_mut(id.0) {
                 call.hold.by_phone = call.end.is_held_by_phone();
@@ -74,7 +81,6 @@ impl Exchange {
         }
         self.show_connected_parties(key);
         self.join_media(key);
-        Ok(())
     }
 
     /// Gives each side the description it still needs, so that both speak a common codec.

@@ -133,9 +133,7 @@ impl Exchange {
         self.part(consult);
         self.move_call(target, origin);
         self.describe_target(target, transferee, by.as_deref().unwrap_or_default());
-        if let Err(cause) = self.join(origin) {
-            self.clear_connection(origin, &cause.reason_header());
-        }
+        self.connect_parties(origin);
         Ok(())
     }
 
