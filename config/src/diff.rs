@@ -31,13 +31,14 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 10] = [
+const NEEDS_RESTART: [Setting; 11] = [
     ("domain", |old, new| old.domain != new.domain),
     ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
     ("sip.session_expires", |old, new| old.sip.session_expires != new.sip.session_expires),
     ("sip.min_session_expires", |old, new| {
         old.sip.min_session_expires != new.sip.min_session_expires
     }),
+    ("sip.digest", |old, new| old.sip.digest != new.sip.digest),
     ("media.address", |old, new| old.media.address != new.media.address),
     ("media.public_address", |old, new| old.media.public_address != new.media.public_address),
     ("media.ports", |old, new| old.media.ports != new.media.ports),

@@ -25,7 +25,8 @@ pub use model::feature::{
 };
 pub use model::line::{Line, LineDefaults, SharedLine};
 pub use model::rim::{
-    Api, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token, Transport,
+    Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
+    Transport,
 };
 pub use model::route::{Location, Peer, Route, Trunk};
 pub use model::{Config, Places};

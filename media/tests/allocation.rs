@@ -1,5 +1,6 @@
 //! Forwarding a packet allocates nothing, on any thread.
 
+#![cfg(feature = "io")]
 #![allow(unsafe_code, reason = "a global allocator that counts")]
 
 mod common;

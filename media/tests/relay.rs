@@ -1,5 +1,7 @@
 //! The relay over loopback: what phones send and hear.
 
+#![cfg(feature = "io")]
+
 mod common;
 
 use std::net::UdpSocket;
@@ -181,10 +183,11 @@ fn a_transferred_caller_continues_the_stream_that_the_phone_knows() {
     assert!(first.is_marked && first.timestamp.minus(last.timestamp) >= 160);
     c.talk(at_c.streams[0], 0);
     assert_eq!(pair.b.hear().0.sequence, last.sequence.plus(2));
-    // A is out: its packets are kept, and B is not heard by it.
+    // A is out: its packets are kept, and it does not hear B.
     pair.a.talk(pair.a_ports, 0);
-    let sequence = c.talk(at_c.streams[0], 0);
-    assert_eq!(pair.b.hear().0.sequence, last.sequence.plus(3), "{sequence}");
+    c.talk(at_c.streams[0], 8);
+    let third = pair.b.hear().0;
+    assert_eq!((third.payload, third.sequence), (8, last.sequence.plus(3)));
     pair.b.talk(pair.b_ports, 0);
     assert_eq!(c.hear().0.ssrc.0, 0xb);
 }
@@ -233,6 +236,40 @@ fn streams_on_different_workers_hear_each_other() {
     });
     assert_eq!(pair.a.hear().2, pair.a_ports.rtp);
     assert_eq!(pair.b.hear().2, pair.b_ports.rtp);
+}
+
+#[test]
+fn a_relay_on_ipv6_serves_ipv6_phones() {
+    let Ok(first) = UdpSocket::bind("[::1]:0") else { return };
+    let second = UdpSocket::bind("[::1]:0").unwrap();
+    second.set_read_timeout(Some(PATIENCE)).unwrap();
+    let address = "::1".parse().unwrap();
+    let config = MediaConfig { address, ports: 22_700..=22_799, ..MediaConfig::default() };
+    let (mut relay, _notices) = relay_of(config);
+    let (a, b) = (relay.add(1).unwrap(), relay.add(1).unwrap());
+    for (id, phone) in [(a.id, &first), (b.id, &second)] {
+        let remote = Some(phone.local_addr().unwrap());
+        relay.modify(id, 0, StreamSpec { remote, ..StreamSpec::default() });
+    }
+    relay.connect((a.id, 0), (b.id, 0), PayloadMap::identity(), PayloadMap::identity());
+    first.send_to(&rtp(0, 1, 1), (address, a.streams[0].rtp)).unwrap();
+    assert_eq!(receive(&second), (rtp(0, 1, 1).to_vec(), b.streams[0].rtp));
+}
+
+#[test]
+fn a_flood_of_strangers_costs_the_call_nothing() {
+    let mut pair = Pair::new(relay(22_800..=22_899));
+    pair.lock();
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..200 {
+        // Twenty fit in the socket's queue beside the phone's own packet.
+        for sequence in 0..20 {
+            stranger.send_to(&rtp(0, sequence, 0xbad), local(pair.a_ports.rtp)).unwrap();
+        }
+        let sequence = pair.a.talk(pair.a_ports, 0);
+        assert_eq!(pair.b.hear().0.sequence, Seq(sequence));
+    }
+    assert_eq!(pair.received(pair.a_id).dropped.source, 4_000);
 }
 
 #[test]
@@ -287,7 +324,7 @@ fn late_packets_of_an_old_call_are_not_heard_by_the_next_one() {
 #[test]
 fn silence_is_reported_once_and_again_after_a_packet() {
     let timeout = Duration::from_millis(60);
-    let config = MediaConfig { ports: 21_500..=21_599, timeout, ..MediaConfig::default() };
+    let config = MediaConfig { ports: 21_500..=21_559, timeout, ..MediaConfig::default() };
     let mut pair = Pair::new(relay_of(config));
     // B is held: it is not expected to send.
     pair.relay.modify(pair.b_id, 0, StreamSpec { receive: false, ..pair.b.spec() });
@@ -296,6 +333,27 @@ fn silence_is_reported_once_and_again_after_a_packet() {
     pair.a_to_b();
     assert!(matches!(pair.notices.recv_timeout(PATIENCE).unwrap(), Notify::Latched { .. }));
     assert_eq!(pair.notices.recv_timeout(PATIENCE).unwrap(), expected);
+}
+
+#[test]
+fn lasting_silence_is_reported_only_once() {
+    let timeout = Duration::from_millis(40);
+    let config = MediaConfig { ports: 21_560..=21_599, timeout, ..MediaConfig::default() };
+    let mut pair = Pair::new(relay_of(config));
+    let (silent, talking) = (pair.a_id, pair.b_id);
+    let mut timeouts = [0, 0];
+    // Three silences of B take longer than two of A.
+    while timeouts[1] < 4 {
+        match pair.notices.recv_timeout(PATIENCE).unwrap() {
+            Notify::Timeout { id, .. } if id == talking => {
+                timeouts[1] += 1;
+                pair.b_to_a();
+            }
+            Notify::Timeout { id, .. } if id == silent => timeouts[0] += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(timeouts, [1, 4]);
 }
 
 #[test]

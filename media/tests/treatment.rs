@@ -1,5 +1,7 @@
 //! Tones and silence over loopback.
 
+#![cfg(feature = "io")]
+
 mod common;
 
 use common::{Pair, Phone, relay, until};
@@ -98,6 +100,7 @@ fn a_subtracted_party_hears_no_more() {
     let mut pair = Pair::new(relay(22_400..=22_499));
     pair.relay.treat(pair.a_id, 0, RINGBACK);
     pair.a.hear();
+    until("the counter", || pair.sent(pair.a_id).packets > 0);
     let statistics = pair.relay.subtract(pair.a_id);
     assert!(statistics.streams[0].sent.packets > 0);
     // The relay goes on for others.
@@ -116,4 +119,30 @@ fn a_subtracted_party_hears_no_more() {
         other.hear();
     }
     assert!(pair.a.media.recv(&mut vec![0; so_far]).is_err());
+}
+
+#[test]
+fn a_pair_that_served_a_treated_party_plays_the_next_treatment_at_its_normal_speed() {
+    // Two pairs: one keeps time, the other is used again and again.
+    let (mut relay, _notices) = relay(22_500..=22_503);
+    let (metronome, phone) = (Phone::new(1), Phone::new(2));
+    let keeps_time = relay.add(1).unwrap();
+    relay.modify(keeps_time.id, 0, metronome.spec());
+    relay.treat(keeps_time.id, 0, RINGBACK);
+    for _ in 0..3 {
+        let party = relay.add(1).unwrap();
+        relay.modify(party.id, 0, phone.spec());
+        relay.treat(party.id, 0, RINGBACK);
+        phone.hear();
+        relay.subtract(party.id);
+    }
+    let party = relay.add(1).unwrap();
+    relay.modify(party.id, 0, phone.spec());
+    let sent =
+        |relay: &media::RelayControl, id| relay.statistics(id).unwrap().streams[0].sent.packets;
+    relay.treat(party.id, 0, RINGBACK);
+    let before = sent(&relay, keeps_time.id);
+    until("thirty frames", || sent(&relay, keeps_time.id) >= before + 30);
+    let (played, kept) = (sent(&relay, party.id), sent(&relay, keeps_time.id) - before);
+    assert!(played <= kept + 5, "{played} {kept}");
 }

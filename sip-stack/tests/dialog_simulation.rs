@@ -6,6 +6,12 @@
 //! checked; in the end both sides must have heard of the end of every call and nothing may be
 //! left.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "in a test a failed expectation is the message"
+)]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +33,11 @@ const PLAY: u64 = 40_000;
 const CURTAIN: u64 = 260_000;
 /// When everything must be over: the longest chain is CANCEL, silence, BYE, silence.
 const END: u64 = CURTAIN + 200_000;
+/// How long one side of a call may live on without the other: 64·T1 of the callee that waits for
+/// an ACK or rings in vain, and the 64·T1 of a BYE.
+const WIDOWHOOD: u64 = 100_000;
+/// How long echoes of a 2xx are acknowledged: a bit less than 64·T1.
+const ECHOES: u64 = 31_000;
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -52,12 +63,22 @@ struct Known {
     has_question: bool,
 }
 
+/// What is known of an INVITE with an offer on the wire.
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    sent: u64,
+    /// A response arrived while its transaction lived.
+    is_heard: bool,
+    /// When the first 2xx arrived.
+    answered: Option<u64>,
+}
+
 struct Side {
     endpoint: Endpoint,
     address: SocketAddr,
     legs: HashMap<LegId, Known>,
     /// Legs whose terminal event came or that the user released.
-    gone: BTreeSet<String>,
+    gone: BTreeMap<String, u64>,
     dead: Vec<LegId>,
     /// Outcomes still owed for INFO.
     tokens: BTreeSet<u64>,
@@ -77,6 +98,8 @@ struct World {
     cseqs: HashMap<(String, String), u32>,
     branches: BTreeSet<String>,
     invites: BTreeMap<String, bool>,
+    /// INVITEs with an offer by branch.
+    offers: HashMap<String, Offered>,
     sessions: u64,
     statistics: Statistics,
 }
@@ -115,7 +138,7 @@ impl World {
                 endpoint: Endpoint::new(config, Box::new(Seeded::new(dice.next_u64()))),
                 address: SocketAddr::from(([192, 0, 2, index], 5060)),
                 legs: HashMap::new(),
-                gone: BTreeSet::new(),
+                gone: BTreeMap::new(),
                 dead: Vec::new(),
                 tokens: BTreeSet::new(),
             }
@@ -136,6 +159,7 @@ impl World {
             cseqs: HashMap::new(),
             branches: BTreeSet::new(),
             invites: BTreeMap::new(),
+            offers: HashMap::new(),
             sessions: 0,
             statistics: Statistics::default(),
         }
@@ -213,12 +237,21 @@ impl World {
     /// One side of each living call hangs up; what both believe must agree before that.
     fn fall(&mut self) {
         self.check_sessions();
+        for (side, other) in [(0, 1), (1, 0)] {
+            for known in self.sides[side].legs.values() {
+                let left = self.sides[other].gone.get(&known.call_id);
+                let alone = left.map_or(0, |left| self.now - left);
+                assert!(alone < WIDOWHOOD, "seed {}: nobody told {known:?}", self.seed);
+            }
+        }
         for side in 0..2 {
-            let legs: Vec<(LegId, String)> = self.sides[side]
+            let mut legs: Vec<(LegId, String)> = self.sides[side]
                 .legs
                 .iter()
                 .map(|(leg, known)| (*leg, known.call_id.clone()))
                 .collect();
+            // A seed is one schedule: the order of a map must not matter.
+            legs.sort_by(|(_, one), (_, other)| one.cmp(other));
             for (leg, call_id) in legs {
                 let other_lives =
                     self.sides[1 - side].legs.values().any(|known| known.call_id == call_id);
@@ -375,22 +408,33 @@ impl World {
 
     fn forget(&mut self, side: usize, leg: LegId) {
         if let Some(known) = self.sides[side].legs.remove(&leg) {
-            self.sides[side].gone.insert(known.call_id);
+            self.sides[side].gone.insert(known.call_id, self.now);
             self.sides[side].dead.push(leg);
         }
     }
 
     /// Lets one endpoint do something, then posts its messages and acts on its events.
     fn on(&mut self, side: usize, act: impl FnOnce(&mut Endpoint, Now, &mut Outbox)) {
+        self.on_counting(side, act);
+    }
+
+    /// As [`World::on`]; how many ACKs were sent.
+    fn on_counting(
+        &mut self,
+        side: usize,
+        act: impl FnOnce(&mut Endpoint, Now, &mut Outbox),
+    ) -> usize {
         let mut out = Outbox::new();
         act(&mut self.sides[side].endpoint, Now::from_millis(self.now), &mut out);
         self.sides[side].endpoint.check();
+        let acks = out.transmits.iter().filter(|sent| sent.bytes.starts_with(b"ACK ")).count();
         for transmit in out.transmits {
             self.post(side, transmit);
         }
         for event in out.events {
             self.react(side, event);
         }
+        acks
     }
 
     fn post(&mut self, side: usize, transmit: Transmit) {
@@ -420,6 +464,7 @@ impl World {
         let number = message.cseq().expect("a CSeq").number;
         let method = message.method();
         if let Some(status) = message.status() {
+            self.statistics.glares += u64::from(status == 491);
             if method == Method::Invite && status >= 200 {
                 self.invites.entry(branch).and_modify(|is_final| *is_final = true);
             }
@@ -434,7 +479,11 @@ impl World {
         if matches!(method, Method::Ack | Method::Cancel) {
             return;
         }
-        if self.branches.insert(branch) {
+        if self.branches.insert(branch.clone()) {
+            if method == Method::Invite && !message.body().is_empty() {
+                let offered = Offered { sent: self.now, is_heard: false, answered: None };
+                self.offers.insert(branch, offered);
+            }
             let from = message.from().expect("a From").tag().expect("a tag").to_owned();
             let last = self.cseqs.insert((message.call_id().to_owned(), from), number);
             let has_risen = last.is_none_or(|last| number > last);
@@ -444,12 +493,22 @@ impl World {
 
     fn deliver(&mut self, to: usize, transmit: Transmit) {
         let message = Message::parse(transmit.bytes).expect("inspected before");
-        if message.is_request() && message.method() == Method::Invite {
-            let branch = message.via().expect("a Via").branch.expect("a branch").to_owned();
-            self.invites.entry(branch).or_insert(false);
+        let branch = message.via().expect("a Via").branch.expect("a branch").to_owned();
+        let is_invite = message.method() == Method::Invite;
+        if message.is_request() && is_invite {
+            self.invites.entry(branch.clone()).or_insert(false);
         }
+        let is_response = is_invite && !message.is_request();
+        let is_success = is_invite && message.status().is_some_and(|status| status == 200);
         let received = Received { message, flow: self.flow(to) };
-        self.on(to, |endpoint, now, out| endpoint.receive(now, received, out));
+        let acks = self.on_counting(to, |endpoint, now, out| endpoint.receive(now, received, out));
+        let Some(offered) = self.offers.get_mut(&branch).filter(|_| is_response) else { return };
+        offered.is_heard |= self.now - offered.sent < ECHOES;
+        if is_success && offered.is_heard {
+            let first = *offered.answered.get_or_insert(self.now);
+            let is_due = self.now - first < ECHOES;
+            assert!(!is_due || acks == 1, "seed {}: {acks} ACKs for a 2xx", self.seed);
+        }
     }
 
     /// What the user of a side does about an event.
@@ -500,9 +559,6 @@ impl World {
                 }
             }
             Event::OfferAnswered { .. } => self.statistics.offers_answered += 1,
-            Event::OfferRefused { status, .. } => {
-                self.statistics.glares += u64::from(status == 491);
-            }
             Event::InDialog { id, .. } | Event::Request { id, .. } => {
                 self.soon(side, 400, Act::Respond { id });
             }
@@ -561,7 +617,11 @@ impl World {
                 self.plan(at, side, Act::Reject { leg });
             }
             _ => {
-                self.soon(side, 9_000, Act::Answer { leg });
+                let at = self.now + self.dice.below(9_000);
+                self.plan(at, side, Act::Answer { leg });
+                if self.chance(25) {
+                    self.plan_crossing(at, side, leg);
+                }
                 if self.chance(20) {
                     self.soon(side, 10_000, Act::Release { leg });
                 }
@@ -572,8 +632,22 @@ impl World {
         }
     }
 
+    /// The caller gives up while the answer is on its way.
+    fn plan_crossing(&mut self, at: u64, side: usize, leg: LegId) {
+        let call_id = self.sides[side].legs.get(&leg).map(|known| known.call_id.clone());
+        let caller = self.sides[1 - side]
+            .legs
+            .iter()
+            .find(|(_, known)| Some(&known.call_id) == call_id.as_ref())
+            .map(|(leg, _)| *leg);
+        if let Some(leg) = caller {
+            let at = at + self.dice.below(self.delay_ms + 1);
+            self.plan(at, 1 - side, Act::Release { leg });
+        }
+    }
+
     fn plan_talk(&mut self, side: usize, leg: LegId) {
-        if self.now > PLAY {
+        if self.now > PLAY || self.chance(30) {
             return;
         }
         for _ in 0..self.dice.below(4) {
@@ -620,6 +694,7 @@ fn every_call_ends_on_both_sides_and_leaves_nothing() {
             sum.refused,
             sum.ended,
             sum.offers_answered,
+            sum.glares,
             sum.pracks,
             sum.updates,
             sum.agreements,

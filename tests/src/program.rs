@@ -1,22 +1,26 @@
 //! The real program on loopback: starts `strowger run`, talks to it as users do.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sip_stack::time::Seeded;
-use switch::phone::Phone;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+use switch::phone::{Behaviour, Phone};
+
+pub use crate::application::Application;
+pub use crate::live::LivePhone;
 
 /// How long a test waits for something that has to happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-const TOKEN: &str = "admin-token";
+/// The office's token for everything.
+pub const TOKEN: &str = "admin-token";
+/// The office's token of an application, limited to the lines 201–206.
+pub const CRM_TOKEN: &str = "crm-token";
 
 /// A running switch; killed when dropped.
 pub struct Program {
@@ -104,6 +108,14 @@ impl Program {
         Program { child, sip, api, config, log, _folder: folder }
     }
 
+    /// Starts the program with a configuration that keeps it from running; what it printed.
+    pub fn refused(config: &str) -> Output {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("office.toml");
+        std::fs::write(&path, config).expect("the configuration is written");
+        run(&["run", "--config", &path.to_string_lossy()])
+    }
+
     /// Kills it as `kill -9` does and starts it again with the same files, on the same ports.
     pub fn crash_and_restart(mut self) -> Program {
         let _ = self.child.kill();
@@ -132,10 +144,37 @@ impl Program {
 
     /// A phone that has not registered.
     pub fn unregistered_phone(&self, number: &str) -> Phone {
-        let seed = u64::from(self.sip.port()) * 1000 + number.parse::<u64>().unwrap_or(0);
+        self.phone_with(number, Behaviour::default())
+    }
+
+    /// A phone that has not registered, with what it does by itself.
+    pub fn phone_with(&self, number: &str, behaviour: Behaviour) -> Phone {
+        static PHONES: AtomicU64 = AtomicU64::new(0);
+        let serial = PHONES.fetch_add(1, Ordering::Relaxed);
+        let seed = u64::from(self.sip.port()) * 1_000_000 + serial;
         let password = format!("pw-{number}");
         let entropy = Box::new(Seeded::new(seed));
-        Phone::new(number, &password, "office.test", self.sip, entropy).expect("a phone")
+        Phone::with_behaviour(number, &password, "office.test", self.sip, behaviour, entropy)
+            .expect("a phone")
+    }
+
+    /// A registered phone that runs by itself and obeys `Event: talk` and `hold`.
+    pub fn live_phone(&self, number: &str) -> LivePhone {
+        LivePhone::start(self.phone(number))
+    }
+
+    /// A registered phone that runs by itself, knows no events and never answers by itself.
+    pub fn plain_phone(&self, number: &str) -> LivePhone {
+        let behaviour =
+            Behaviour { obeys_events: false, auto_answers: false, ..Behaviour::default() };
+        self.live_phone_with(number, behaviour)
+    }
+
+    /// A registered phone that runs by itself, with what else it does by itself.
+    pub fn live_phone_with(&self, number: &str, behaviour: Behaviour) -> LivePhone {
+        let phone = LivePhone::start(self.phone_with(number, behaviour));
+        phone.register(Duration::from_secs(300));
+        phone
     }
 
     /// A new `/tapi` connection that has called lineInitializeEx.
@@ -143,6 +182,11 @@ impl Program {
         let mut application = Application::connect(self.api, TOKEN);
         application.call("lineInitializeEx", json!({"appName": name})).expect("lineInitializeEx");
         application
+    }
+
+    /// A new `/tapi` connection that has called nothing.
+    pub fn connection(&self) -> Application {
+        Application::connect(self.api, TOKEN)
     }
 
     /// GET of the control interface: status and JSON.
@@ -236,7 +280,7 @@ fn addresses(ready: &str) -> Option<(SocketAddr, SocketAddr)> {
     Some((sip?, api?))
 }
 
-/// One HTTP request, raw: status and JSON body (null when it is none).
+/// One HTTP request, raw: status and JSON body (its text when it is none).
 pub fn http(
     server: SocketAddr,
     method: &str,
@@ -244,6 +288,18 @@ pub fn http(
     token: Option<&str>,
     body: &str,
 ) -> (u16, Value) {
+    let (status, _, body) = http_with_head(server, method, path, token, body);
+    (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+}
+
+/// One HTTP request, raw: status, status line with header fields in lower case, and body.
+pub fn http_with_head(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> (u16, String, String) {
     let mut stream = TcpStream::connect(server).expect("the control interface listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let authorization =
@@ -257,96 +313,53 @@ pub fn http(
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let status = answer.split_whitespace().nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-    (status, serde_json::from_str(body).unwrap_or_else(|_| Value::String(body.to_owned())))
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
-/// A TAPI application on a WebSocket.
-pub struct Application {
-    socket: WebSocket<TcpStream>,
-    inbox: VecDeque<Value>,
-    next_id: u64,
+/// The server-sent events of `GET events`, one JSON object each.
+pub struct Events {
+    lines: std::io::Lines<BufReader<TcpStream>>,
 }
 
-impl Application {
-    /// Connects with a bearer token.
-    pub fn connect(api: SocketAddr, token: &str) -> Application {
-        let mut request = format!("ws://{api}/tapi").into_client_request().expect("a URL");
-        let bearer = format!("Bearer {token}").parse().expect("a header");
-        request.headers_mut().insert("Authorization", bearer);
-        request
-            .headers_mut()
-            .insert("Sec-WebSocket-Protocol", "tapi.v1".parse().expect("a header"));
-        let stream = TcpStream::connect(api).expect("the control interface listens");
+impl Events {
+    /// Follows with the admin token; `query` is empty or begins with `?`.
+    pub fn follow(program: &Program, query: &str) -> Events {
+        let mut stream = TcpStream::connect(program.api).expect("the control interface listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let (socket, _) = tungstenite::client(request, stream).expect("the WebSocket opens");
-        Application { socket, inbox: VecDeque::new(), next_id: 0 }
+        let request = format!(
+            "GET /api/v1/events{query} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+            program.api
+        );
+        stream.write_all(request.as_bytes()).expect("a request can be sent");
+        let mut lines = BufReader::new(stream).lines();
+        let head: Vec<String> = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        assert!(head.first().is_some_and(|line| line.contains("200")), "{head:?}");
+        Events { lines }
     }
 
-    /// One function; its result or its error object.
-    pub fn call(&mut self, method: &str, params: Value) -> Result<Value, Value> {
-        self.next_id += 1;
-        let id = self.next_id;
-        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        self.socket.send(Message::text(request.to_string())).expect("the WebSocket is open");
-        loop {
-            let mut message = self.read(method);
-            if message["id"] == json!(id) {
-                return match message.get("error") {
-                    Some(error) => Err(error.clone()),
-                    None => Ok(message["result"].take()),
-                };
-            }
-            self.inbox.push_back(message);
-        }
-    }
-
-    /// Opens a line as owner and monitor; its hLine.
-    pub fn open(&mut self, line: &str) -> u64 {
-        let params = json!({
-            "line": line,
-            "privileges": ["LINECALLPRIVILEGE_OWNER", "LINECALLPRIVILEGE_MONITOR"],
-            "mediaModes": ["LINEMEDIAMODE_INTERACTIVEVOICE"],
-        });
-        self.call("lineOpen", params).expect("lineOpen")["hLine"].as_u64().expect("hLine")
-    }
-
-    /// The next notification.
+    /// The next event.
     pub fn next(&mut self, what: &str) -> Value {
-        match self.inbox.pop_front() {
-            Some(message) => message,
-            None => self.read(what),
+        loop {
+            let line = self.lines.next().unwrap_or_else(|| panic!("{what}: the stream ended"));
+            let line = line.unwrap_or_else(|error| panic!("{what}: {error}"));
+            // The sizes of HTTP chunks stand on lines of their own.
+            if let Some(data) = line.strip_prefix("data:") {
+                return serde_json::from_str(data.trim()).expect("the switch writes JSON");
+            }
         }
     }
 
-    /// The next notification that fits; earlier ones are skipped.
+    /// The next event that fits.
     pub fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
-            let message = self.next(what);
-            if wanted(&message) {
-                return message;
-            }
-        }
-    }
-
-    /// Waits for LINE_CALLSTATE of a call.
-    pub fn wait_state(&mut self, call: u64, state: &str) -> Value {
-        self.wait(state, |message| {
-            message["method"] == "LINE_CALLSTATE"
-                && message["params"]["hCall"] == json!(call)
-                && message["params"]["callState"] == json!(format!("LINECALLSTATE_{state}"))
-        })
-    }
-
-    fn read(&mut self, what: &str) -> Value {
-        loop {
-            match self.socket.read() {
-                Ok(Message::Text(text)) => {
-                    return serde_json::from_str(&text).expect("the switch writes JSON");
-                }
-                Ok(Message::Close(frame)) => panic!("{what}: closed with {frame:?}"),
-                Ok(_) => {}
-                Err(error) => panic!("{what}: {error}; inbox {:?}", self.inbox),
+            let event = self.next(what);
+            if wanted(&event) {
+                return event;
             }
         }
     }

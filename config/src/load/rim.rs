@@ -9,7 +9,8 @@ use super::{At, Section};
 use crate::check::Target;
 use crate::diagnose::nearest;
 use crate::model::rim::{
-    Api, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token, Transport,
+    Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
+    Transport,
 };
 use crate::secret::Secret;
 
@@ -50,6 +51,7 @@ pub(super) fn sip(root: &Section<'_>) -> Sip {
             .to_vec(),
         session_expires: Duration::from_secs(1800),
         min_session_expires: Duration::from_secs(90),
+        digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
     };
     let Some(section) = root.table("sip") else { return sip };
     let expected = "a list such as [\"udp:192.0.2.1:5060\"]";
@@ -82,8 +84,27 @@ pub(super) fn sip(root: &Section<'_>) -> Sip {
     }
     sip.min_session_expires = min;
     sip.session_expires = default;
+    if section.has("digest") {
+        sip.digest = digest(&section);
+    }
     section.finish();
     sip
+}
+
+fn digest(section: &Section<'_>) -> Vec<DigestAlgorithm> {
+    let expected = "\"SHA-256\", \"MD5\" or both, the one to prefer first";
+    let names = section.names("digest", expected, false);
+    let read = |name: &At<String>| {
+        let known = DigestAlgorithm::ALL.iter().find(|(known, _)| *known == name.value);
+        if known.is_none() {
+            let tokens = DigestAlgorithm::ALL.iter().map(|(token, _)| *token);
+            let found = format!("\"{}\" is no digest algorithm", name.value);
+            let suggestion = nearest(&name.value, tokens);
+            section.context.faults.report(&name.span, found, expected, suggestion);
+        }
+        known.map(|(_, algorithm)| *algorithm)
+    };
+    names.iter().filter_map(read).collect()
 }
 
 fn listener(section: &Section<'_>, text: &At<String>) -> Option<(Listen, std::ops::Range<usize>)> {

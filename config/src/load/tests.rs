@@ -235,6 +235,18 @@ fn a_bad_address_or_port_is_a_fault() {
             "7:10: sip.listen is empty; expected a list such as [\"udp:192.0.2.1:5060\"]",
         ),
         (
+            "[sip]\ndigest = [\"SHA256\"]\n",
+            "7:11: \"SHA256\" is no digest algorithm; expected \"SHA-256\", \"MD5\" or both, the one to prefer first; did you mean \"SHA-256\"?",
+        ),
+        (
+            "[sip]\ndigest = [\"MD5\", \"MD5\"]\n",
+            "7:18: \"MD5\" is listed twice; expected each name once",
+        ),
+        (
+            "[sip]\ndigest = []\n",
+            "7:10: sip.digest is empty; expected \"SHA-256\", \"MD5\" or both, the one to prefer first",
+        ),
+        (
             "[media]\naddress = \"localhost\"\n",
             "7:11: \"localhost\" is no IP address; expected an address such as \"192.0.2.1\"",
         ),

@@ -18,6 +18,22 @@ pub struct Sip {
     pub session_expires: Duration,
     /// The shortest session interval it accepts, its Min-SE; default and least 90 seconds.
     pub min_session_expires: Duration,
+    /// The digest algorithms offered to lines, in the order of the challenges; default SHA-256 before
+    /// MD5 (RFC 8760). Phones that read only the first challenge and cannot do SHA-256 need MD5 there.
+    pub digest: Vec<DigestAlgorithm>,
+}
+
+/// A digest algorithm of `[sip] digest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DigestAlgorithm {
+    /// SHA-256 (RFC 7616).
+    Sha256,
+    /// MD5, the one every phone knows.
+    Md5,
+}
+
+impl DigestAlgorithm {
+    pub(crate) const ALL: [(&str, Self); 2] = [("SHA-256", Self::Sha256), ("MD5", Self::Md5)];
 }
 
 /// One SIP listener, written `udp:127.0.0.1:5060`.

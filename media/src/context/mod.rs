@@ -9,9 +9,7 @@ mod termination;
 
 pub use board::{Board, Key, Stream};
 pub use compile::compile;
-#[cfg(feature = "io")]
-pub(crate) use player::PACKET_LEN;
-pub use player::Player;
+pub use player::{PACKET_LEN, Player};
 pub use termination::{
     PayloadMap, STREAMS_MAX, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
 };

@@ -8,7 +8,7 @@ use crate::rtp::header::HEADER_LEN;
 use crate::rtp::{Header, RtpTime, Seq, Ssrc};
 
 /// Octets of a packet of 20 ms.
-pub(crate) const PACKET_LEN: usize = HEADER_LEN + FRAME_SAMPLES;
+pub const PACKET_LEN: usize = HEADER_LEN + FRAME_SAMPLES;
 const FRAME_TICKS: u32 = 160;
 
 /// A treatment being played. A source of RTP like a party: the outlet keeps the continuity.
@@ -46,7 +46,7 @@ impl Player {
     }
 
     /// Writes the next packet and returns its header.
-    pub(crate) fn play(&mut self, sines: &SineTable, packet: &mut [u8; PACKET_LEN]) -> Header {
+    pub fn play(&mut self, sines: &SineTable, packet: &mut [u8; PACKET_LEN]) -> Header {
         let header = self.next;
         header.write(packet);
         for octet in packet.iter_mut().skip(HEADER_LEN) {

@@ -2,6 +2,12 @@
 //!
 //! Must not know why. Hops 4 and 5 of a packet's path: check, latch the source, count, rewrite.
 //! No lock, no allocation, no system call, no clock.
+//!
+//! LIMIT: a peer is sent media at its SDP's address before anything came from there, so that early
+//! media, announcements and phones that only listen work. Signalling vouches for the address; the
+//! rate limit of SEC-86 for addresses that never answered is not applied.
+//! LIMIT: no keep-alives of RFC 6263. A peer behind NAT that is sent nothing for minutes may have to
+//! send first; [`Treatment::Silence`](crate::Treatment::Silence) keeps its binding open.
 
 mod address;
 pub mod latch;

@@ -255,6 +255,40 @@ fn rtcp_of_a_party_that_is_not_heard_stays_here() {
 }
 
 #[test]
+fn reports_about_a_renamed_stream_reach_its_sender_under_its_own_name() {
+    let mut scene = Scene::new();
+    // The peer hears first SSRC 5, then SSRC 6 under the name of 5.
+    for (source, ssrc) in [(50, 5u32), (60, 6)] {
+        let mut packet = rtp(0, 1);
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        let header = Header::read(&packet).unwrap();
+        let stamp = Stamp { source, payload: 0, clock_hz: 8_000, now_us: 0 };
+        scene.own.stamp(&mut packet, &header, stamp);
+    }
+    let mut report = receiver_report(77, 5);
+    scene.put(Component::Control, "192.0.2.1:4001", &mut report);
+    let about = rtcp::read_blocks(&report).map(|block| block.ssrc).collect::<Vec<_>>();
+    assert_eq!(about, [6]);
+}
+
+#[test]
+fn rtcp_follows_a_peer_whose_media_was_moved_by_its_nat() {
+    let mut scene = Scene::new();
+    for sequence in 0..6 {
+        scene.rtp(PEER, 0, sequence);
+        scene.put(Component::Control, "192.0.2.1:4001", &mut receiver_report(77, 5));
+    }
+    let moved = |scene: &mut Scene| {
+        scene.put(Component::Control, "192.0.2.1:31001", &mut receiver_report(77, 5))
+    };
+    assert_eq!(moved(&mut scene), Verdict::Drop(DropReason::Source));
+    scene.now_us = 4_000_000;
+    assert_eq!(scene.rtp("192.0.2.1:31000", 0, 100), sent(FAR));
+    assert!(matches!(moved(&mut scene), Verdict::Send { is_rtcp: true, .. }));
+    assert_eq!(scene.own.control_remote(), Some(at("192.0.2.1:31001")));
+}
+
+#[test]
 fn broken_rtcp_is_malformed() {
     let mut scene = Scene::new();
     let mut report = receiver_report(77, 5);

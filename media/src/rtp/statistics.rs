@@ -130,7 +130,9 @@ impl Jitter {
             *self = Self { clock_hz, ..Self::default() };
         }
         self.last = timestamp;
-        let ticks = u128::from(now_us) * u128::from(clock_hz) / 1_000_000;
+        let clock = u64::from(clock_hz);
+        let (seconds, rest_us) = (now_us / 1_000_000, now_us % 1_000_000);
+        let ticks = seconds.wrapping_mul(clock).wrapping_add(rest_us * clock / 1_000_000);
         let arrival = u32::try_from(ticks & 0xffff_ffff).unwrap_or_default();
         let transit = arrival.wrapping_sub(timestamp.0);
         if let Some(before) = self.transit {

@@ -190,4 +190,3 @@ impl LegView<'_> {
         self.peer.allows_event(package)
     }
 }
-

@@ -242,8 +242,7 @@ impl Core {
     pub(crate) fn start(&mut self, draft: &Draft) -> Result<ClientKey, Full> {
         let branch = new_branch(&mut *self.entropy);
         let bytes = self.write(draft, &branch);
-        let outgoing =
-            Outgoing { bytes, method: draft.method.clone(), branch, flow: draft.flow };
+        let outgoing = Outgoing { bytes, method: draft.method.clone(), branch, flow: draft.flow };
         self.layer.request(self.now, outgoing, &mut self.tx)
     }
 

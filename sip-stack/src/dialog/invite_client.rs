@@ -340,8 +340,7 @@ impl Core {
             .map(|(name, value)| (HeaderName::parse(name), value.clone()))
             .filter(|(name, _)| *name != HeaderName::Other)
             .collect();
-        leg.release =
-            Some(Release { reason_headers: headers, ..Release::default() });
+        leg.release = Some(Release { reason_headers: headers, ..Release::default() });
         match key {
             Some(key) => {
                 self.layer.cancel(self.now, key, &known, &mut self.tx);

@@ -126,8 +126,7 @@ impl Core {
         // RFC 3262 §3: doubling without the ceiling T2.
         outstanding.interval = outstanding.interval.saturating_mul(2);
         let wait = outstanding.interval.min(outstanding.give_up - self.now);
-        let (key, status, bytes) =
-            (inbound.key, outstanding.status, outstanding.bytes.clone());
+        let (key, status, bytes) = (inbound.key, outstanding.status, outstanding.bytes.clone());
         self.respond(key, status, &bytes);
         self.arm(leg, Timer::Reliable, wait);
     }
@@ -152,9 +151,7 @@ impl Core {
     /// A PRACK of the peer; the RAck names our response by RSeq and the INVITE's CSeq.
     pub(crate) fn on_prack(&mut self, leg: &mut Leg, key: ServerKey, message: &Message) {
         let tag = leg.local_tag.clone();
-        let rack = message
-            .header(HeaderName::RAck)
-            .and_then(|value| RAck::parse(value).ok());
+        let rack = message.header(HeaderName::RAck).and_then(|value| RAck::parse(value).ok());
         let matching = match (&mut leg.inbound, rack) {
             (Some(inbound), Some(rack)) => {
                 rack.cseq.method == Method::Invite
@@ -365,11 +362,9 @@ impl Core {
             self.emit(leg, Event::Confirmed { leg: leg.id(), sdp });
         } else if has_offer {
             let event = match sdp {
-                Some(sdp) => Event::OfferAnswered {
-                    leg: leg.id(),
-                    sdp: Some(sdp),
-                    message: message.clone(),
-                },
+                Some(sdp) => {
+                    Event::OfferAnswered { leg: leg.id(), sdp: Some(sdp), message: message.clone() }
+                }
                 None => Event::OfferRefused { leg: leg.id(), status: 488 },
             };
             self.emit(leg, event);
@@ -393,8 +388,7 @@ impl Core {
         if leg.phase != Phase::Ringing {
             return;
         }
-        let (key, message, tag) =
-            (inbound.key, inbound.message.clone(), leg.local_tag.clone());
+        let (key, message, tag) = (inbound.key, inbound.message.clone(), leg.local_tag.clone());
         let mut writer = self.response(&message, reply, &tag);
         if reply.status == 405 {
             self.capabilities(&mut writer);

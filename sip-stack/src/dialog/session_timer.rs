@@ -73,7 +73,7 @@ impl SessionTimer {
         match self.current {
             Some((interval, is_ours)) => {
                 let side = if is_ours { Refresher::Uac } else { Refresher::Uas };
-                let interval = interval.max(if self.has_raised { self.asked_s } else { 0 });
+                let interval = interval.max(if self.has_raised { self.min_se_s } else { 0 });
                 let value = SessionExpires { interval, refresher: Some(side) };
                 headers.push(("Session-Expires", value.to_string()));
             }
@@ -106,9 +106,11 @@ impl SessionTimer {
                 Some((interval, said.refresher != Some(Refresher::Uas)))
             }
             // §7.2: the peer has no timers; we refresh alone.
-            None => self.current.map(|(interval, _)| interval).or_else(|| self.wanted()).map(
-                |interval| (interval, true),
-            ),
+            None => self
+                .current
+                .map(|(interval, _)| interval)
+                .or_else(|| self.wanted())
+                .map(|interval| (interval, true)),
         };
     }
 

@@ -36,11 +36,7 @@ pub(crate) fn contact(message: &Message) -> Option<String> {
 
 /// The values of Record-Route in order.
 pub(crate) fn record_routes(message: &Message) -> Vec<String> {
-    message
-        .headers(HeaderName::RecordRoute)
-        .flat_map(List::new)
-        .map(str::to_owned)
-        .collect()
+    message.headers(HeaderName::RecordRoute).flat_map(List::new).map(str::to_owned).collect()
 }
 
 /// The tokens of a list header, at most [`MAX_TOKENS`]; `None` if it is not there.

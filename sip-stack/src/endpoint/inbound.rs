@@ -117,13 +117,7 @@ impl Endpoint {
         self.core.events.push_back(Event::Invite { leg: LegId(leg_key), message, flow, offer });
     }
 
-    fn on_request_in_dialog(
-        &mut self,
-        key: ServerKey,
-        message: Message,
-        flow: Flow,
-        tag: &str,
-    ) {
+    fn on_request_in_dialog(&mut self, key: ServerKey, message: Message, flow: Flow, tag: &str) {
         let found = self
             .by_tag
             .get(tag)
@@ -161,7 +155,11 @@ impl Endpoint {
             Method::Prack if is_session => {
                 self.on_leg(leg_key, |core, leg| core.on_prack(leg, key, &message));
             }
-            Method::Register | Method::Publish | Method::Invite | Method::Update | Method::Prack => {
+            Method::Register
+            | Method::Publish
+            | Method::Invite
+            | Method::Update
+            | Method::Prack => {
                 self.refuse(key, &message, Reply::new(405).header("Allow", ALLOW));
             }
             Method::Other(_) => self.refuse(key, &message, Reply::new(501).header("Allow", ALLOW)),
@@ -192,8 +190,7 @@ impl Endpoint {
     pub(super) fn on_cancel(&mut self, key: ServerKey, message: &Message) {
         let Some(leg_key) = self.core.invites.remove(&key) else { return };
         self.on_leg(leg_key, |core, leg| {
-            let is_first =
-                leg.inbound.as_ref().is_some_and(|inbound| inbound.key == key);
+            let is_first = leg.inbound.as_ref().is_some_and(|inbound| inbound.key == key);
             if is_first && leg.phase == Phase::Ringing {
                 core.on_cancelled(leg, message);
             } else if leg.theirs.as_ref().is_some_and(|theirs| theirs.key == key) {

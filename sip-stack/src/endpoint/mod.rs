@@ -32,8 +32,8 @@ use crate::flow::{Flow, Received};
 use crate::message::{HeaderName, Message, Method};
 use crate::slab::{Key, Slab};
 use crate::time::{Entropy, Now, TimerToken, TimerWheel};
-pub use crate::transaction::{Full, Timers};
 use crate::transaction::{self, Layer, ServerKey};
+pub use crate::transaction::{Full, Timers};
 
 /// A request that the switch has not answered.
 #[derive(Debug)]
@@ -133,12 +133,7 @@ impl Endpoint {
     /// Calls somebody.
     ///
     /// Errors: [`Full`] at the ceiling of legs or transactions; nothing was sent.
-    pub fn invite(
-        &mut self,
-        now: Now,
-        invite: Invite,
-        out: &mut Outbox,
-    ) -> Result<LegId, Full> {
+    pub fn invite(&mut self, now: Now, invite: Invite, out: &mut Outbox) -> Result<LegId, Full> {
         self.core.now = now;
         if self.legs.len() >= self.core.config.limits.legs {
             return Err(Full);
@@ -333,7 +328,8 @@ impl Endpoint {
             body: request.body,
             flow: request.destination,
         };
-        let digest = request.credentials.map(|credentials| Box::new(DigestClient::new(credentials)));
+        let digest =
+            request.credentials.map(|credentials| Box::new(DigestClient::new(credentials)));
         match self.core.start(&draft) {
             Ok(key) => {
                 let pending = Pending {

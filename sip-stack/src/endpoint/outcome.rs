@@ -170,10 +170,8 @@ impl Core {
     ) {
         self.events.push_back(Event::Response { token, status, message });
         // RFC 5057 §5: NOTIFY, SUBSCRIBE and REFER take only their subscription with them.
-        let is_usage_of_call = !matches!(
-            method,
-            None | Some(Method::Notify | Method::Subscribe | Method::Refer)
-        );
+        let is_usage_of_call =
+            !matches!(method, None | Some(Method::Notify | Method::Subscribe | Method::Refer));
         if status == 481 && is_usage_of_call {
             self.dialog_lost(leg, status);
         }

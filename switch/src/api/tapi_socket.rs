@@ -104,7 +104,7 @@ async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, token: A
     } else {
         tokio::select! {
             Ok(close) = &mut urgent => End::Close(close),
-            () = write(&mut writer, &mut queue) => End::Gone,
+            () = write(&mut writer, &mut queue, &api.mailbox, connection) => End::Gone,
             end = read(&mut reader, &api, connection) => end,
         }
     };
@@ -132,8 +132,14 @@ async fn drain(reader: &mut Reader) {
     while let Some(Ok(_)) = reader.next().await {}
 }
 
-/// Writes frames in order and pings in between; returns after the close frame or a failure.
-async fn write(writer: &mut Writer, queue: &mut FrameQueue) {
+/// Writes frames in order and pings in between; returns after the close frame or a failure. The
+/// exchange, which counts how far each reader is behind, hears how many texts the socket has taken.
+async fn write(
+    writer: &mut Writer,
+    queue: &mut FrameQueue,
+    mailbox: &mpsc::Sender<Input>,
+    connection: ConnectionId,
+) {
     let mut ping = interval(PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -151,8 +157,10 @@ async fn write(writer: &mut Writer, queue: &mut FrameQueue) {
             return std::future::pending().await;
         };
         let mut next = Some(frame);
+        let mut texts = 0;
         while let Some(frame) = next {
             let is_last = matches!(frame, Frame::Close(_));
+            texts += usize::from(!is_last);
             if writer.feed(message_of(frame)).await.is_err() {
                 return;
             }
@@ -165,6 +173,9 @@ async fn write(writer: &mut Writer, queue: &mut FrameQueue) {
         if writer.flush().await.is_err() {
             return;
         }
+        let written = ApplicationInput::Written { connection, texts };
+        // Without an exchange there is nobody to count; what is queued still goes out.
+        let _ = mailbox.send(Input::Application(written)).await;
     }
 }
 

@@ -121,12 +121,19 @@ fn print(shown: &Table, list: &List, rows: &[Value]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Rows with points in time as people read them.
+/// Rows as people read them: points in time, and constants without their families' names.
 fn readable(rows: &[Value]) -> Vec<Value> {
     let mut rows = rows.to_vec();
-    for row in &mut rows {
-        if let Some(since) = row["since"].as_u64() {
-            row["since"] = clock::timestamp(since).into();
+    for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+        if let Some(since) = row.get("since").and_then(Value::as_u64) {
+            row.insert("since".to_owned(), clock::timestamp(since).into());
+        }
+        for member in ["callState", "mode"] {
+            let constant = row.get(member).and_then(Value::as_str);
+            if let Some((_, name)) = constant.and_then(|constant| constant.split_once('_')) {
+                let name = Value::from(name);
+                row.insert(member.to_owned(), name);
+            }
         }
     }
     rows
@@ -165,4 +172,20 @@ pub(super) fn drain(connection: &Connection) -> Result<(), CliError> {
 #[expect(clippy::disallowed_methods, reason = "a client that polls waits between two looks")]
 fn pause() {
     std::thread::sleep(LOOK_EVERY);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_shown_with_short_names_and_dates() {
+        let rows = [json!({
+            "callId": 7, "line": "201", "callState": "LINECALLSTATE_CONNECTED",
+            "mode": "LINECONNECTEDMODE_ACTIVE", "since": 1_704_067_199_000_u64,
+        })];
+        let text = table::text(CALLS.columns, &readable(&rows));
+        assert!(text.contains(" CONNECTED  ACTIVE "), "{text}");
+        assert!(text.contains("2023-12-31T23:59:59.000Z"), "{text}");
+    }
 }

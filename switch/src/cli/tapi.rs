@@ -307,7 +307,10 @@ fn needs_call(method: &str) -> bool {
 fn takes_device(method: &str) -> bool {
     matches!(
         method,
-        "lineGetAddressCaps" | "lineGetDevCaps" | "lineNegotiateAPIVersion" | "lineTranslateAddress"
+        "lineGetAddressCaps"
+            | "lineGetDevCaps"
+            | "lineNegotiateAPIVersion"
+            | "lineTranslateAddress"
     )
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use config::Config;
 use media::{MediaPlane, TerminationId};
 use serde_json::{Value, json};
-use sip_stack::auth::{Authenticator, AuthenticatorConfig, Ha1};
+use sip_stack::auth::{Algorithm, Authenticator, AuthenticatorConfig, Ha1};
 use sip_stack::endpoint::{Endpoint, EndpointConfig, EndCause, Event, LegId, Outbox};
 use sip_stack::flow::Transport;
 use sip_stack::slab::Slab;
@@ -108,7 +108,7 @@ impl Exchange {
             tapi: Server::new(server_config(&config, instance)),
             media,
             registrar: Registrar::new(registry),
-            authenticator: Authenticator::new(AuthenticatorConfig::new(&config.domain, secret)),
+            authenticator: Authenticator::new(authenticator_config(&config, secret)),
             credentials: HashMap::new(),
             config,
             counters,
@@ -328,6 +328,29 @@ impl Exchange {
         Ok(())
     }
 
+    /// What is left behind, by name and number; empty some time after the last call has ended,
+    /// when the last transactions are over, too.
+    pub fn residue(&self) -> Vec<(&'static str, usize)> {
+        let standing = [self.registration_timer, self.application_timer];
+        let rows = [
+            ("calls", self.calls.len()),
+            ("connections", self.connections.len()),
+            ("legs of calls", self.by_leg.len()),
+            ("terminations of calls", self.by_termination.len()),
+            ("TAPI keys", self.by_tapi.len()),
+            ("calls of lines", self.by_line.values().map(Vec::len).sum()),
+            ("SIP legs and transactions", self.endpoint.residue()),
+            ("timers", self.timers.len().saturating_sub(standing.iter().flatten().count())),
+            ("TAPI requests", self.tapi.request_count()),
+        ];
+        rows.into_iter().filter(|(_, left)| *left > 0).collect()
+    }
+
+    /// Calls that the TAPI server keeps, those included that are IDLE and still have a handle.
+    pub fn kept_calls(&self) -> usize {
+        self.tapi.call_count()
+    }
+
     /// Whether nothing is left of any call.
     pub fn is_at_rest(&self) -> bool {
         self.calls.is_empty()
@@ -336,6 +359,17 @@ impl Exchange {
             && self.by_termination.is_empty()
             && self.by_line.values().all(Vec::is_empty)
             && self.endpoint.leg_count() == 0
+    }
+}
+
+fn authenticator_config(config: &Config, secret: [u8; 32]) -> AuthenticatorConfig {
+    let algorithm = |named: &config::DigestAlgorithm| match named {
+        config::DigestAlgorithm::Sha256 => Algorithm::Sha256,
+        config::DigestAlgorithm::Md5 => Algorithm::Md5,
+    };
+    AuthenticatorConfig {
+        algorithms: config.sip.digest.iter().map(algorithm).collect(),
+        ..AuthenticatorConfig::new(&config.domain, secret)
     }
 }
 

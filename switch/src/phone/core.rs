@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sip_stack::auth::ClientCredentials;
 use sip_stack::endpoint::{
-    Endpoint, EndpointConfig, Event, Invite, LegId, OutOfDialog, Outbox, Release, Reply,
+    Endpoint, EndpointConfig, Event, Invite, LegId, LegView, OutOfDialog, Outbox, Release, Reply,
 };
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::{HeaderName, Message, Method};
@@ -403,6 +403,11 @@ impl PhoneCore {
             local.audio().map(|audio| audio.effective_direction(local).is_sending())
         });
         talk.is_answered && theirs.unwrap_or(false) && ours.unwrap_or(false)
+    }
+
+    /// What SIP knows of a call.
+    pub fn leg(&self, leg: LegId) -> Option<LegView<'_>> {
+        self.endpoint.leg(leg)
     }
 
     /// Calls that are not over.

@@ -59,6 +59,21 @@ impl Phone {
         password: &str,
         domain: &str,
         switch: SocketAddr,
+        entropy: Box<dyn Entropy + Send>,
+    ) -> Result<Phone, PhoneError> {
+        let behaviour = Behaviour::default();
+        Phone::with_behaviour(number, password, domain, switch, behaviour, entropy)
+    }
+
+    /// The same, with what it does by itself settled before it says anything about it.
+    ///
+    /// Errors: no free port on loopback.
+    pub fn with_behaviour(
+        number: &str,
+        password: &str,
+        domain: &str,
+        switch: SocketAddr,
+        behaviour: Behaviour,
         mut entropy: Box<dyn Entropy + Send>,
     ) -> Result<Phone, PhoneError> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -67,20 +82,19 @@ impl Phone {
         let rtp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         rtp.set_nonblocking(true)?;
         let ssrc = entropy.next_u64() as u32;
-        let mark = number.bytes().fold(1_u8, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet));
         let config = PhoneConfig {
             number: number.to_owned(),
             password: password.to_owned(),
             domain: domain.to_owned(),
             flow: Flow::udp(local, switch),
             rtp: rtp.local_addr()?,
-            behaviour: Behaviour::default(),
+            behaviour,
         };
         Ok(Phone {
             core: PhoneCore::new(config, entropy),
             socket,
             local,
-            voice: Voice::new(rtp, ssrc, mark),
+            voice: Voice::new(rtp, ssrc, mark(number)),
             start: read_clock(),
             next_packet: Now::ZERO,
             seen: Vec::new(),
@@ -170,12 +184,12 @@ impl Phone {
 
     /// Whether the voice heard last is that of `other`.
     pub fn hears(&self, other: &Phone) -> bool {
-        self.voice.heard() == Some(other.mark())
+        self.heard_number_is(other.number())
     }
 
-    fn mark(&self) -> u8 {
-        let start = 1_u8;
-        self.number().bytes().fold(start, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet))
+    /// Whether the voice heard last is that of the phone of line `number`.
+    pub fn heard_number_is(&self, number: &str) -> bool {
+        self.voice.heard() == Some(mark(number))
     }
 
     /// Takes what arrived, fires timers, sends voice. Never blocks.
@@ -272,6 +286,11 @@ impl Phone {
             let _ = self.socket.send_to(&transmit.bytes, transmit.flow.remote);
         }
     }
+}
+
+/// The octet that the phone of a line says all the time.
+fn mark(number: &str) -> u8 {
+    number.bytes().fold(1, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet))
 }
 
 /// Lets the socket of the first phone wake us, at the latest after a millisecond.

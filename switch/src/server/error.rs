@@ -25,7 +25,7 @@ pub enum ServerError {
     )]
     NoListener,
     /// A SIP listener could not be bound.
-    #[error("{0}: stop the other program or change [sip] listen.")]
+    #[error("{0}; stop it or change [sip] listen.")]
     Bind(#[from] BindError),
     /// The control interface could not be bound.
     #[error(

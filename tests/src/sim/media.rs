@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use media::{
-    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, Termination, TerminationId,
+    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId,
     TerminationStatistics, Treatment,
 };
 
@@ -58,6 +58,42 @@ impl MediaModel {
         let other = self.terminations.get(&peer)?.get(index)?;
         let spec = other.spec.as_ref()?;
         (spec.send && other.treatment == Treatment::None).then_some(spec.remote?)
+    }
+
+    /// The relay port at the far end of what arrives at `port`, if it is passed on at all.
+    pub fn leads_to(&self, port: u16) -> Option<u16> {
+        self.destination(port)?;
+        let (peer, index) = self.by_port(port)?.peer?;
+        Some(self.terminations.get(&peer)?.get(index)?.port)
+    }
+
+    /// The stream behind a relay port.
+    pub fn owner(&self, port: u16) -> Option<(TerminationId, usize)> {
+        self.terminations.iter().find_map(|(id, streams)| {
+            let index = streams.iter().position(|stream| stream.port == port)?;
+            Some((*id, index))
+        })
+    }
+
+    /// There are ports for everybody from now on.
+    pub fn unlimited(&mut self) {
+        self.limit = None;
+    }
+
+    /// What must hold between two inputs: whoever is connected is connected both ways.
+    ///
+    /// Errors: a sentence that names the broken invariant.
+    pub fn check(&self) -> Result<(), String> {
+        for (id, streams) in &self.terminations {
+            for (index, stream) in streams.iter().enumerate() {
+                let Some((peer, far)) = stream.peer else { continue };
+                let back = self.terminations.get(&peer).and_then(|streams| streams.get(far));
+                if back.and_then(|back| back.peer) != Some((*id, index)) {
+                    return Err(format!("{id:?} hears {peer:?}, but not the other way round"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the party behind relay port `port` hears instead of its peer.
@@ -166,7 +202,9 @@ impl MediaPlane for SharedMedia {
 
     fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics> {
         self.with(|model| {
-            model.terminations.contains_key(&id).then(TerminationStatistics::default)
+            let streams = model.terminations.get(&id)?.len();
+            let streams = vec![StreamStatistics::default(); streams];
+            Some(TerminationStatistics { streams, ..TerminationStatistics::default() })
         })
     }
 }

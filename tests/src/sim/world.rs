@@ -2,58 +2,76 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::Config;
-use serde_json::{Value, json};
-use sip_stack::endpoint::LegId;
-use sip_stack::flow::{Flow, Received, Transport};
+use serde_json::Value;
+use sip_stack::flow::{Flow, Received, Transmit, Transport};
 use sip_stack::message::Message;
 use sip_stack::time::{Now, Seeded};
 use switch::exchange::counters::Counters;
 use switch::exchange::{ApplicationInput, Clock, Exchange, ExchangeParts, Input, Output};
-use switch::phone::{Behaviour, PhoneConfig, PhoneCore, PhoneEvent};
+use switch::phone::{PhoneConfig, PhoneCore, PhoneEvent};
 use switch::registry::Registry;
 
 use super::media::SharedMedia;
 use super::network::{Datagram, Faults, Network};
+use super::watch::{ApplicationWatch, EventWatch};
 
 /// Names a phone of the world.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PhoneIndex(pub usize);
 
-/// Names an application of the world.
+/// Names an application of the world, over all its connections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Application(pub u64);
 
-struct SimPhone {
-    core: PhoneCore,
-    address: SocketAddr,
-    rtp: SocketAddr,
-    events: VecDeque<PhoneEvent>,
+pub(super) struct SimPhone {
+    pub(super) core: PhoneCore,
+    pub(super) config: PhoneConfig,
+    pub(super) address: SocketAddr,
+    pub(super) rtp: SocketAddr,
+    pub(super) events: VecDeque<PhoneEvent>,
+    /// How often it was switched on.
+    pub(super) starts: u64,
+}
+
+/// An application: what it has got and what it relies on.
+#[derive(Default)]
+pub(super) struct SimApplication {
+    pub(super) connection: Option<u64>,
+    pub(super) instance: String,
+    pub(super) inbox: Vec<Value>,
+    pub(super) watch: ApplicationWatch,
 }
 
 /// Wall-clock time of the world's start: 2026-01-01.
 const START_UNIX_MS: u64 = 1_767_225_600_000;
 /// Where the exchange listens.
-const SWITCH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+pub(super) const SWITCH: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+/// Longer than any transaction and any failed call lives.
+const LINGER: Duration = Duration::from_secs(150);
 
 /// The simulated world; see the module's text.
 pub struct World {
-    seed: u64,
-    now: Now,
+    pub(super) seed: u64,
+    pub(super) now: Now,
     exchange: Exchange,
-    network: Network,
-    phones: Vec<SimPhone>,
-    inboxes: BTreeMap<u64, Vec<Value>>,
-    next_request: u64,
+    pub(super) network: Network,
+    pub(super) phones: Vec<SimPhone>,
+    pub(super) applications: BTreeMap<u64, SimApplication>,
+    pub(super) connections: BTreeMap<u64, u64>,
+    pub(super) next_request: u64,
     /// The relay's model.
     pub media: SharedMedia,
     /// Lines of `GET events`.
     pub events: Vec<Value>,
+    event_watch: EventWatch,
     answers: BTreeMap<u64, Result<Value, switch::exchange::Problem>>,
+    /// What went to nobody's phone: datagrams to strangers, and everything on streams.
+    strays: Vec<Transmit>,
 }
 
 impl World {
@@ -64,22 +82,26 @@ impl World {
 
     /// The office on a faulty network.
     pub fn with_faults(seed: u64, faults: Faults) -> World {
-        let text = include_str!("../../../config/office.toml");
-        let config = config::parse(text, "office.toml").expect("office.toml is valid");
-        World::new(seed, faults, config)
+        static OFFICE: OnceLock<Config> = OnceLock::new();
+        let office = OFFICE.get_or_init(|| {
+            let text = include_str!("../../../config/office.toml");
+            config::parse(text, "office.toml").expect("office.toml is valid")
+        });
+        World::new(seed, faults, office.clone())
     }
 
     /// A world of any configuration.
     pub fn new(seed: u64, faults: Faults, config: Config) -> World {
         let media = SharedMedia::default();
         let clock = Clock { now: Now::ZERO, unix_ms: START_UNIX_MS };
+        let tcp = (Transport::Tcp, SWITCH);
         let exchange = Exchange::new(ExchangeParts {
             config: Arc::new(config),
             media: Box::new(media.clone()),
             registry: Arc::new(Registry::new()),
             counters: Arc::new(Counters::default()),
             entropy: Box::new(Seeded::new(seed)),
-            local: vec![(Transport::Udp, SWITCH)],
+            local: vec![(Transport::Udp, SWITCH), tcp],
             restored: Vec::new(),
             clock,
         });
@@ -89,180 +111,15 @@ impl World {
             exchange,
             network: Network::new(seed, faults),
             phones: Vec::new(),
-            inboxes: BTreeMap::new(),
+            applications: BTreeMap::new(),
+            connections: BTreeMap::new(),
             next_request: 0,
             media,
             events: Vec::new(),
+            event_watch: EventWatch::default(),
             answers: BTreeMap::new(),
+            strays: Vec::new(),
         }
-    }
-
-    /// A phone of a line, registered.
-    pub fn phone(&mut self, number: &str) -> PhoneIndex {
-        let phone = self.unregistered_phone(number, Behaviour::default());
-        self.register(phone);
-        phone
-    }
-
-    /// Registers a phone and waits for the 200.
-    pub fn register(&mut self, phone: PhoneIndex) {
-        let now = self.now;
-        self.phones[phone.0].core.register(now, Duration::from_secs(3600));
-        let number = self.phones[phone.0].core.number().to_owned();
-        self.until(&format!("phone {number} registers"), |world| {
-            world.take(phone, |event| *event == PhoneEvent::Registered { status: 200 }).is_some()
-        });
-    }
-
-    /// A phone that the switch does not know yet.
-    pub fn unregistered_phone(&mut self, number: &str, behaviour: Behaviour) -> PhoneIndex {
-        let index = self.phones.len();
-        let host = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let offset = u16::try_from(index).unwrap_or(u16::MAX) * 10;
-        let address = SocketAddr::new(host, 6000 + offset);
-        let rtp = SocketAddr::new(host, 40_000 + offset);
-        let config = PhoneConfig {
-            number: number.to_owned(),
-            password: format!("pw-{number}"),
-            domain: "office.test".to_owned(),
-            flow: Flow::udp(address, SWITCH),
-            rtp,
-            behaviour,
-        };
-        let entropy = Seeded::new(self.seed.wrapping_mul(1000) + index as u64 + 1);
-        self.phones.push(SimPhone {
-            core: PhoneCore::new(config, Box::new(entropy)),
-            address,
-            rtp,
-            events: VecDeque::new(),
-        });
-        PhoneIndex(index)
-    }
-
-    /// Does something with a phone, at the world's time.
-    pub fn with_phone<T>(
-        &mut self,
-        phone: PhoneIndex,
-        act: impl FnOnce(&mut PhoneCore, Now) -> T,
-    ) -> T {
-        let now = self.now;
-        let result = act(&mut self.phones[phone.0].core, now);
-        self.flush_phones();
-        result
-    }
-
-    /// The oldest event of a phone that fits; it is taken away with all before it.
-    pub fn take(
-        &mut self,
-        phone: PhoneIndex,
-        wanted: impl Fn(&PhoneEvent) -> bool,
-    ) -> Option<PhoneEvent> {
-        let events = &mut self.phones[phone.0].events;
-        let index = events.iter().position(wanted)?;
-        events.drain(..=index).next_back()
-    }
-
-    /// Waits until a phone is called, and gives the call.
-    pub fn incoming(&mut self, phone: PhoneIndex) -> LegId {
-        let mut found = None;
-        self.until("a phone is called", |world| {
-            if let Some(PhoneEvent::Incoming { leg, .. }) =
-                world.take(phone, |event| matches!(event, PhoneEvent::Incoming { .. }))
-            {
-                found = Some(leg);
-            }
-            found.is_some()
-        });
-        found.expect("until returned")
-    }
-
-    /// Waits for an event of a phone.
-    pub fn expect(&mut self, phone: PhoneIndex, what: &str, wanted: impl Fn(&PhoneEvent) -> bool) {
-        self.until(what, |world| world.take(phone, &wanted).is_some());
-    }
-
-    /// `a` calls `b`, which answers; both calls.
-    pub fn connected(&mut self, a: PhoneIndex, b: PhoneIndex) -> (LegId, LegId) {
-        let number = self.phones[b.0].core.number().to_owned();
-        let near = self.with_phone(a, |phone, now| phone.call(now, &number)).expect("a free leg");
-        let far = self.incoming(b);
-        self.with_phone(b, |phone, now| phone.answer(now, far));
-        self.expect(a, "the call is answered", |event| {
-            matches!(event, PhoneEvent::Connected { leg } if *leg == near)
-        });
-        self.expect(b, "the answer is confirmed", |event| {
-            matches!(event, PhoneEvent::Connected { leg } if *leg == far)
-        });
-        (near, far)
-    }
-
-    /// Whether what `from` says on a call reaches `to`.
-    pub fn hears(&self, to: PhoneIndex, from: PhoneIndex, leg: LegId) -> bool {
-        let speaker = &self.phones[from.0];
-        if !speaker.core.may_send(leg) {
-            return false;
-        }
-        let Some((relay, _)) = speaker.core.far_media(leg) else { return false };
-        self.media.with(|model| model.destination(relay.port())) == Some(self.phones[to.0].rtp)
-    }
-
-    /// What a phone hears on a call instead of its peer.
-    pub fn treatment(&self, phone: PhoneIndex, leg: LegId) -> media::Treatment {
-        let relay = self.phones[phone.0].core.far_media(leg).map(|(relay, _)| relay.port());
-        relay.map(|port| self.media.with(|model| model.treatment(port))).unwrap_or_default()
-    }
-
-    /// A new application that sees every line and has called lineInitializeEx.
-    pub fn application(&mut self, name: &str) -> Application {
-        let connection = self.inboxes.len() as u64 + 1;
-        self.inboxes.insert(connection, Vec::new());
-        self.input(Input::Application(ApplicationInput::Connected { connection, lines: None }));
-        let application = Application(connection);
-        self.ask(application, "lineInitializeEx", json!({"appName": name}))
-            .expect("lineInitializeEx");
-        application
-    }
-
-    /// Opens a line with OWNER and MONITOR; its hLine.
-    pub fn open(&mut self, application: Application, line: &str) -> u64 {
-        let params = json!({
-            "line": line,
-            "privileges": ["LINECALLPRIVILEGE_OWNER", "LINECALLPRIVILEGE_MONITOR"],
-            "mediaModes": ["LINEMEDIAMODE_INTERACTIVEVOICE"],
-        });
-        let answer = self.ask(application, "lineOpen", params).expect("lineOpen");
-        answer["hLine"].as_u64().expect("hLine")
-    }
-
-    /// One TAPI function; its result object or its error object, at once.
-    pub fn ask(
-        &mut self,
-        application: Application,
-        method: &str,
-        params: Value,
-    ) -> Result<Value, Value> {
-        self.next_request += 1;
-        let id = self.next_request;
-        let text = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        let connection = application.0;
-        self.input(Input::Application(ApplicationInput::Text { connection, text: text.to_string() }));
-        let inbox = self.inboxes.get_mut(&connection).expect("an application of this world");
-        let index = inbox.iter().position(|message| message["id"] == json!(id));
-        let mut answer = inbox.remove(index.unwrap_or_else(|| panic!("{method} is not answered")));
-        match answer.get("error") {
-            Some(error) => Err(error.clone()),
-            None => Ok(answer["result"].take()),
-        }
-    }
-
-    /// Notifications an application has got and nobody has taken.
-    pub fn inbox(&mut self, application: Application) -> &mut Vec<Value> {
-        self.inboxes.get_mut(&application.0).expect("an application of this world")
-    }
-
-    /// Takes the notifications of an application as short lines: `LINE_CALLSTATE CONNECTED ACTIVE`.
-    pub fn trace(&mut self, application: Application) -> Vec<String> {
-        std::mem::take(self.inbox(application)).iter().map(short).collect()
     }
 
     /// An administrator's request.
@@ -283,12 +140,27 @@ impl World {
         self.carry_out(out);
     }
 
+    /// Octets arrive at the exchange over a flow of a stranger, at once.
+    pub fn receive(&mut self, bytes: Bytes, flow: Flow) {
+        let input = match Message::parse(bytes.clone()) {
+            Ok(message) => Input::Sip(Received { message, flow }),
+            Err(error) => Input::Malformed { bytes, error, flow },
+        };
+        self.input(input);
+    }
+
+    /// What the exchange has sent to strangers and over streams since the last question.
+    pub fn strays(&mut self) -> Vec<Transmit> {
+        std::mem::take(&mut self.strays)
+    }
+
     /// Runs until `done`, at most ten simulated minutes.
     pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut World) -> bool) {
         let limit = self.now + Duration::from_secs(600);
         self.flush_phones();
         while !done(self) {
-            assert!(self.step(limit), "seed {}: {what}: never happened\n{}", self.seed, self.ladder());
+            let has_happened = self.step(limit);
+            self.demand(if has_happened { Ok(()) } else { Err(format!("{what}: never happened")) });
         }
     }
 
@@ -305,31 +177,69 @@ impl World {
         self.run_for(Duration::from_millis(200));
     }
 
-    /// The network loses nothing any more.
+    /// The network loses nothing any more, and everybody is reached.
     pub fn heal(&mut self) {
         self.network.heal();
     }
 
+    /// The network is as bad as this from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.network.set_faults(faults);
+    }
+
     /// After all calls are over: asserts that nothing is left anywhere.
     pub fn assert_at_rest(&mut self) {
-        self.run_for(Duration::from_secs(150));
-        let seed = self.seed;
-        assert!(self.exchange.is_at_rest(), "seed {seed}: the exchange is not at rest\n{}", self.ladder());
-        assert_eq!(self.media.with(|model| model.count()), 0, "seed {seed}: media ports leaked");
+        self.run_for(LINGER);
+        let left = self.exchange.residue();
+        let is_at_rest = self.exchange.is_at_rest() && left.is_empty();
+        self.demand(if is_at_rest { Ok(()) } else { Err(format!("the exchange keeps {left:?}")) });
+        let terminations = self.media.with(|model| model.count());
+        let is_returned = terminations == 0;
+        self.demand(if is_returned { Ok(()) } else { Err("media ports leaked".to_owned()) });
         for phone in &self.phones {
-            let number = phone.core.number();
-            assert!(phone.core.is_at_rest(), "seed {seed}: phone {number} is not at rest\n{}", self.ladder());
+            if !phone.core.is_at_rest() {
+                let number = phone.core.number().to_owned();
+                return self.demand(Err(format!("phone {number} is not at rest")));
+            }
+        }
+        self.demand(self.event_watch.check_end());
+        let ends: Vec<_> = self.applications.values().map(|a| a.watch.check_end()).collect();
+        for end in ends {
+            self.demand(end);
         }
     }
 
-    /// The exchange's invariants and messages, for a failure.
+    /// Once no application holds a call any more: asserts that the TAPI server has forgotten all.
+    pub fn assert_forgotten(&self) {
+        let kept = self.exchange.kept_calls();
+        self.demand(if kept == 0 { Ok(()) } else { Err(format!("TAPI keeps {kept} calls")) });
+    }
+
+    /// What happened, for a failure.
     pub fn ladder(&self) -> String {
         self.network.ladder()
+    }
+
+    /// Writes a line into the ladder.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.network.note(self.now, text.into());
     }
 
     /// The seed.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Fails with seed and ladder when a rule is broken.
+    pub fn demand(&self, rule: Result<(), String>) {
+        if let Err(broken) = rule {
+            panic!("seed {}: {broken}\n{}\nseed {}: {broken}", self.seed, self.ladder(), self.seed);
+        }
     }
 
     /// One step to the next arrival or deadline; false when that is beyond `limit`.
@@ -359,9 +269,8 @@ impl World {
             }
         }
         self.flush_phones();
-        if let Err(broken) = self.exchange.check() {
-            panic!("seed {}: {broken}\n{}", self.seed, self.ladder());
-        }
+        self.demand(self.exchange.check());
+        self.demand(self.media.with(|model| model.check()));
         true
     }
 
@@ -369,22 +278,21 @@ impl World {
         let Datagram { from, to, bytes } = datagram;
         let flow = Flow::udp(to, from);
         if to == SWITCH {
-            let input = match Message::parse(bytes.clone()) {
-                Ok(message) => Input::Sip(Received { message, flow }),
-                Err(error) => Input::Malformed { bytes, error, flow },
-            };
-            return self.input(input);
+            return self.receive(bytes, flow);
         }
         let now = self.now;
-        if let Some(phone) = self.phones.iter_mut().find(|phone| phone.address == to)
-            && let Ok(message) = Message::parse(bytes)
-        {
-            phone.core.receive(now, Received { message, flow });
+        match self.phones.iter_mut().find(|phone| phone.address == to) {
+            Some(phone) => {
+                if let Ok(message) = Message::parse(bytes) {
+                    phone.core.receive(now, Received { message, flow });
+                }
+            }
+            None => self.strays.push(Transmit { bytes, flow: Flow::udp(from, to) }),
         }
         self.flush_phones();
     }
 
-    fn flush_phones(&mut self) {
+    pub(super) fn flush_phones(&mut self) {
         for phone in &mut self.phones {
             while let Some(transmit) = phone.core.poll_transmit() {
                 let datagram = Datagram {
@@ -401,23 +309,49 @@ impl World {
     }
 
     fn carry_out(&mut self, outputs: Vec<Output>) {
+        let mut written: BTreeMap<u64, usize> = BTreeMap::new();
         for output in outputs {
             match output {
-                Output::Transmit(transmit) => {
-                    let bytes: Bytes = transmit.bytes;
-                    let to = transmit.flow.remote;
+                Output::Transmit(transmit) if transmit.flow.transport == Transport::Udp => {
+                    let (bytes, to) = (transmit.bytes, transmit.flow.remote);
                     self.network.send(self.now, Datagram { from: SWITCH, to, bytes });
                 }
+                Output::Transmit(transmit) => self.strays.push(transmit),
                 Output::Application { connection, text } => {
-                    let message = serde_json::from_str(&text).expect("the exchange writes JSON");
-                    self.inboxes.entry(connection).or_default().push(message);
+                    *written.entry(connection).or_default() += 1;
+                    self.tell(connection, &text);
                 }
-                Output::Event { event, .. } => self.events.push(event),
+                Output::CloseApplication { connection, .. } => {
+                    if let Some(application) = self.connections.remove(&connection)
+                        && let Some(application) = self.applications.get_mut(&application)
+                        && application.connection == Some(connection)
+                    {
+                        application.connection = None;
+                    }
+                }
+                Output::Event { event, .. } => {
+                    let seen = self.event_watch.sees(&event);
+                    self.note_event(&event);
+                    self.events.push(event);
+                    self.demand(seen);
+                }
                 Output::Answer { token, answer } => {
                     self.answers.insert(token, answer);
                 }
                 _ => {}
             }
+        }
+        for (connection, texts) in written {
+            let input = Input::Application(ApplicationInput::Written { connection, texts });
+            self.exchange.handle(self.clock(), input, &mut Vec::new());
+        }
+    }
+
+    fn note_event(&mut self, event: &Value) {
+        if event["kind"] == "LINE_CALLSTATE" {
+            let word = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+            let (line, state, mode) = (word("line"), word("callState"), word("mode"));
+            self.note(format!("    {line} call {} {state} {mode}", event["callId"]));
         }
     }
 
@@ -425,32 +359,4 @@ impl World {
         let elapsed = u64::try_from(self.now.0.as_millis()).unwrap_or(u64::MAX);
         Clock { now: self.now, unix_ms: START_UNIX_MS + elapsed }
     }
-}
-
-/// `LINE_CALLSTATE CONNECTED ACTIVE` for a notification; handles are left out.
-pub fn short(message: &Value) -> String {
-    let method = message["method"].as_str().unwrap_or("?");
-    let params = &message["params"];
-    let word = |name: &str| {
-        let text = params[name].as_str()?;
-        Some(text.rsplit('_').next().unwrap_or(text).to_owned())
-    };
-    let list = |name: &str| {
-        let items = params[name].as_array()?;
-        let words = items.iter().filter_map(Value::as_str);
-        Some(words.map(|text| text.rsplit('_').next().unwrap_or(text)).collect::<Vec<_>>().join("|"))
-    };
-    let mut text = method.to_owned();
-    let fields = [
-        word("callState"),
-        word("mode"),
-        word("privilege"),
-        list("callInfoState"),
-        word("result").or_else(|| params["result"].as_i64().map(|result| result.to_string())),
-    ];
-    for field in fields.into_iter().flatten() {
-        text.push(' ');
-        text.push_str(&field);
-    }
-    text
 }

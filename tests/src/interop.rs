@@ -1,0 +1,47 @@
+//! Foreign SIP programs as phones: SIPp with the scenarios of `tests/interop`, baresip, raw sockets.
+//!
+//! Every program is a child process on ports of its own; it is killed when its value is dropped.
+//! A program that is not installed fails the test with the name of its Debian package.
+
+mod baresip;
+mod peer;
+mod sipp;
+
+pub use baresip::Baresip;
+pub use peer::{Audio, Peer, hear_each_other, relay_port};
+pub use sipp::{Log, Logged, Running, Sipp, register};
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Child, Command};
+
+/// `office.toml` on free ports whose challenges name MD5 first: SIPp 3.6 reads only the first one
+/// and knows no SHA-256.
+pub fn office(edit: impl FnOnce(String) -> String) -> String {
+    crate::program::office(|text| {
+        edit(text.replacen("[sip]\n", "[sip]\ndigest = [\"MD5\", \"SHA-256\"]\n", 1))
+    })
+}
+
+/// A UDP port that nobody has at the moment.
+pub fn free_port() -> u16 {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+    socket.local_addr().expect("a bound socket has an address").port()
+}
+
+/// Starts a program, or fails with the name of the Debian package that has it.
+fn spawn(command: &mut Command, package: &str) -> Child {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.spawn().unwrap_or_else(|error| {
+        panic!("{program} cannot be started ({error}): install the Debian package {package}")
+    })
+}
+
+/// Whether some process listens on this UDP port.
+fn is_bound(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/net/udp").expect("Linux shows its sockets");
+    let wanted = format!(":{port:04X}");
+    table
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .any(|local| local.ends_with(&wanted))
+}

@@ -1,0 +1,55 @@
+//! Thousands of random days of the office, each from its seed; see `tests::sim::Schedule`.
+//!
+//! `STROWGER_SEEDS=100000` plays more of them, `STROWGER_SEED=4711` a single one with its ladder.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tests::sim::Schedule;
+
+/// Days of a normal run.
+const DAYS: u64 = 2_000;
+/// Failures that are reported before a run gives up.
+const MOST_FAILURES: usize = 20;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Plays the days of the seeds; a failed one prints its ladder.
+fn play(seeds: Range<u64>) {
+    let seeds = match number("STROWGER_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => seeds,
+    };
+    let mut failed = Vec::new();
+    for seed in seeds {
+        if catch_unwind(AssertUnwindSafe(|| Schedule::play(seed))).is_err() {
+            failed.push(seed);
+        }
+        if failed.len() >= MOST_FAILURES {
+            break;
+        }
+    }
+    assert!(failed.is_empty(), "failed seeds: {failed:?}; play one with STROWGER_SEED=<seed>");
+}
+
+#[test]
+fn whatever_happens_all_agree_and_nothing_is_left() {
+    let days = number("STROWGER_SEEDS").unwrap_or(DAYS);
+    play(0..days / 2);
+}
+
+#[test]
+fn whatever_happens_all_agree_and_nothing_is_left_on_other_days() {
+    let days = number("STROWGER_SEEDS").unwrap_or(DAYS);
+    play(days / 2..days);
+}
+
+#[test]
+fn a_seed_plays_the_same_day_again() {
+    for seed in 0..20 {
+        let (first, second) = (Schedule::play(seed), Schedule::play(seed));
+        assert_eq!(first.world.ladder(), second.world.ladder(), "seed {seed}");
+    }
+}
