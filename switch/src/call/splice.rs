@@ -71,7 +71,10 @@ impl Exchange {
         let Some((a, b)) = self.pair(key) else { return };
         for id in [b, a] {
             if let Some(call) = self.calls.get_mut(id.0) {
-                call.hold.by_phone = call.end.is_held_by_phone();
+                // A phone that was in a conversation, or that an application has called first, may
+                // hold by itself; the direction of a first offer is no hold.
+                let may_hold = call.is_established() || call.is_summoned();
+                call.hold.by_phone = may_hold && call.end.is_held_by_phone();
                 call.hold.by_switch = false;
             }
         }
