@@ -3,7 +3,7 @@
 //! One function, [`Exchange::join_media`], is called after every change; it looks at both ends and
 //! says the whole truth to the relay. Path 3, hop 4. Source: sip-mapping §5.4, §2.9.0, §2.9.3.
 
-use media::{PayloadMap, Tone, ToneCodec, Treatment};
+use media::{PayloadMap, TerminationId, Tone, ToneCodec, Treatment};
 use sip_stack::sdp::{Session, payload_map};
 use tapi::constant::CallState;
 
@@ -24,8 +24,13 @@ impl Exchange {
         let (Some(near), Some(far)) = (self.calls.get(caller.0), self.calls.get(called.0)) else {
             return;
         };
-        let (Some(a), Some(b)) = (near.end.termination(), far.end.termination()) else { return };
-        let is_held = near.hold.is_held() || far.hold.is_held();
+        let (a, b) = match (near.end.termination(), far.end.termination()) {
+            (Some(a), Some(b)) => (a, b),
+            (None, Some(alone)) => return self.leave_alone(alone, far.end.streams(), tones.1),
+            (Some(alone), None) => return self.leave_alone(alone, near.end.streams(), tones.0),
+            (None, None) => return,
+        };
+        let is_held = near.is_away() || far.is_away();
         for stream in 0..near.end.streams().min(far.end.streams()) {
             // A held call carries nothing of its parties, whether or not a tone can take its place.
             if is_held {
@@ -43,11 +48,20 @@ impl Exchange {
         }
     }
 
+    /// The far party's phone serves another call.
+    fn leave_alone(&mut self, id: TerminationId, streams: usize, treatment: Treatment) {
+        for stream in 0..streams {
+            self.media.disconnect(id, stream);
+            self.media.treat(id, stream, treatment);
+        }
+    }
+
     /// Plays a tone to a party that nobody talks to yet, or any more.
     pub(crate) fn play(&mut self, call: CallId, tone: Tone) {
         let Some(call) = self.calls.get_mut(call.0) else { return };
         call.end.apply(self.media.as_mut());
         let (Some(id), Some(codec)) = (call.end.termination(), tone_codec(&call.end)) else { return };
+        self.media.disconnect(id, 0);
         self.media.treat(id, 0, Treatment::Tone(tone, codec));
     }
 
@@ -69,10 +83,10 @@ impl Exchange {
             return Treatment::None;
         };
         let Some(codec) = tone_codec(&call.end) else { return Treatment::None };
-        if call.hold.is_held() {
+        if call.is_away() {
             return Treatment::Silence(codec);
         }
-        if far.hold.is_held() {
+        if far.is_away() {
             return Treatment::Tone(Tone::Hold, codec);
         }
         // A phone that we called for its user has our answer, not the far phone's ringback tone.

@@ -42,6 +42,11 @@ impl MediaEnd {
         }
     }
 
+    /// Another end at the same address, without ports.
+    pub(crate) fn empty(&self) -> MediaEnd {
+        MediaEnd::new(self.address, 0)
+    }
+
     /// Makes sure that `streams` streams have ports.
     ///
     /// Errors: [`MediaError::PortsExhausted`] and its kin; what was there before stays.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sip_stack::endpoint::{LegId, Release, Reply};
 use sip_stack::message::Message;
 use sip_stack::sdp::{Direction, Session};
-use tapi::constant::{ConnectedMode, DisconnectMode};
+use tapi::constant::DisconnectMode;
 use tapi::CallMode;
 use tapi::constant::CallState;
 
@@ -71,7 +71,9 @@ impl Exchange {
         status: u16,
         sdp: Option<&Bytes>,
     ) {
-        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else { return };
+        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else {
+            return self.seek_progress(connection, status);
+        };
         let is_only_fork = self.calls.get(id.0).is_some_and(|call| call.legs == [leg])
             && self.connections.get(connection.0).is_some_and(|c| c.called.len() == 1);
         let early = sdp.filter(|_| is_only_fork).and_then(|sdp| self.early_answer(caller, id, sdp));
@@ -194,65 +196,33 @@ impl Exchange {
         let losers: Vec<CallId> =
             connection.called.iter().copied().filter(|other| *other != id).collect();
         let caller = connection.caller;
+        let is_search = connection.seek.is_some();
         for loser in losers {
             self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
         }
+        count(&self.counters.calls_answered_total);
         let Some(caller) = caller else {
-            return self.clear_connection(key, "SIP;cause=487");
+            self.answer_is_done(id);
+            return match is_search {
+                true => self.found(key, id),
+                false => self.clear_connection(key, "SIP;cause=487"),
+            };
         };
-        if let Err(cause) = self.answer_caller(caller, id) {
+        if let Err(cause) = self.align(caller, id) {
             self.clear_called(id, cause.disconnect_mode(), &cause.reason_header());
             return self.attempt_failed(caller, cause);
         }
-        count(&self.counters.calls_answered_total);
-        self.connect(key, caller, id);
+        self.answer_is_done(id);
+        self.connect_parties(key);
     }
 
-    /// Gives the caller its answer, as its INVITE wants it: an answer, or our offer.
-    fn answer_caller(&mut self, caller: CallId, called: CallId) -> Result<(), Cause> {
-        let far = &self.calls.get(called.0).ok_or(Cause::NO_RESOURCES)?.end;
-        let answer = far.remote.clone().ok_or(Cause::INCOMPATIBLE_MEDIA)?;
-        let far_offer = far.local().cloned().ok_or(Cause::INCOMPATIBLE_MEDIA)?;
-        let near = self.calls.get_mut(caller.0).ok_or(Cause::NO_RESOURCES)?;
-        let leg = near.leg.ok_or(Cause::NO_RESOURCES)?;
-        let incompatible = |_| Cause::INCOMPATIBLE_MEDIA;
-        if near.is_summoned() {
-            // The far phone may have chosen another codec than ours prefers: then ours is asked again.
-            let is_same = first_codec(near.end.remote.as_ref()) == first_codec(Some(&answer));
-            if !is_same {
-                let offer = near.end.offer_from(&answer).map_err(incompatible)?;
-                self.endpoint.offer(self.clock.now, leg, offer, &mut self.sip);
-            }
-            return Ok(());
-        }
-        let sdp = if near.end.remote.is_some() {
-            near.end.answer_from(&answer, &far_offer, Direction::SendRecv).map_err(incompatible)?
-        } else {
-            near.end.offer_from(&answer).map_err(incompatible)?
-        };
-        self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
-        Ok(())
-    }
-
-    fn connect(&mut self, key: ConnectionKey, caller: CallId, called: CallId) {
-        let active = CallMode::Connected(ConnectedMode::Active);
-        for id in [called, caller] {
-            if let Some(call) = self.calls.get_mut(id.0) {
-                // A phone that an application has called first may have pressed hold meanwhile.
-                call.hold.by_phone = call.is_summoned() && call.end.is_held_by_phone();
-            }
-        }
+    /// lineAnswer has done what it promised; the states follow its reply.
+    fn answer_is_done(&mut self, id: CallId) {
         if let Some(Waiting::Answer(request)) =
-            self.calls.get_mut(called.0).and_then(|call| call.waiting.take())
+            self.calls.get_mut(id.0).and_then(|call| call.waiting.take())
         {
-            self.tapi.complete(self.clock.unix_ms, request, Ok(tapi::ReplyFields::default()));
+            self.done(Some(request));
         }
-        self.set_state(called, CallState::Connected, active);
-        self.set_state(caller, CallState::Connected, active);
-        self.show_connected_parties(key);
-        self.show_both_holds(caller);
-        self.refresh_capability(called);
-        self.join_media(key);
     }
 
     /// A final response other than 2xx, silence, or a transport that failed.
@@ -286,8 +256,10 @@ impl Exchange {
         let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
         let is_last = self.connections.get(key.0).is_some_and(|c| c.called.len() == 1);
         self.finish(id);
-        if let (Some(caller), true) = (caller, is_last) {
-            self.attempt_failed(caller, cause);
+        match caller {
+            Some(caller) if is_last => self.attempt_failed(caller, cause),
+            None if is_last => self.not_found(key, cause),
+            _ => {}
         }
     }
 
@@ -303,9 +275,4 @@ impl Exchange {
         self.release_legs(id, &reason);
         self.called_failed(id, Cause::NO_ANSWER);
     }
-}
-
-fn first_codec(session: Option<&Session>) -> Option<(String, u32)> {
-    let audio = session?.preferred_audio()?;
-    Some((audio.codec.name.to_ascii_uppercase(), audio.codec.clock_hz))
 }

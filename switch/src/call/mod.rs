@@ -13,7 +13,13 @@ pub mod fork;
 pub mod identity;
 pub mod modify;
 pub mod originate;
+pub mod park;
+pub mod pickup;
+pub mod refer;
 pub mod release;
+pub mod seek;
+pub mod splice;
+pub mod transfer;
 
 use sip_stack::endpoint::LegId;
 use sip_stack::slab::Key;
@@ -23,6 +29,7 @@ use tapi::{CallKey, CallMode, RequestKey};
 
 use self::cause::Cause;
 use self::end::MediaEnd;
+use self::seek::Seek;
 
 /// Names a call inside the exchange; stale ones find nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -157,6 +164,8 @@ pub struct Call {
     pub origination: Origination,
     /// Digits of an application.
     pub dialling: Dialling,
+    /// The other half of a consultation: the held call and its consultation call name each other.
+    pub partner: Option<CallId>,
     /// A phone of it has rung.
     pub has_alerted: bool,
     /// What its phones said so far, when some refused.
@@ -169,6 +178,57 @@ pub struct Call {
     pub ring_timer: Option<TimerToken>,
     /// How often the line was said to ring.
     pub ring_count: u32,
+}
+
+/// The SIP side of a call: what moves when one phone serves another call of its line.
+#[derive(Debug)]
+pub(crate) struct Phone {
+    legs: Vec<LegId>,
+    leg: Option<LegId>,
+    end: MediaEnd,
+    is_holding: bool,
+}
+
+impl Call {
+    /// Takes the phone away; an empty media end of the same address stays.
+    pub(crate) fn take_phone(&mut self) -> Phone {
+        let empty = self.end.empty();
+        Phone {
+            legs: std::mem::take(&mut self.legs),
+            leg: self.leg.take(),
+            end: std::mem::replace(&mut self.end, empty),
+            is_holding: std::mem::take(&mut self.hold.by_phone),
+        }
+    }
+
+    /// Gives the call a phone.
+    pub(crate) fn phone_from(&mut self, phone: Phone) {
+        self.legs = phone.legs;
+        self.leg = phone.leg;
+        self.end = phone.end;
+        self.hold.by_phone = phone.is_holding;
+    }
+
+    /// Whether its party is in a conversation, talking or on hold.
+    pub(crate) fn is_established(&self) -> bool {
+        self.state == CallState::Connected || self.is_away()
+    }
+
+    /// Whether its party does not listen to the far party: on hold in any way, or its phone serves
+    /// another call.
+    pub(crate) fn is_away(&self) -> bool {
+        use CallState::{OnHold, OnHoldPendConf, OnHoldPendTransfer};
+        self.hold.is_held() || matches!(self.state, OnHold | OnHoldPendConf | OnHoldPendTransfer)
+    }
+}
+
+/// A party in a park slot.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Its call.
+    pub call: CallId,
+    /// The line that parked it.
+    pub by: Option<String>,
 }
 
 /// Two or more calls whose parties talk or try to.
@@ -190,6 +250,10 @@ pub struct Connection {
     pub reoffer: Option<Reoffer>,
     /// When it began.
     pub began: Now,
+    /// This connection looks for somebody on behalf of a party of another one.
+    pub seek: Option<Seek>,
+    /// The connection that looks for somebody for a party of this one.
+    pub search: Option<ConnectionKey>,
 }
 
 /// A re-INVITE or UPDATE of one side that the other side has to agree to (new media, T.38).
@@ -214,6 +278,10 @@ pub enum Timer {
     Ring(CallId),
     /// A phone that was told to answer, hold or resume did not.
     PhoneControl(CallId),
+    /// A party was parked for as long as its lot allows.
+    Parked(CallId),
+    /// A transferor's phone should have hung up by now.
+    Parting(LegId),
     /// Registrations may have expired.
     Registrations,
     /// Resume windows of applications may be over.

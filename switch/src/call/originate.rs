@@ -3,11 +3,12 @@
 //! Path 1, hops 4–7. Source: sip-mapping §2.2, §2.9.0, §2.9.1.
 
 use bytes::Bytes;
+use config::FeatureCode;
 use media::Tone;
 use sip_stack::auth::{ClientCredentials, Verdict};
 use sip_stack::endpoint::{Invite, LegId, Release, Reply};
 use sip_stack::flow::{Flow, Transport};
-use sip_stack::message::Message;
+use sip_stack::message::{HeaderName, Message};
 use sip_stack::message::validate::check_session;
 use sip_stack::sdp::{Incompatible, Session};
 use tapi::constant::{DialToneMode, LineErr};
@@ -17,14 +18,14 @@ use tapi::constant::CallState;
 
 use super::cause::{Cause, Outcome};
 use super::identity::{self, Identity};
-use super::{Call, CallId, Origination, Party, Side, Timer};
+use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
 use crate::exchange::state::{NewParty, OFFERED};
 use crate::exchange::{Exchange, MAX_CONNECTIONS};
 use crate::route::{self, Target};
 
 /// Max-Forwards of a request that has none (RFC 3261 §20.22).
-const MAX_FORWARDS: u32 = 70;
+pub(crate) const MAX_FORWARDS: u32 = 70;
 /// Auto-answer header fields, the union of what phones understand (sip-mapping §2.8).
 const AUTO_ANSWER: [(&str, &str); 2] =
     [("Alert-Info", "<http://localhost>;info=alert-autoanswer;delay=0"), ("Answer-Mode", "Auto")];
@@ -87,7 +88,34 @@ impl Exchange {
                 call.end.hear(offer);
             }
         }
-        self.route_call(call);
+        match message.header(HeaderName::Replaces) {
+            Some(value) => self.take_place(call, value),
+            None => self.route_call(call),
+        }
+    }
+
+    /// An INVITE with Replaces: pickup of a call that rings, or a new phone for an old call.
+    fn take_place(&mut self, id: CallId, value: &str) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let leg = call.leg;
+        let result = self.replaced_call(&call.party, value).and_then(|named| {
+            self.set_state(id, CallState::Proceeding, CallMode::None);
+            let is_established =
+                self.calls.get(named.0).is_some_and(|call| call.state != CallState::Offering
+                    && call.state != CallState::Accepted);
+            let taken = if is_established {
+                self.replace_phone(id, named)
+            } else {
+                self.pick_up(id, named)
+            };
+            taken.map_err(|cause| Reply::new(cause.relay))
+        });
+        let Err(reply) = result else { return };
+        if let Some(leg) = leg {
+            self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
+            self.forget_leg(leg);
+        }
+        self.finish(id);
     }
 
     /// The line or trunk behind an INVITE; `None` after the challenge or refusal was sent.
@@ -259,15 +287,53 @@ impl Exchange {
     /// Finds the dialled number and calls it.
     pub(crate) fn route_call(&mut self, caller: CallId) {
         let Some(call) = self.calls.get(caller.0) else { return };
-        let Some(connection) = self.connections.get(call.connection.0) else { return };
+        let key = call.connection;
+        let Some(connection) = self.connections.get(key.0) else { return };
         let dialled = connection.dialled.clone();
-        let is_outside = call.party.line().is_none();
         self.set_state(caller, CallState::Proceeding, CallMode::None);
+        let result = match self.dial_feature(caller, &dialled) {
+            Some(result) => result,
+            None => self.route_for(key, caller, &dialled),
+        };
+        if let Err(cause) = result {
+            self.attempt_failed(caller, cause);
+        }
+    }
+
+    /// What only a caller can dial: slots and feature codes. `None` when the number is neither.
+    fn dial_feature(&mut self, caller: CallId, dialled: &str) -> Option<Result<(), Cause>> {
+        let line = self.calls.get(caller.0)?.party.line()?.to_owned();
+        if self.lot_of(dialled).is_some_and(|lot| lot.slots.contains(dialled)) {
+            return Some(self.unpark(caller, dialled));
+        }
         let config = self.config.clone();
-        let result = match route::resolve(&config, &dialled) {
-            Target::Line(line) => self.call_line(caller, &line.number),
+        let Target::Feature { code, argument } = route::resolve(&config, dialled) else {
+            return None;
+        };
+        let ringing = match code {
+            FeatureCode::PickupGroup => self.ringing_in(&line, argument),
+            FeatureCode::PickupDirected => self.ringing_at(&line, argument),
+            _ => return None,
+        };
+        Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
+    }
+
+    /// Calls `number` in the connection `key` for `source`, which is its caller or the party on
+    /// whose behalf it looks for somebody.
+    ///
+    /// Errors: the cause why nobody can be called.
+    pub(crate) fn route_for(
+        &mut self,
+        key: ConnectionKey,
+        source: CallId,
+        dialled: &str,
+    ) -> Result<(), Cause> {
+        let is_outside = self.calls.get(source.0).is_some_and(|call| call.party.line().is_none());
+        let config = self.config.clone();
+        match route::resolve(&config, dialled) {
+            Target::Line(line) => self.call_line(key, source, &line.number),
             Target::Trunk { trunk, number } if !is_outside => {
-                self.call_trunk(caller, &trunk.name, &number)
+                self.call_trunk(key, source, &trunk.name, &number)
             }
             // Trunk to trunk would let strangers call at the office's expense.
             Target::Trunk { .. } => Err(Cause::FORBIDDEN),
@@ -281,13 +347,15 @@ impl Exchange {
                 Err(Cause::FORBIDDEN)
             }
             Target::Unknown => Err(Cause::UNKNOWN_NUMBER),
-        };
-        if let Err(cause) = result {
-            self.attempt_failed(caller, cause);
         }
     }
 
-    fn call_line(&mut self, caller: CallId, number: &str) -> Result<(), Cause> {
+    fn call_line(
+        &mut self,
+        connection: ConnectionKey,
+        caller: CallId,
+        number: &str,
+    ) -> Result<(), Cause> {
         if self.registrar.registry().contacts(number).is_empty() {
             return Err(Cause::NOT_REGISTERED);
         }
@@ -295,7 +363,6 @@ impl Exchange {
             return Err(Cause::NO_APPEARANCE);
         }
         let timeout = self.config.lines.get(number).ok_or(Cause::UNKNOWN_NUMBER)?.ring_timeout;
-        let connection = self.calls.get(caller.0).ok_or(Cause::NO_RESOURCES)?.connection;
         let called = self.new_call(NewParty {
             connection,
             side: Side::Called,
@@ -319,7 +386,13 @@ impl Exchange {
         Ok(())
     }
 
-    fn call_trunk(&mut self, caller: CallId, name: &str, number: &str) -> Result<(), Cause> {
+    fn call_trunk(
+        &mut self,
+        connection: ConnectionKey,
+        caller: CallId,
+        name: &str,
+        number: &str,
+    ) -> Result<(), Cause> {
         let targets = self.trunk_targets.get(name).cloned().unwrap_or_default();
         let trunk = self.config.trunks.get(name).cloned().ok_or(Cause::UNKNOWN_NUMBER)?;
         let in_use = self.calls.iter().filter(
@@ -334,7 +407,6 @@ impl Exchange {
             return Err(Cause::of_status(503, false));
         };
         let alternatives: Vec<Flow> = flows.collect();
-        let connection = self.calls.get(caller.0).ok_or(Cause::NO_RESOURCES)?.connection;
         let called = self.new_call(NewParty {
             connection,
             side: Side::Called,
@@ -504,7 +576,7 @@ impl Exchange {
     }
 
     /// Whether the address of a line has room for one more call (`max_calls`).
-    fn has_appearance(&self, line: &str) -> bool {
+    pub(crate) fn has_appearance(&self, line: &str) -> bool {
         let most = self.config.lines.get(line).map_or(0, |line| line.max_calls);
         let used = self.by_line.get(line).map_or(0, Vec::len);
         used < usize::try_from(most).unwrap_or(usize::MAX)

@@ -31,6 +31,9 @@ impl Exchange {
             _ => Vec::new(),
         };
         let mode = clearing_mode(&said, default_mode(cause));
+        if self.leaves_party_behind(id) {
+            return self.finish(id);
+        }
         let reason = match cause {
             EndCause::Bye(message) => message.header(HeaderName::Reason).map(str::to_owned),
             EndCause::SessionExpired => Some("SIP;cause=408;text=\"Session timer\"".to_owned()),
@@ -38,6 +41,22 @@ impl Exchange {
         };
         self.clear_far(id, mode, reason.as_deref().unwrap_or("Q.850;cause=16"));
         self.finish(id);
+    }
+
+    /// Whether the far party stays although this one goes: it is parked, or somebody is being called
+    /// for it (the transferor may hang up as soon as its REFER was accepted, RFC 5589 §6.1).
+    fn leaves_party_behind(&self, id: CallId) -> bool {
+        let Some(far) = self.far(id) else { return false };
+        let search = self
+            .calls
+            .get(far.0)
+            .and_then(|call| self.connections.get(call.connection.0))
+            .and_then(|connection| connection.search);
+        let is_sought_for = search
+            .and_then(|search| self.connections.get(search.0))
+            .and_then(|search| search.seek.as_ref())
+            .is_some_and(|seek| seek.transferee == far);
+        is_sought_for || self.parked.values().any(|parked| parked.call == far)
     }
 
     /// lineDrop, click on "hang up", or a feature that ends the call of one party.

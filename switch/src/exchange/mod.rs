@@ -11,7 +11,7 @@ pub mod mailbox;
 mod requests;
 pub(crate) mod state;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ use sip_stack::slab::Slab;
 use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
-use crate::call::{Call, CallId, Connection, ConnectionKey, Timer};
+use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::registrar::Registrar;
 use crate::registry::Registry;
 use crate::store::StoredBinding;
@@ -79,6 +79,7 @@ pub struct Exchange {
     pub(crate) by_termination: HashMap<TerminationId, CallId>,
     pub(crate) by_tapi: HashMap<CallKey, CallId>,
     pub(crate) by_line: HashMap<String, Vec<CallId>>,
+    pub(crate) parked: BTreeMap<String, Parked>,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -118,6 +119,7 @@ impl Exchange {
             by_termination: HashMap::new(),
             by_tapi: HashMap::new(),
             by_line: HashMap::new(),
+            parked: BTreeMap::new(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -234,6 +236,8 @@ impl Exchange {
             Timer::KeepFailed(call) => self.on_keep_over(call),
             Timer::Ring(call) => self.ring_again(call),
             Timer::PhoneControl(call) => self.on_phone_silent(call),
+            Timer::Parked(call) => self.on_parked_too_long(call),
+            Timer::Parting(leg) => self.on_parting(leg),
             Timer::Registrations => self.expire_registrations(),
             Timer::Applications => {
                 self.tapi.expire(self.clock.unix_ms);

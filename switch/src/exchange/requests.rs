@@ -22,7 +22,7 @@ use crate::registrar::Registration;
 use crate::store::StoredBinding;
 
 /// What OPTIONS says of us (RFC 3261 §11.2).
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER";
 /// Bodies of INFO that are passed to the far party (RFC 2976; sip-mapping A.6).
 const INFO_BODIES: [&str; 3] =
     ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
@@ -137,7 +137,7 @@ impl Exchange {
             Method::Notify if event_is(message, "keep-alive") => self.reply(id, Reply::new(200)),
             Method::Notify => self.reply(id, Reply::new(481)),
             Method::Subscribe => self.reply(id, Reply::new(489)),
-            Method::Refer => self.reply(id, Reply::new(603).reason("Transfer is not available")),
+            Method::Refer => self.on_refer(leg, id, message),
             _ => self.reply(id, Reply::new(405).header("Allow", ALLOW)),
         }
     }

@@ -40,6 +40,8 @@ impl Exchange {
             max_forwards,
             reoffer: None,
             began: self.clock.now,
+            seek: None,
+            search: None,
         }))
     }
 
@@ -65,6 +67,7 @@ impl Exchange {
             hold: Hold::default(),
             origination: new.origination,
             dialling: Dialling::default(),
+            partner: None,
             has_alerted: false,
             refusal: None,
             waiting: None,
@@ -194,10 +197,8 @@ impl Exchange {
         if !matches!(call.state, CallState::Connected | CallState::OnHold) {
             return;
         }
-        let is_far_held = self
-            .far(id)
-            .and_then(|far| self.calls.get(far.0))
-            .is_some_and(|far| far.hold.is_held());
+        let is_far_held =
+            self.far(id).and_then(|far| self.calls.get(far.0)).is_some_and(Call::is_away);
         if call.hold.is_held() {
             self.set_state(id, CallState::OnHold, CallMode::None);
         } else if is_far_held {
@@ -253,6 +254,8 @@ impl Exchange {
     /// Ends a call for good: IDLE, ports back, nothing refers to it any more. Its legs must have
     /// been released or be gone.
     pub(crate) fn finish(&mut self, id: CallId) {
+        self.leave_slot(id);
+        self.stop_seeking_for(id);
         self.set_state(id, CallState::Idle, CallMode::None);
         let Some(mut call) = self.calls.remove(id.0) else { return };
         for token in [call.timer, call.ring_timer].into_iter().flatten() {
@@ -268,6 +271,11 @@ impl Exchange {
         if let Some(key) = call.tapi {
             self.by_tapi.remove(&key);
         }
+        if let Some(partner) = call.partner
+            && let Some(partner) = self.calls.get_mut(partner.0)
+        {
+            partner.partner = None;
+        }
         if let Some(waiting) = call.waiting {
             let failed = Err(tapi::LineErr::OperationFailed);
             self.tapi.complete(self.clock.unix_ms, waiting.request(), failed);
@@ -280,12 +288,13 @@ impl Exchange {
         self.forget_in_connection(call.connection, id);
     }
 
-    fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {
+    pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {
         let Some(connection) = self.connections.get_mut(key.0) else { return };
         connection.called.retain(|other| *other != id);
         connection.caller = connection.caller.filter(|caller| *caller != id);
         connection.answered = connection.answered.filter(|answered| *answered != id);
-        if connection.caller.is_none() && connection.called.is_empty() {
+        if connection.caller.is_none() && connection.called.is_empty() && connection.seek.is_none()
+        {
             self.connections.remove(key.0);
         }
     }
@@ -324,6 +333,22 @@ impl Exchange {
         Identity { number: number.to_owned(), name }
     }
 
+    /// A party by its number, as LINECALLINFO shows it; nothing for no number.
+    pub(crate) fn party_of_number(&self, number: &str) -> tapi::PartyId {
+        if number.is_empty() {
+            return tapi::PartyId::unavail();
+        }
+        party_id(&self.identity_of_number(number))
+    }
+
+    /// A party whose partner left it in the switch's hands: connected, and held.
+    pub(crate) fn show_left_alone(&mut self, id: CallId) {
+        let held = CallMode::Connected(ConnectedMode::ActiveHeld);
+        if self.calls.get(id.0).is_some_and(|call| call.state == CallState::Connected) {
+            self.set_state(id, CallState::Connected, held);
+        }
+    }
+
     /// The address our SDP names.
     pub(crate) fn media_address(&self) -> std::net::IpAddr {
         self.config.media.public_address.unwrap_or(self.config.media.address)
@@ -340,6 +365,17 @@ impl Exchange {
             fields.insert("mode".to_owned(), mode.into());
         }
         self.publish("LINE_CALLSTATE", fields);
+    }
+
+    /// A call has another dwCallID from now on.
+    pub(crate) fn publish_move(&mut self, id: CallId, former: u32) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(line) = call.party.line() else { return };
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        let fields = json!({
+            "line": line, "callId": call_id, "formerCallId": former, "callState": call.state.name(),
+        });
+        self.publish("LINE_CALLINFO", fields);
     }
 
     fn publish_media(&mut self, call: &Call, statistics: &TerminationStatistics) {

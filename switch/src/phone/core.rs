@@ -141,6 +141,20 @@ pub enum PhoneEvent {
         /// The status code.
         status: u16,
     },
+    /// NOTIFY of a transfer: how far it has come.
+    TransferProgress {
+        /// The call in which REFER was sent.
+        leg: LegId,
+        /// The status code of the sipfrag.
+        status: u16,
+        /// No further NOTIFY will come.
+        is_final: bool,
+    },
+    /// The switch refused our REFER.
+    TransferRefused {
+        /// Its status code.
+        status: u16,
+    },
     /// A request inside the call that the phone only notes (INFO and the like).
     Request {
         /// The call.
@@ -171,6 +185,7 @@ pub struct PhoneCore {
 
 const REGISTER_TOKEN: u64 = 1;
 const OTHER_TOKEN: u64 = 2;
+const REFER_TOKEN: u64 = 3;
 
 impl PhoneCore {
     /// A phone that has done nothing yet.
@@ -234,6 +249,65 @@ impl PhoneCore {
 
     /// Calls a number; `None` when the phone has no room for another call.
     pub fn call(&mut self, now: Now, number: &str) -> Option<LegId> {
+        self.call_with(now, number, Vec::new())
+    }
+
+    /// Takes the place of another phone's dialog: Call-ID, the switch's tag and that phone's tag
+    /// (RFC 3891).
+    pub fn call_replacing(
+        &mut self,
+        now: Now,
+        number: &str,
+        dialog: (&str, &str, &str),
+    ) -> Option<LegId> {
+        let (call_id, to_tag, from_tag) = dialog;
+        let value = format!("{call_id};to-tag={to_tag};from-tag={from_tag}");
+        self.call_with(now, number, vec![("Replaces".to_owned(), value)])
+    }
+
+    /// Call-ID, the switch's tag and our tag of a call.
+    pub fn dialog(&self, leg: LegId) -> Option<(String, String, String)> {
+        let view = self.endpoint.leg(leg)?;
+        let (ours, theirs) = (view.local_tag.to_owned(), view.remote_tag.to_owned());
+        Some((view.call_id.to_owned(), theirs, ours))
+    }
+
+    /// Blind transfer: asks the switch to send the far party to a number (RFC 3515).
+    pub fn transfer(&mut self, now: Now, leg: LegId, number: &str) {
+        let target = format!("<sip:{number}@{}>", self.config.domain);
+        self.refer(now, leg, target);
+    }
+
+    /// Attended transfer: the far parties of both calls are to talk to each other (RFC 5589 §7).
+    pub fn transfer_attended(&mut self, now: Now, leg: LegId, consult: LegId) {
+        let Some((call_id, theirs, ours)) = self.dialog(consult) else { return };
+        let escape = sip_stack::uri::encode_header;
+        let replaces = format!("{};to-tag={theirs};from-tag={ours}", call_id);
+        let domain = &self.config.domain;
+        let target = format!("<sip:target@{domain}?Replaces={}>", escape(&replaces));
+        self.refer(now, leg, target);
+    }
+
+    fn refer(&mut self, now: Now, leg: LegId, target: String) {
+        let referred_by = self.address(&self.config.number);
+        let request = sip_stack::endpoint::InDialogRequest {
+            method: Method::Refer,
+            headers: vec![
+                ("Refer-To".to_owned(), target),
+                ("Referred-By".to_owned(), referred_by),
+            ],
+            body: None,
+            token: REFER_TOKEN,
+        };
+        self.endpoint.request_in_dialog(now, leg, request, &mut self.out);
+    }
+
+    fn call_with(
+        &mut self,
+        now: Now,
+        number: &str,
+        headers: Vec<(String, String)>,
+    ) -> Option<LegId> {
         let mut description = self.new_description();
         let sdp = (!self.config.behaviour.offers_late)
             .then(|| description.write(self.session(Direction::SendRecv)));
@@ -246,7 +320,7 @@ impl PhoneCore {
             alternatives: Vec::new(),
             route: Vec::new(),
             max_forwards: 70,
-            headers: Vec::new(),
+            headers,
             sdp,
             credentials: Some(self.credentials()),
             session_timer: false,
@@ -392,6 +466,9 @@ impl PhoneCore {
             Event::Response { token: REGISTER_TOKEN, status, .. } => {
                 self.events.push_back(PhoneEvent::Registered { status });
             }
+            Event::Response { token: REFER_TOKEN, status, .. } if status >= 300 => {
+                self.events.push_back(PhoneEvent::TransferRefused { status });
+            }
             Event::Request { id, .. } => {
                 self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
             }
@@ -499,6 +576,16 @@ impl PhoneCore {
         message: &Message,
     ) {
         let event = message.header(HeaderName::Event).unwrap_or_default().to_owned();
+        if event.starts_with("refer") {
+            self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
+            let text = String::from_utf8_lossy(message.body()).into_owned();
+            let status = text.split_whitespace().nth(1).and_then(|code| code.parse().ok());
+            let state = message.header(HeaderName::SubscriptionState).unwrap_or_default();
+            let is_final = state.starts_with("terminated");
+            let status = status.unwrap_or(0);
+            self.events.push_back(PhoneEvent::TransferProgress { leg, status, is_final });
+            return;
+        }
         let obeys = self.config.behaviour.obeys_events && message.method() == Method::Notify;
         let is_known = !matches!(message.method(), Method::Notify) || obeys;
         let status = if is_known { 200 } else { 489 };

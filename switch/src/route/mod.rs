@@ -57,11 +57,8 @@ fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
     if config.conference.rooms.contains_key(dialled) {
         return Some("conference rooms");
     }
-    if config.queues.values().any(|queue| queue.number == dialled) {
-        return Some("queues");
-    }
-    let mut lots = config.park.lots.values();
-    lots.any(|lot| lot.number == dialled || lot.slots.contains(dialled)).then_some("park lots")
+    let mut queues = config.queues.values();
+    queues.any(|queue| queue.number == dialled).then_some("queues")
 }
 
 #[cfg(test)]
@@ -92,7 +89,7 @@ mod tests {
     #[test]
     fn features_of_later_releases_are_named_instead_of_not_found() {
         let config = office();
-        for number in ["250", "700", "705", "260", "800", "600"] {
+        for number in ["250", "260", "800", "600"] {
             assert!(matches!(resolve(&config, number), Target::NotAvailable(_)), "{number}");
         }
     }

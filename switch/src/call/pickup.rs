@@ -1,0 +1,192 @@
+//! Taking a call that rings elsewhere: by address, by group, or by INVITE with Replaces.
+//!
+//! The claim is the order of the mailbox: whoever comes first finds the call unanswered, takes the
+//! place of the called party, and nobody after it finds a call that rings. Source: RFC 3891 §3; TAPI
+//! linePickup; sip-mapping §2.9.7, §3.7.
+
+use sip_stack::endpoint::{LegId, Reply};
+use sip_stack::header::Replaces;
+use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode};
+
+use super::cause::Cause;
+use super::fork::ELSEWHERE;
+use super::{CallId, ConnectionKey, Party};
+use crate::exchange::Exchange;
+
+impl Exchange {
+    /// The oldest call that rings at a number, if `line` may take it.
+    ///
+    /// Errors: 404 when nothing rings there, 403 when the line has no right to it.
+    pub(crate) fn ringing_at(&self, line: &str, number: &str) -> Result<CallId, Cause> {
+        let calls = self.by_line.get(number).map(Vec::as_slice).unwrap_or_default();
+        let found = calls.iter().copied().find(|id| self.is_ringing(*id));
+        let found = found.ok_or(Cause::NOTHING_RINGS)?;
+        if self.may_pick_up(line, number) { Ok(found) } else { Err(Cause::FORBIDDEN) }
+    }
+
+    /// The oldest call that rings in a pickup group: the line's own, or the one with this identifier.
+    ///
+    /// Errors: 404 when nothing rings there or there is no such group, 403 without the right.
+    pub(crate) fn ringing_in(&self, line: &str, group_id: &str) -> Result<CallId, Cause> {
+        let own = self.config.lines.get(line).and_then(|line| line.pickup_group.clone());
+        let group = if group_id.is_empty() {
+            own.clone().ok_or(Cause::FORBIDDEN)?
+        } else {
+            let mut groups = self.config.pickup_groups.values();
+            groups.find(|group| group.id == group_id).ok_or(Cause::NOTHING_RINGS)?.name.clone()
+        };
+        if !self.may_pick_up_in(own.as_deref(), &group) {
+            return Err(Cause::FORBIDDEN);
+        }
+        let mut ringing: Vec<(u64, CallId)> = self
+            .config
+            .lines
+            .values()
+            .filter(|member| member.pickup_group.as_deref() == Some(group.as_str()))
+            .flat_map(|member| self.by_line.get(&member.number).into_iter().flatten())
+            .filter(|id| self.is_ringing(**id))
+            .filter_map(|id| Some((self.calls.get(id.0)?.since_unix_ms, *id)))
+            .collect();
+        ringing.sort_by_key(|(since, _)| *since);
+        ringing.first().map(|(_, id)| *id).ok_or(Cause::NOTHING_RINGS)
+    }
+
+    fn is_ringing(&self, id: CallId) -> bool {
+        self.calls.get(id.0).is_some_and(|call| {
+            matches!(call.state, CallState::Offering | CallState::Accepted)
+                && self.connections.get(call.connection.0).is_some_and(|c| c.answered.is_none())
+        })
+    }
+
+    fn may_pick_up(&self, line: &str, number: &str) -> bool {
+        if line == number {
+            return true;
+        }
+        let group = |number: &str| self.config.lines.get(number)?.pickup_group.clone();
+        match group(number) {
+            Some(theirs) => self.may_pick_up_in(group(line).as_deref(), &theirs),
+            None => false,
+        }
+    }
+
+    fn may_pick_up_in(&self, own: Option<&str>, group: &str) -> bool {
+        let Some(own) = own else { return false };
+        own == group
+            || self
+                .config
+                .pickup_groups
+                .get(group)
+                .is_some_and(|group| group.allow.iter().any(|allowed| allowed == own))
+    }
+
+    /// `picker` takes the place of the call that rings. Its phone waits for our answer, or is on
+    /// the line with us already.
+    ///
+    /// Errors: the cause why the two parties cannot talk; the call goes on ringing.
+    pub(crate) fn pick_up(&mut self, picker: CallId, ringing: CallId) -> Result<(), Cause> {
+        let Some(key) = self.calls.get(ringing.0).map(|call| call.connection) else {
+            return Err(Cause::NOTHING_RINGS);
+        };
+        let from = self.calls.get(ringing.0).map(|call| call.party.number().to_owned());
+        self.claim(key, picker, from.as_deref().unwrap_or_default())
+    }
+
+    fn claim(&mut self, key: ConnectionKey, picker: CallId, from: &str) -> Result<(), Cause> {
+        let connection = self.connections.get(key.0).ok_or(Cause::NOTHING_RINGS)?;
+        if connection.answered.is_some() {
+            return Err(Cause::NOTHING_RINGS);
+        }
+        let other = connection.seek.as_ref().map(|seek| seek.transferee).or(connection.caller);
+        let other = other.ok_or(Cause::NOTHING_RINGS)?;
+        self.reserve_like(picker, other)?;
+        let losers = connection_called(self.connections.get(key.0).map(|c| c.called.as_slice()));
+        self.describe_pickup(picker, other, from);
+        if self.connections.get(key.0).is_some_and(|connection| connection.seek.is_some()) {
+            for loser in losers {
+                self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
+            }
+            self.found(key, picker);
+            return Ok(());
+        }
+        self.align(other, picker)?;
+        for loser in losers {
+            self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
+        }
+        self.move_call(picker, key);
+        self.connect_parties(key);
+        Ok(())
+    }
+
+    fn describe_pickup(&mut self, picker: CallId, caller: CallId, from: &str) {
+        let number = self.calls.get(caller.0).map(|call| call.party.number().to_owned());
+        let caller = self.party_of_number(&number.unwrap_or_default());
+        let called = self.party_of_number(from);
+        let redirecting = called.clone();
+        let change = |info: &mut tapi::CallInfo| {
+            info.reason = CallReason::Pickup;
+            info.caller = caller;
+            info.called = called;
+            info.redirecting = redirecting;
+        };
+        use CallInfoState as What;
+        let what = What::Reason | What::CallerId | What::CalledId | What::RedirectingId;
+        self.tell_info(picker, change, what);
+    }
+
+    /// INVITE with Replaces: the new phone takes the place of the dialog that is named.
+    ///
+    /// Errors: the response of RFC 3891 §3: 481, 486, 603, 403, 400.
+    pub(crate) fn replaced_call(&self, party: &Party, value: &str) -> Result<CallId, Reply> {
+        let named = Replaces::parse(value).map_err(|_| Reply::new(400).reason("Bad Replaces"))?;
+        let leg = self.leg_named(&named).ok_or_else(|| Reply::new(481))?;
+        let call = self.by_leg.get(&leg).copied().ok_or_else(|| Reply::new(603))?;
+        let is_confirmed = self.endpoint.leg(leg).is_some_and(|view| view.is_confirmed);
+        if is_confirmed && named.is_early_only() {
+            return Err(Reply::new(486));
+        }
+        let (Some(line), Some(owner)) =
+            (party.line(), self.calls.get(call.0).and_then(|call| call.party.line()))
+        else {
+            return Err(Reply::new(403));
+        };
+        match is_confirmed {
+            false if !self.is_ringing(call) => Err(Reply::new(481)),
+            false if self.may_pick_up(line, owner) => Ok(call),
+            true if line == owner => Ok(call),
+            _ => Err(Reply::new(403)),
+        }
+    }
+
+    /// The leg that a Replaces names: exactly, or with the tags the other way round, as phones do.
+    fn leg_named(&self, named: &Replaces<'_>) -> Option<LegId> {
+        self.endpoint
+            .find_leg(named.call_id, named.to_tag, named.from_tag)
+            .or_else(|| self.endpoint.find_leg(named.call_id, named.from_tag, named.to_tag))
+    }
+
+    /// The new phone of the same line continues an established call; the old one is hung up.
+    pub(crate) fn replace_phone(&mut self, newcomer: CallId, old: CallId) -> Result<(), Cause> {
+        let far = self.far(old).ok_or(Cause::NOTHING_RINGS)?;
+        let key = self.calls.get(old.0).ok_or(Cause::NOTHING_RINGS)?.connection;
+        self.reserve_like(newcomer, far)?;
+        self.align(far, newcomer)?;
+        self.release_with(old, ELSEWHERE);
+        self.finish(old);
+        self.move_call(newcomer, key);
+        self.connect_parties(key);
+        Ok(())
+    }
+
+    /// Ports for as many streams as the other party has.
+    pub(crate) fn reserve_like(&mut self, id: CallId, other: CallId) -> Result<(), Cause> {
+        let streams = self.calls.get(other.0).map_or(1, |call| call.end.streams()).max(1);
+        let own = self.calls.get(id.0).and_then(|call| call.end.remote.as_ref());
+        let streams = own.map_or(streams, |session| session.media.len().max(streams));
+        self.reserve_ports(id, streams)?;
+        self.reserve_ports(other, streams)
+    }
+}
+
+fn connection_called(called: Option<&[CallId]>) -> Vec<CallId> {
+    called.map(<[CallId]>::to_vec).unwrap_or_default()
+}

@@ -1,0 +1,256 @@
+//! Consultation and blind transfer, swap: what REFER and lineSetupTransfer … lineCompleteTransfer
+//! have in common.
+//!
+//! An application's consultation uses the phone's one dialog: the phone moves from the held call to
+//! the consultation call and back ([`Exchange::swap_phones`]). Source: TAPI lineSetupTransfer,
+//! lineCompleteTransfer, lineBlindTransfer, lineSwapHold; sip-mapping §2.9.4–§2.9.6.
+
+use media::Tone;
+use tapi::constant::{CallReason, CallState, ConnectedMode, DialToneMode, LineErr};
+use tapi::{CallKey, CallMode};
+
+use super::refer::{Refer, transfer_error};
+use super::seek::Seek;
+use super::{CallId, Origination, Party, Side};
+use crate::exchange::Exchange;
+use crate::exchange::state::NewParty;
+
+impl Exchange {
+    /// lineSetupTransfer: the call goes to consultation hold, a consultation call with dial tone
+    /// appears beside it on the same phone.
+    pub(crate) fn set_up_transfer(
+        &mut self,
+        id: CallId,
+        consult: Option<CallKey>,
+    ) -> Result<CallId, LineErr> {
+        let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
+        if call.state != CallState::Connected || call.leg.is_none() {
+            return Err(LineErr::InvalCallState);
+        }
+        let line = call.party.line().ok_or(LineErr::InvalCallState)?.to_owned();
+        if !self.has_appearance(&line) {
+            return Err(LineErr::CallUnavail);
+        }
+        let connection = self.new_connection("", super::originate::MAX_FORWARDS);
+        let other = self.new_call(NewParty {
+            connection,
+            side: Side::Caller,
+            party: Party::Line(line),
+            origination: Origination::Summoned,
+            state: CallState::DialTone,
+            mode: CallMode::DialTone(DialToneMode::Internal),
+            tapi: consult,
+        });
+        self.relate(id, other);
+        self.set_state(id, CallState::OnHoldPendTransfer, CallMode::None);
+        self.swap_phones(id, other);
+        self.describe_made_call(other);
+        self.refresh_capability(other);
+        self.show_far_hold(id);
+        self.play(other, Tone::Dial);
+        Ok(other)
+    }
+
+    /// The held call gets the phone back; the consultation call must be over or about to be.
+    pub(crate) fn reconnect(&mut self, id: CallId) {
+        self.set_state(
+            id,
+            CallState::Connected,
+            CallMode::Connected(ConnectedMode::Active),
+        );
+        self.show_hold(id);
+        self.show_far_hold(id);
+        if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
+            self.join_media(connection);
+        }
+    }
+
+    /// lineSwapHold: the phone moves to the held call; the active one takes that one's held state.
+    pub(crate) fn swap_hold(&mut self, active: CallId, held: CallId) -> Result<(), LineErr> {
+        let (Some(one), Some(other)) = (self.calls.get(active.0), self.calls.get(held.0)) else {
+            return Err(LineErr::InvalCallHandle);
+        };
+        if one.party != other.party {
+            return Err(LineErr::InvalCallState);
+        }
+        let held_state = other.state;
+        let shares_phone = other.leg.is_none();
+        if shares_phone {
+            self.swap_phones(active, held);
+        } else {
+            self.switch_hold(active, true);
+            self.switch_hold(held, false);
+        }
+        self.set_state(active, held_state, CallMode::None);
+        self.reconnect(held);
+        self.show_far_hold(active);
+        if let Some(connection) = self.calls.get(active.0).map(|call| call.connection) {
+            self.join_media(connection);
+        }
+        Ok(())
+    }
+
+    /// lineCompleteTransfer (TRANSFER), or REFER with Replaces: the far parties of both calls talk
+    /// to each other, the transferor is out.
+    ///
+    /// Errors: INVALCALLSTATE when the consultation call is neither ringing nor connected;
+    /// OPERATIONFAILED when the parties have no codec in common. Both calls stay as they were.
+    pub(crate) fn complete_transfer(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        refer: Option<Refer>,
+    ) -> Result<(), LineErr> {
+        let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
+        let state = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.state;
+        match state {
+            CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer => {
+                self.splice(id, consult, transferee, refer)
+            }
+            CallState::Proceeding | CallState::Ringback => {
+                self.splice_ringing(id, consult, transferee, refer)
+            }
+            CallState::Busy => Err(LineErr::OperationFailed),
+            _ => Err(LineErr::InvalCallState),
+        }
+    }
+
+    fn splice(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        transferee: CallId,
+        refer: Option<Refer>,
+    ) -> Result<(), LineErr> {
+        let target = self.far(consult).ok_or(LineErr::InvalCallState)?;
+        let origin = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?.connection;
+        let by = self.calls.get(id.0).map(|call| call.party.number().to_owned());
+        self.align(transferee, target).map_err(transfer_error)?;
+        if let Some(refer) = &refer {
+            self.notify_refer(refer, 200, true);
+        }
+        self.part(id);
+        self.part(consult);
+        self.move_call(target, origin);
+        self.describe_target(target, transferee, by.as_deref().unwrap_or_default());
+        self.connect_parties(origin);
+        Ok(())
+    }
+
+    /// The target still rings: it is offered the transferee now.
+    fn splice_ringing(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        transferee: CallId,
+        refer: Option<Refer>,
+    ) -> Result<(), LineErr> {
+        let origin = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?.connection;
+        let search = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.connection;
+        let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
+        let call_id = self.connections.get(origin.0).map_or(0, |connection| connection.call_id);
+        let by = line.clone().unwrap_or_default();
+        let seek = Seek {
+            transferee,
+            transferor: line,
+            reason: CallReason::Transfer,
+            refer: None,
+        };
+        if let Some(connection) = self.connections.get_mut(search.0) {
+            connection.seek = Some(seek);
+            connection.caller = None;
+        }
+        if let Some(connection) = self.connections.get_mut(origin.0) {
+            connection.search = Some(search);
+        }
+        if let Some(refer) = &refer {
+            self.notify_refer(refer, 200, true);
+        }
+        self.part(consult);
+        self.part(id);
+        let ringing = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();
+        let former = self.connections.get_mut(search.0).map_or(0, |connection| {
+            std::mem::replace(&mut connection.call_id, call_id)
+        });
+        for target in ringing {
+            let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
+            self.tell_info(target, fill, tapi::constant::CallInfoState::CallId);
+            self.publish_move(target, former);
+            self.describe_target(target, transferee, &by);
+        }
+        self.play(transferee, Tone::Ringback);
+        Ok(())
+    }
+
+    /// lineBlindTransfer.
+    ///
+    /// Errors: INVALADDRESS when the number names nothing, OPERATIONFAILED when nobody can be rung
+    /// there; the call stays as it was.
+    pub(crate) fn blind_transfer(&mut self, id: CallId, number: &str) -> Result<(), LineErr> {
+        let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
+        let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
+        if self.park_by_transfer(id, number, None) {
+            return Ok(());
+        }
+        let seek =
+            Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
+        self.seek(number, seek).map_err(|cause| match cause.relay {
+            404 => LineErr::InvalAddress,
+            _ => LineErr::OperationFailed,
+        })?;
+        self.release_with(id, "Q.850;cause=16");
+        self.finish(id);
+        self.play(transferee, Tone::Ringback);
+        Ok(())
+    }
+
+    /// What the target's line is told of a transfer: TRANSFER, who calls, who sent it.
+    fn describe_target(&mut self, target: CallId, transferee: CallId, by: &str) {
+        use tapi::constant::CallInfoState as What;
+        let caller = self.calls.get(transferee.0).map(|call| call.party.number().to_owned());
+        let caller = self.party_of_number(&caller.unwrap_or_default());
+        let redirecting = self.party_of_number(by);
+        let number = self.calls.get(target.0).map(|call| call.party.number().to_owned());
+        let redirection = self.party_of_number(&number.unwrap_or_default());
+        let change = |info: &mut tapi::CallInfo| {
+            info.reason = CallReason::Transfer;
+            info.caller = caller;
+            info.redirecting = redirecting;
+            info.redirection = redirection;
+        };
+        let what = What::Reason | What::CallerId | What::RedirectingId | What::RedirectionId;
+        self.tell_info(target, change, what);
+    }
+
+    /// The two calls of a consultation know each other (dwRelatedCallID).
+    fn relate(&mut self, held: CallId, consult: CallId) {
+        let number = |id: CallId| {
+            let call = self.calls.get(id.0)?;
+            self.connections.get(call.connection.0).map(|connection| connection.call_id)
+        };
+        let (first, second) = (number(held).unwrap_or(0), number(consult).unwrap_or(0));
+        for (id, partner, related) in [(held, consult, second), (consult, held, first)] {
+            if let Some(call) = self.calls.get_mut(id.0) {
+                call.partner = Some(partner);
+            }
+            let fill = |info: &mut tapi::CallInfo| info.related_call_id = related;
+            self.tell_info(id, fill, tapi::constant::CallInfoState::RelatedCallId);
+        }
+    }
+
+    /// After something changed at `id`, the far party's mode (ACTIVEHELD or ACTIVE) and its music.
+    pub(crate) fn show_far_hold(&mut self, id: CallId) {
+        if let Some(far) = self.far(id) {
+            self.show_hold(far);
+        }
+        if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
+            self.join_media(connection);
+        }
+    }
+
+    fn switch_hold(&mut self, id: CallId, is_held: bool) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.hold.by_switch = is_held;
+        }
+    }
+}
