@@ -8,14 +8,12 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 16] = [
+const NOT_YET_AVAILABLE: [Feature; 14] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
     }),
-    ("pickup groups (pickup_groups)", |config| !config.pickup_groups.is_empty()),
     ("shared lines (shared_lines)", |config| !config.shared_lines.is_empty()),
-    ("park lots (park.lots)", |config| !config.park.lots.is_empty()),
     ("hunt groups (hunt_groups)", |config| !config.hunt_groups.is_empty()),
     ("conference rooms (conference.rooms)", |config| !config.conference.rooms.is_empty()),
     ("queues (queues)", |config| !config.queues.is_empty()),
@@ -29,7 +27,9 @@ const NOT_YET_AVAILABLE: [Feature; 16] = [
         };
         config.completion != expected || has_code(config, "completion_")
     }),
-    ("pickup codes (feature_codes.pickup_*)", |config| has_code(config, "pickup_")),
+    ("taking back a held shared-line call (feature_codes.pickup_held)", |config| {
+        config.feature_codes.code(FeatureCode::PickupHeld).is_some()
+    }),
     ("completion codes (feature_codes.completion_*)", |config| has_code(config, "completion_")),
     ("forwarding codes (feature_codes.forward_*)", |config| has_code(config, "forward_")),
     ("do-not-disturb codes (feature_codes.dnd_*)", |config| has_code(config, "dnd_")),
@@ -72,6 +72,19 @@ mod tests {
         let text = format!("{PLAIN}[conference.rooms.800]\nname = \"Board\"\n");
         let features = parse(&text, "x").unwrap().not_yet_available();
         assert_eq!(features, ["conference rooms (conference.rooms)"]);
+    }
+
+    #[test]
+    fn park_lots_and_pickup_are_there_but_not_for_held_shared_lines() {
+        let text = format!(
+            "{PLAIN}[park.lots.main]\nnumber = \"700\"\nslots = \"701-720\"\n\
+             [pickup_groups.sales]\nid = \"10\"\n\
+             [feature_codes]\npickup_group = \"*8\"\npickup_directed = \"**\"\n"
+        );
+        assert_eq!(parse(&text, "x").unwrap().not_yet_available(), Vec::<&str>::new());
+        let features = parse(&(text + "pickup_held = \"*7\"\n"), "x").unwrap();
+        let held = "taking back a held shared-line call (feature_codes.pickup_held)";
+        assert_eq!(features.not_yet_available(), [held]);
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Application {
             Some(error) => return Err(error.clone()),
             None => answer["result"].clone(),
         };
-        if let (Some(request), Some(line)) = (result["requestId"].as_u64(), params["hLine"].as_u64())
+        if let (Some(request), Some(line)) =
+            (result["requestId"].as_u64(), params["hLine"].as_u64())
         {
             match result["hCall"].as_u64() {
                 Some(call) => self.name_call(call, line),
@@ -232,9 +233,12 @@ impl Application {
 
     /// Nothing more was said before the switch answered a question.
     pub fn expect_silence(&mut self) {
-        self.call("lineGetAppPriority", json!({
-            "appName": "nobody", "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE",
-        }))
+        self.call(
+            "lineGetAppPriority",
+            json!({
+                "appName": "nobody", "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE",
+            }),
+        )
         .expect("lineGetAppPriority");
         let rest: Vec<Value> = self.inbox.drain(..).collect();
         let rest: Vec<String> = rest.iter().map(|message| self.brief(message)).collect();
@@ -316,8 +320,9 @@ impl Application {
 
     fn name_call(&mut self, call: u64, line: u64) {
         let line = self.lines.get(&line).cloned().unwrap_or_else(|| format!("hLine{line}"));
-        let is_of_line =
-            |name: &&String| **name == line || name.strip_prefix(&line).is_some_and(|n| n.starts_with('/'));
+        let is_of_line = |name: &&String| {
+            **name == line || name.strip_prefix(&line).is_some_and(|n| n.starts_with('/'))
+        };
         let number = self.calls.values().filter(is_of_line).count() + 1;
         let name = if number == 1 { line } else { format!("{line}/{number}") };
         let former = self.calls.insert(call, name);
@@ -365,7 +370,9 @@ impl Application {
 /// `LINECALLSTATE_IDLE` as `IDLE`, sets with `|`.
 fn short(value: &Value) -> String {
     match value {
-        Value::String(text) => text.split_once('_').map_or(text.as_str(), |(_, word)| word).to_owned(),
+        Value::String(text) => {
+            text.split_once('_').map_or(text.as_str(), |(_, word)| word).to_owned()
+        }
         Value::Array(items) => items.iter().map(short).collect::<Vec<_>>().join("|"),
         Value::Null => String::new(),
         other => other.to_string(),

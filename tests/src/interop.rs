@@ -3,11 +3,11 @@
 //! Every program is a child process on ports of its own; it is killed when its value is dropped.
 //! A program that is not installed fails the test with the name of its Debian package.
 
-//mod baresip;
+mod baresip;
 mod peer;
 mod sipp;
 
-//pub use baresip::Baresip;
+pub use baresip::{Baresip, packets_flow};
 pub use peer::{Audio, Peer, hear_each_other, relay_port};
 pub use sipp::{Log, Logged, Running, Sipp, register, sdp};
 
@@ -19,6 +19,8 @@ pub fn office(edit: impl FnOnce(String) -> String) -> String {
     let port = free_port();
     crate::program::office(|text| {
         let text = text.replacen("udp:127.0.0.1:0", &format!("udp:127.0.0.1:{port}"), 1);
+        // Not the ports that a load test on the same machine may use up.
+        let text = text.replacen("16384-32767", "10000-16383", 1);
         edit(text.replacen("tcp:127.0.0.1:0", &format!("tcp:127.0.0.1:{port}"), 1))
     })
 }
@@ -50,4 +52,15 @@ fn is_bound(port: u16) -> bool {
         .lines()
         .filter_map(|line| line.split_whitespace().nth(1))
         .any(|local| local.ends_with(&wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "install the Debian package sip-tester")]
+    fn a_missing_program_is_named_with_its_package() {
+        let _ = spawn(&mut Command::new("no-such-program-anywhere"), "sip-tester");
+    }
 }

@@ -146,9 +146,7 @@ impl LivePhone {
 
     /// Waits until the far side has ended a call.
     pub fn ended(&self, leg: LegId) {
-        self.wait("the call is ended", |event| {
-            (*event == PhoneEvent::Ended { leg }).then_some(())
-        });
+        self.wait("the call is ended", |event| (*event == PhoneEvent::Ended { leg }).then_some(()));
     }
 
     /// Waits until a call has failed; its status and Reason.

@@ -143,9 +143,11 @@ impl Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let text = std::fs::read_to_string(&self.config).expect("the configuration");
-        let fixed = text
-            .replacen("udp:127.0.0.1:0", &format!("udp:{}", self.sip), 1)
-            .replacen("listen = \"127.0.0.1:0\"", &format!("listen = \"{}\"", self.api), 1);
+        let fixed = text.replacen("udp:127.0.0.1:0", &format!("udp:{}", self.sip), 1).replacen(
+            "listen = \"127.0.0.1:0\"",
+            &format!("listen = \"{}\"", self.api),
+            1,
+        );
         std::fs::write(&self.config, fixed).expect("the configuration is written");
         let config = self.config.clone();
         let folder = std::mem::replace(&mut self._folder, tempfile::tempdir().expect("a folder"));
@@ -402,11 +404,8 @@ impl Events {
         );
         stream.write_all(request.as_bytes()).expect("a request can be sent");
         let mut lines = BufReader::new(stream).lines();
-        let head: Vec<String> = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .take_while(|line| !line.is_empty())
-            .collect();
+        let head: Vec<String> =
+            lines.by_ref().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
         assert!(head.first().is_some_and(|line| line.contains("200")), "{head:?}");
         Events { lines }
     }

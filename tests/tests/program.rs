@@ -326,8 +326,21 @@ fn wrong_usage_is_2_and_a_switch_that_is_not_there_or_does_not_know_us_is_1() {
 fn the_program_explains_itself() {
     let help = done(run(&["--help"]));
     for command in [
-        "run", "check", "init", "demo", "lines", "registrations", "calls", "media", "trunks",
-        "events", "tapi", "reload", "drain", "completions", "man",
+        "run",
+        "check",
+        "init",
+        "demo",
+        "lines",
+        "registrations",
+        "calls",
+        "media",
+        "trunks",
+        "events",
+        "tapi",
+        "reload",
+        "drain",
+        "completions",
+        "man",
     ] {
         let is_listed = |line: &str| line.trim_start().starts_with(&format!("{command} "));
         assert!(help.lines().any(is_listed), "{command} is not in\n{help}");
@@ -343,7 +356,10 @@ fn the_program_explains_itself() {
 fn the_shell_finds_address_and_token_in_the_configuration() {
     let program = Program::start();
     rewrite(&program, |text| {
-        text.replace("[api]\nlisten = \"127.0.0.1:0\"", &format!("[api]\nlisten = \"{}\"", program.api))
+        text.replace(
+            "[api]\nlisten = \"127.0.0.1:0\"",
+            &format!("[api]\nlisten = \"{}\"", program.api),
+        )
     });
     let output = std::process::Command::new(binary())
         .args(["lines", "--config", &program.config.to_string_lossy()])
@@ -410,8 +426,12 @@ fn a_reload_that_removes_a_line_lets_its_call_finish() {
     let mut app = program.application("watcher");
     let line = app.open("202");
     rewrite(&program, |text| {
-        let without = text.replace("[lines.202]\nname = \"Ben\"\npassword = \"pw-202\"\npickup_group = \"sales\"\n", "");
-        without.replace("members = [\"201\", \"202\", \"203\"]", "members = [\"201\", \"203\"]")
+        let without = text.replace(
+            "[lines.202]\nname = \"Ben\"\npassword = \"pw-202\"\npickup_group = \"sales\"\n",
+            "",
+        );
+        without
+            .replace("members = [\"201\", \"202\", \"203\"]", "members = [\"201\", \"203\"]")
             .replace("\"201\", \"202\", \"203\", \"204\"", "\"201\", \"203\", \"204\"")
     });
     done(program.command(&["reload"]));

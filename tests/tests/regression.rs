@@ -130,7 +130,7 @@ fn a_digit_before_the_callers_ack_does_not_cost_the_call() {
         world.with_phone(b, |phone, now| phone.send_digit(now, far, '5'));
         world.run_for(std::time::Duration::from_secs(40));
         world.assert_agreement(false);
-        assert_eq!(world.legs(a), [near], "seed {seed}");
+        assert_eq!(world.legs(a), [near], "seed {seed}\n{}", world.ladder());
         world.with_phone(a, |phone, now| phone.hang_up(now, near));
         world.assert_at_rest();
     }

@@ -65,7 +65,12 @@ fn lines_of_restored_bindings_are_in_service_for_applications() {
     let line = app.open("201");
     let silent = app.open("203");
     let status = app.call("lineGetLineDevStatus", json!({"hLine": line})).unwrap();
-    assert!(status["devStatusFlags"].as_array().unwrap().contains(&json!("LINEDEVSTATUSFLAGS_INSERVICE")));
+    assert!(
+        status["devStatusFlags"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("LINEDEVSTATUSFLAGS_INSERVICE"))
+    );
     let status = app.call("lineGetLineDevStatus", json!({"hLine": silent})).unwrap();
     assert_eq!(status["devStatusFlags"], json!([]));
     app.call("lineMakeCall", json!({"hLine": line, "destAddress": "202"})).unwrap();

@@ -96,9 +96,8 @@ fn a_phone_registers_and_calls_over_tcp() {
 
 #[test]
 fn two_hundred_calls_in_a_few_seconds_are_all_connected() {
-    let program = Program::with(interop::office(|text| {
-        text.replace("max_calls = 4", "max_calls = 100")
-    }));
+    let program =
+        Program::with(interop::office(|text| text.replace("max_calls = 4", "max_calls = 100")));
     let called = phone_with(&program, "202", "callee.xml", |sipp| sipp.calls(200, 200));
     let calling = caller(&program, "caller.xml").calls(200, 50).run();
     assert_eq!(calling.sent("BYE ").count(), 200);
@@ -148,15 +147,12 @@ fn a_line_calls_out_over_the_trunk_which_challenges_once() {
         text.replace("sip:127.0.0.1:5090", &format!("sip:127.0.0.1:{port}"))
     }));
     let (mut a, mut b) = (Audio::new(), Audio::new());
-    let carrier =
-        Sipp::new(&program, "trunk.xml").port(port).called("carrier").audio(&b).listen();
+    let carrier = Sipp::new(&program, "trunk.xml").port(port).called("carrier").audio(&b).listen();
     program.until("/api/v1/trunks", |answer| {
         answer["items"][0]["resolved"] == json!([format!("127.0.0.1:{port}")])
     });
-    let mut calling = Sipp::new(&program, "caller_talks.xml")
-        .call("201", "0155501234")
-        .audio(&a)
-        .start();
+    let mut calling =
+        Sipp::new(&program, "caller_talks.xml").call("201", "0155501234").audio(&a).start();
     calling.until_received("SIP/2.0 200");
     hear_each_other(&program, ("201", &mut a), ("155501234", &mut b));
     calling.go_on();
@@ -354,11 +350,12 @@ fn t9_hold_in_every_spelling_is_answered_and_resumed() {
             assert_eq!(rise, u64::from(has_changed), "{} then {}", before.text, after.text);
         }
     }
-    let call = application.wait("the call", |message| {
-        message["params"]["callState"] == "LINECALLSTATE_CONNECTED"
-    })["params"]["hCall"]
-        .as_u64()
-        .expect("hCall");
+    let call =
+        application.wait("the call", |message| {
+            message["params"]["callState"] == "LINECALLSTATE_CONNECTED"
+        })["params"]["hCall"]
+            .as_u64()
+            .expect("hCall");
     for _ in 0..5 {
         application.wait_state(call, "ONHOLD");
         application.wait_state(call, "CONNECTED");
@@ -383,9 +380,9 @@ fn summon(program: &Program, own_phone: &str) -> (Log, Log) {
         let number = last.as_deref().and_then(|text| text.split(' ').next());
         let is_second = log.received("INVITE ").count() >= 2;
         let mut acks = log.received("ACK ");
-        let is_accepted = log.sent("SIP/2.0 200").any(|one| Some(one.header("CSeq")) == last.as_deref());
-        is_second && is_accepted
-            && acks.any(|one| one.header("CSeq").split(' ').next() == number)
+        let is_accepted =
+            log.sent("SIP/2.0 200").any(|one| Some(one.header("CSeq")) == last.as_deref());
+        is_second && is_accepted && acks.any(|one| one.header("CSeq").split(' ').next() == number)
     });
     b.go_on();
     (a.finish(), b.finish())
@@ -407,6 +404,35 @@ fn t10_a_re_invite_of_the_switch_that_gets_491_is_sent_again_after_two_to_four_s
 fn t10_a_re_invite_that_crosses_one_of_the_switch_gets_491() {
     let program = office();
     summon(&program, "glare_crossed.xml");
+    assert_at_rest(&program);
+}
+
+#[test]
+fn t10_on_a_dialog_of_the_phone_the_switch_tries_again_at_once_or_within_two_seconds() {
+    let program = office();
+    let video = |port: u16| sdp(port, "m=video 9 RTP/AVP 99\na=rtpmap:99 H264/90000\n");
+    let called =
+        phone_with(&program, "202", "callee_adds_video.xml", |sipp| sipp.key("video", video(9)));
+    let mut calling = caller(&program, "caller_refuses_glare.xml").key("video", video(9)).start();
+    calling.until_received("SIP/2.0 200");
+    wait_for(&program, "the first ACK", || called.log().received("ACK ").next().is_some());
+    called.go_on();
+    wait_for(&program, "the answer to the video", || {
+        called.log().received("ACK ").count() == 1
+            && called.log().received("SIP/2.0 200").next().is_some()
+    });
+    wait_for(&program, "the ACKs", || calling.log().received("ACK ").count() == 2);
+    calling.go_on();
+    let log = calling.finish();
+    let far = called.finish();
+    assert!(
+        far.last_response("INVITE").sdp("m=video ").starts_with(|c: char| c != '0'),
+        "{far:#?}"
+    );
+    let invites: Vec<f64> = log.received("INVITE ").map(|one| one.at).collect();
+    let refused = log.sent("SIP/2.0 491").next().unwrap().at;
+    assert_eq!(invites.len(), 2);
+    assert!(invites[1] - refused < 4.0, "the other one waits at most two seconds");
     assert_at_rest(&program);
 }
 
@@ -641,7 +667,8 @@ fn t15_a_caller_behind_nat_gets_responses_and_bye_where_it_sends_from() {
     let program = office();
     let private = "192.0.2.9:5070";
     let called = phone(&program, "202", "callee_talks.xml");
-    let calling = caller(&program, "caller_waits.xml").key("sentby", private).key("contact", private);
+    let calling =
+        caller(&program, "caller_waits.xml").key("sentby", private).key("contact", private);
     let port = interop::free_port();
     let mut calling = calling.port(port).start();
     calling.until_received("SIP/2.0 200");
@@ -697,7 +724,11 @@ fn t16_bindings_are_made_refreshed_listed_and_removed_as_rfc_3261_says() {
 
     let late = "Contact: <sip:201@127.0.0.1:7001>;expires=0";
     assert_eq!(registers(&program, "phone", 5, late).status(), 500, "a lower CSeq");
-    assert_eq!(contacts(&registers(&program, "other", 3, "Subject: fetch")), both, "nothing changed");
+    assert_eq!(
+        contacts(&registers(&program, "other", 3, "Subject: fetch")),
+        both,
+        "nothing changed"
+    );
 
     assert_eq!(registers(&program, "other", 5, "Contact: *\nExpires: 60").status(), 400);
     let peer = Peer::new(&program);
@@ -725,9 +756,8 @@ fn t16_an_invite_reaches_every_contact_and_the_first_answer_wins() {
     let (a, b) = (interop::free_port(), interop::free_port());
     let both = format!("Contact: <sip:201@127.0.0.1:{a}>, <sip:201@127.0.0.1:{b}>");
     assert_eq!(contacts(&registers(&program, "phone", 1, &both)).len(), 2);
-    let listen = |port: u16, scenario: &str| {
-        Sipp::new(&program, scenario).port(port).called("201").listen()
-    };
+    let listen =
+        |port: u16, scenario: &str| Sipp::new(&program, scenario).port(port).called("201").listen();
     let (mut winner, mut loser) = (listen(a, "answers_later.xml"), listen(b, "cancelled.xml"));
     let calling = Sipp::new(&program, "caller.xml").call("203", "201").start();
     winner.until_received("INVITE ");
@@ -758,7 +788,7 @@ fn offered(program: &Program, headers: &str) -> Vec<String> {
 
 #[test]
 fn t17_the_challenge_offers_sha_256_and_then_md5() {
-    let program = Program::start();
+    let program = office();
     assert_eq!(offered(&program, "User-Agent: Phone/1.0"), ["SHA-256", "MD5"]);
 }
 
@@ -832,11 +862,7 @@ fn t19_digits_arrive_with_the_number_that_each_phone_named() {
     let ends = |audio: &mut Audio, payload_type: u8| {
         audio.listen();
         let end = digit(true);
-        audio
-            .packets
-            .iter()
-            .filter(|one| one[0] & 0x7f == payload_type && one[1..] == end)
-            .count()
+        audio.packets.iter().filter(|one| one[0] & 0x7f == payload_type && one[1..] == end).count()
     };
     wait_for(&program, "the digits", || ends(&mut b, 96) >= 3 && ends(&mut a, 101) >= 3);
     assert_eq!((ends(&mut b, 96), ends(&mut a, 101)), (3, 3), "{:?} {:?}", b.heard, a.heard);

@@ -87,8 +87,7 @@ impl Desk {
     fn no_call_is_left(mut self) {
         self.app.expect_silence();
         for line in self.lines {
-            let status =
-                self.ask("lineGetAddressStatus", json!({"hLine": line, "addressId": 0}));
+            let status = self.ask("lineGetAddressStatus", json!({"hLine": line, "addressId": 0}));
             let counts = ["numActiveCalls", "numOnHoldCalls", "numOnHoldPendCalls"];
             assert!(counts.iter().all(|count| status[*count] == 0), "{status}");
         }
@@ -173,9 +172,18 @@ fn both_views_of_a_call_name_the_same_call_and_the_right_parties() {
     }
     assert_eq!(caller["origin"], "LINECALLORIGIN_OUTBOUND");
     assert_eq!(called["origin"], "LINECALLORIGIN_INTERNAL");
-    assert_eq!((&caller["connectedId"], &caller["connectedIdName"]), (&json!("202"), &json!("Ben")));
-    assert_eq!((&called["connectedId"], &called["connectedIdName"]), (&json!("201"), &json!("Ada")));
-    assert_eq!((&caller["hLine"], &called["hLine"]), (&json!(desk.lines[0]), &json!(desk.lines[1])));
+    assert_eq!(
+        (&caller["connectedId"], &caller["connectedIdName"]),
+        (&json!("202"), &json!("Ben"))
+    );
+    assert_eq!(
+        (&called["connectedId"], &called["connectedIdName"]),
+        (&json!("201"), &json!("Ada"))
+    );
+    assert_eq!(
+        (&caller["hLine"], &called["hLine"]),
+        (&json!(desk.lines[0]), &json!(desk.lines[1]))
+    );
     let status = desk.status("201");
     assert_eq!(status["callState"], "LINECALLSTATE_CONNECTED");
     assert_eq!(status["callPrivilege"], "LINECALLPRIVILEGE_OWNER");
@@ -440,12 +448,7 @@ fn a_busy_phone_shows_busy_at_the_caller_and_disconnected_at_the_called() {
 fn an_unknown_number_is_a_bad_address() {
     let mut desk = Desk::with_obedient_phones();
     desk.make_call("299");
-    desk.app.expect(&[
-        "REPLY 0",
-        "201 DIALING",
-        "201 PROCEEDING",
-        "201 DISCONNECTED BADADDRESS",
-    ]);
+    desk.app.expect(&["REPLY 0", "201 DIALING", "201 PROCEEDING", "201 DISCONNECTED BADADDRESS"]);
     desk.tell("lineDrop", "201");
     desk.app.expect(&["REPLY 0", "201 IDLE"]);
     desk.no_call_is_left();
@@ -549,7 +552,8 @@ fn ringing_is_repeated_with_every_ring_cycle() {
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let mut app = program.application("ring");
     let line = app.open("202");
-    let wishes = json!({"hLine": line, "lineStates": ["LINEDEVSTATE_RINGING"], "addressStates": []});
+    let wishes =
+        json!({"hLine": line, "lineStates": ["LINEDEVSTATE_RINGING"], "addressStates": []});
     app.call("lineSetStatusMessages", wishes).unwrap();
     a.call("202");
     b.incoming();

@@ -71,7 +71,8 @@ fn every_line_is_a_device_that_keeps_its_permanent_identifier() {
     assert_eq!(identifiers.len(), 6, "no two lines share an identifier");
     for (device, caps) in before.iter().enumerate() {
         let handle = app.open(caps["lineName"].as_str().unwrap());
-        let id = json!({"hLine": handle, "select": "LINECALLSELECT_LINE", "deviceClass": "tapi/line"});
+        let id =
+            json!({"hLine": handle, "select": "LINECALLSELECT_LINE", "deviceClass": "tapi/line"});
         assert_eq!(app.call("lineGetID", id).unwrap()["deviceId"], device);
     }
     // The phone is not registered: the line is there, out of service.
@@ -396,7 +397,10 @@ fn who_opens_a_line_later_asks_for_the_calls_on_it() {
     for (params, error) in [
         (json!({"hLine": 999}), "INVALLINEHANDLE"),
         (json!({"hLine": line, "select": "LINECALLSELECT_CALL"}), "INVALCALLSELECT"),
-        (json!({"hLine": line, "addressId": 9, "select": "LINECALLSELECT_ADDRESS"}), "INVALADDRESSID"),
+        (
+            json!({"hLine": line, "addressId": 9, "select": "LINECALLSELECT_ADDRESS"}),
+            "INVALADDRESSID",
+        ),
     ] {
         assert_eq!(late.refusal("lineGetNewCalls", params), error);
     }
@@ -449,7 +453,11 @@ fn refusals_are_the_documented_ones() {
         ("lineOpen", open(json!("299"), json!([OWNER]), voice), "BADDEVICEID"),
         ("lineOpen", open(json!(201), json!([OWNER]), voice), "-32602"),
         ("lineOpen", open(json!("201"), json!([]), voice), "INVALPRIVSELECT"),
-        ("lineOpen", open(json!("201"), json!(["LINECALLPRIVILEGE_KING"]), voice), "INVALPRIVSELECT"),
+        (
+            "lineOpen",
+            open(json!("201"), json!(["LINECALLPRIVILEGE_KING"]), voice),
+            "INVALPRIVSELECT",
+        ),
         ("lineOpen", open(json!("201"), json!([OWNER]), "LINEMEDIAMODE_TELETEX"), "INVALMEDIAMODE"),
         ("lineOpen", json!({"deviceId": 77, "privileges": [OWNER]}), "BADDEVICEID"),
         ("lineClose", json!({"hLine": 999}), "INVALLINEHANDLE"),
@@ -458,9 +466,11 @@ fn refusals_are_the_documented_ones() {
         ("lineGetAddressStatus", json!({"hLine": line, "addressId": 5}), "INVALADDRESSID"),
         ("lineGetLineDevStatus", json!({"hLine": 999}), "INVALLINEHANDLE"),
         ("lineGetID", json!({"hLine": line, "deviceClass": "wave/in"}), "INVALDEVICECLASS"),
-        ("lineNegotiateAPIVersion",
+        (
+            "lineNegotiateAPIVersion",
             json!({"deviceId": 0, "apiLowVersion": "3.0", "apiHighVersion": "3.1"}),
-            "INCOMPATIBLEAPIVERSION"),
+            "INCOMPATIBLEAPIVERSION",
+        ),
         ("lineMakeCall", json!({"hLine": 999, "destAddress": "202"}), "INVALLINEHANDLE"),
         ("lineMakeCall", json!({"hLine": idle_line, "destAddress": "202"}), "INVALLINESTATE"),
         ("lineMakeCall", make("20$2"), "DIALBILLING"),
@@ -468,13 +478,21 @@ fn refusals_are_the_documented_ones() {
         ("lineMakeCall", make("20W2"), "DIALDIALTONE"),
         ("lineMakeCall", make("20?2"), "DIALPROMPT"),
         ("lineMakeCall", make("20:2"), "DIALVOICEDETECT"),
-        ("lineMakeCall", json!({"hLine": line, "destAddress": "202", "countryCode": 99_999}), "INVALCOUNTRYCODE"),
+        (
+            "lineMakeCall",
+            json!({"hLine": line, "destAddress": "202", "countryCode": 99_999}),
+            "INVALCOUNTRYCODE",
+        ),
         ("lineMakeCall", wish(json!({"bearerMode": "LINEBEARERMODE_DATA"})), "BEARERMODEUNAVAIL"),
         ("lineMakeCall", wish(json!({"bearerMode": "LINEBEARERMODE_PIGEON"})), "INVALBEARERMODE"),
         ("lineMakeCall", wish(json!({"mediaMode": "LINEMEDIAMODE_G4FAX"})), "INVALMEDIAMODE"),
         ("lineMakeCall", wish(json!({"minRate": 2, "maxRate": 1})), "INVALRATE"),
         ("lineMakeCall", wish(json!({"minRate": 128_000})), "RATEUNAVAIL"),
-        ("lineMakeCall", wish(json!({"addressMode": "LINEADDRESSMODE_ADDRESSID", "addressId": 9})), "INVALADDRESSID"),
+        (
+            "lineMakeCall",
+            wish(json!({"addressMode": "LINEADDRESSMODE_ADDRESSID", "addressId": 9})),
+            "INVALADDRESSID",
+        ),
         ("lineMakeCall", wish(json!({"userUserInfo": "hello"})), "USERUSERINFOTOOBIG"),
         ("lineDial", json!({"hCall": 999, "destAddress": "2"}), "INVALCALLHANDLE"),
         ("lineDial", json!({"hCall": call, "destAddress": "2"}), "INVALCALLSTATE"),
@@ -486,10 +504,26 @@ fn refusals_are_the_documented_ones() {
         ("lineHold", json!({}), "-32602"),
         ("lineDrop", json!({"hCall": -1}), "INVALCALLHANDLE"),
         ("lineDrop", json!({"hCall": call, "userUserInfo": "bye"}), "USERUSERINFOTOOBIG"),
-        ("lineSetCallPrivilege", json!({"hCall": call, "callPrivilege": MONITOR}), "INVALCALLSTATE"),
-        ("lineSetMediaMode", json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}), "INVALMEDIAMODE"),
-        ("lineSetAppPriority", json!({"appName": "", "mediaMode": voice, "priority": 1}), "INVALAPPNAME"),
-        ("lineSetAppPriority", json!({"appName": "x", "mediaMode": voice, "priority": 9}), "INVALPARAM"),
+        (
+            "lineSetCallPrivilege",
+            json!({"hCall": call, "callPrivilege": MONITOR}),
+            "INVALCALLSTATE",
+        ),
+        (
+            "lineSetMediaMode",
+            json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}),
+            "INVALMEDIAMODE",
+        ),
+        (
+            "lineSetAppPriority",
+            json!({"appName": "", "mediaMode": voice, "priority": 1}),
+            "INVALAPPNAME",
+        ),
+        (
+            "lineSetAppPriority",
+            json!({"appName": "x", "mediaMode": voice, "priority": 9}),
+            "INVALPARAM",
+        ),
         ("lineDevSpecific", json!({"hLine": line}), "OPERATIONUNAVAIL"),
         ("lineDevSpecific", json!({"hLine": 999}), "INVALLINEHANDLE"),
         ("lineConfigDialog", json!({}), "OPERATIONUNAVAIL"),
@@ -515,22 +549,44 @@ fn of_two_things_that_are_wrong_the_first_in_the_order_of_checks_is_named() {
     monitor.skip_to("201 INFO CONNECTEDID");
     let call = monitor.handle("201");
     for (why, method, params, error) in [
-        ("handle before type", "lineMakeCall",
-            json!({"hLine": 999, "destAddress": 7}), "INVALLINEHANDLE"),
+        (
+            "handle before type",
+            "lineMakeCall",
+            json!({"hLine": 999, "destAddress": 7}),
+            "INVALLINEHANDLE",
+        ),
         ("handle before owner and state", "lineUnhold", json!({"hCall": 999}), "INVALCALLHANDLE"),
         ("owner before state", "lineUnhold", json!({"hCall": call}), "NOTOWNER"),
-        ("owner before scalar", "lineSetMediaMode",
-            json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}), "NOTOWNER"),
-        ("scalar before line state", "lineMakeCall",
+        (
+            "owner before scalar",
+            "lineSetMediaMode",
+            json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}),
+            "NOTOWNER",
+        ),
+        (
+            "scalar before line state",
+            "lineMakeCall",
             json!({"hLine": idle_line, "destAddress": "202", "countryCode": 99_999}),
-            "INVALCOUNTRYCODE"),
-        ("scalar before address content", "lineMakeCall",
+            "INVALCOUNTRYCODE",
+        ),
+        (
+            "scalar before address content",
+            "lineMakeCall",
             json!({"hLine": line, "destAddress": "2$", "callParams": {"minRate": 2, "maxRate": 1}}),
-            "INVALRATE"),
-        ("line state before address content", "lineMakeCall",
-            json!({"hLine": idle_line, "destAddress": "2$"}), "INVALLINESTATE"),
-        ("handle before not offered", "lineDevSpecific",
-            json!({"hLine": 999, "hCall": 999}), "INVALLINEHANDLE"),
+            "INVALRATE",
+        ),
+        (
+            "line state before address content",
+            "lineMakeCall",
+            json!({"hLine": idle_line, "destAddress": "2$"}),
+            "INVALLINESTATE",
+        ),
+        (
+            "handle before not offered",
+            "lineDevSpecific",
+            json!({"hLine": 999, "hCall": 999}),
+            "INVALLINEHANDLE",
+        ),
     ] {
         assert_eq!(monitor.refusal(method, params.clone()), error, "{why}: {method} {params}");
     }
@@ -634,7 +690,9 @@ fn a_limited_token_sees_its_lines_only() {
 #[test]
 fn only_a_known_token_with_the_right_scope_opens_the_socket() {
     let program = Program::with(office(|text| {
-        format!("{text}\n[[api.tokens]]\nname = \"eye\"\nsecret = \"eye-token\"\nscopes = [\"read\"]\n")
+        format!(
+            "{text}\n[[api.tokens]]\nname = \"eye\"\nsecret = \"eye-token\"\nscopes = [\"read\"]\n"
+        )
     }));
     assert_eq!(Application::try_connect(program.api, "wrong").err(), Some(401));
     assert_eq!(Application::try_connect(program.api, "eye-token").err(), Some(403));

@@ -41,6 +41,12 @@ pub(super) struct Slot {
     called_media: Option<SocketAddr>,
 }
 
+impl Slot {
+    fn own_tag(&self) -> String {
+        format!(";tag=f{}", self.serial)
+    }
+}
+
 impl Phones {
     /// Begins a call on the pair that was idle longest, and answers which; `None` when all are
     /// busy. A call that is kept stays up until [`Phones::hang_up`].
@@ -251,12 +257,13 @@ impl Phones {
 
     /// The switch asks the called phone something.
     pub(super) fn on_request(&mut self, now_us: u64, parts: &Parts<'_>, send: Send<'_>) {
-        let line = parts.user().and_then(line_of);
-        let Some(line) = line.filter(|line| line % 2 == 1 && *line < self.accounts.len()) else {
-            return self.complain("a request to nobody came");
-        };
+        let line = parts.user().and_then(line_of).filter(|line| *line < self.accounts.len());
+        let Some(line) = line else { return self.complain("a request to nobody came") };
         let slot = line / 2;
         let Some(call) = self.slots.get_mut(slot) else { return };
+        if line % 2 == 0 || call.step == Step::Idle {
+            return self.on_stray(slot, line, parts, send);
+        }
         match parts.method() {
             "INVITE" if call.step == Step::Authorized => {
                 let Some(media) = parts.media() else {
@@ -288,6 +295,23 @@ impl Phones {
                 }
             }
             _ => self.fail_call(slot, parts.start()),
+        }
+    }
+
+    /// What the switch says to a caller, or about a call that was given up here as failed.
+    fn on_stray(&mut self, slot: usize, line: usize, parts: &Parts<'_>, send: Send<'_>) {
+        let status = match parts.method() {
+            "ACK" => return,
+            "INVITE" => "486 Busy Here",
+            _ => "200 OK",
+        };
+        send(self.response(parts, line, status, "").as_bytes());
+        let is_current = self
+            .slots
+            .get(slot)
+            .is_some_and(|call| call.step != Step::Idle && parts.to.contains(&call.own_tag()));
+        if is_current {
+            self.fail_call(slot, "the switch hung up");
         }
     }
 

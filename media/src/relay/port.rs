@@ -16,7 +16,7 @@ use crate::plan::Component;
 /// Pairs bound before the first call.
 const RESERVE: usize = 32;
 /// How long a freed pair rests at least, when no other is left.
-const MIN_REST: Duration = Duration::from_secs(2);
+const MIN_REST: Duration = Duration::from_secs(1);
 /// Stale packets thrown away at one socket before it serves again.
 const STALE_MAX: usize = 1_024;
 /// Ports of other programs that one request steps over.
@@ -241,8 +241,8 @@ mod tests {
         assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
         let ports = pair.ports;
         reserve.give_back(pair, 1_000_000);
-        assert!(matches!(reserve.take(2_999_999), Err(MediaError::PortsExhausted)));
-        assert_eq!(reserve.take(3_000_000).unwrap().ports, ports);
+        assert!(matches!(reserve.take(1_999_999), Err(MediaError::PortsExhausted)));
+        assert_eq!(reserve.take(2_000_000).unwrap().ports, ports);
     }
 
     #[test]

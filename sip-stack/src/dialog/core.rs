@@ -79,6 +79,16 @@ pub(crate) struct Pending {
     pub(crate) attempts: u32,
     /// Of requests outside of legs.
     pub(crate) digest: Option<Box<DigestClient>>,
+    /// Sent before the ACK of our 2xx: the peer may not know the dialog yet.
+    pub(crate) is_early: bool,
+}
+
+impl Pending {
+    /// The method by which the peer can tell that the dialog is gone.
+    pub(crate) fn usage(&self) -> Option<Method> {
+        let draft = self.draft.as_ref().filter(|_| !self.is_early);
+        draft.map(|draft| draft.method.clone())
+    }
 }
 
 /// The shared part of all legs.
@@ -233,6 +243,7 @@ impl Core {
             draft: Some(Box::new(draft)),
             attempts,
             digest: None,
+            is_early: leg.unacknowledged.is_some(),
         };
         self.clients.insert(key, pending);
         Ok(key)

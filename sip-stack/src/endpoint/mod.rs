@@ -338,6 +338,7 @@ impl Endpoint {
                     draft: Some(Box::new(draft)),
                     attempts: 0,
                     digest,
+                    is_early: false,
                 };
                 self.core.clients.insert(key, pending);
             }

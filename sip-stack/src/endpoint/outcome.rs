@@ -87,7 +87,7 @@ impl Core {
             Purpose::Update => self.on_offer_response(leg, message, false),
             Purpose::Prack(tag) => self.on_prack_response(leg, &tag, status),
             Purpose::InDialog(token) => {
-                let method = pending.draft.map(|draft| draft.method);
+                let method = pending.usage();
                 self.on_in_dialog_outcome(leg, token, status, Some(message.clone()), method);
             }
             // RFC 3261 §15.1.1: whatever the answer, the dialog is over.
@@ -152,8 +152,7 @@ impl Core {
             Purpose::ReInvite | Purpose::Update => self.offer_failed(leg, status),
             Purpose::Prack(tag) => self.on_prack_response(leg, tag, status),
             Purpose::InDialog(token) => {
-                let method = pending.draft.as_ref().map(|draft| draft.method.clone());
-                self.on_in_dialog_outcome(leg, *token, status, None, method);
+                self.on_in_dialog_outcome(leg, *token, status, None, pending.usage());
             }
             Purpose::Bye | Purpose::OutOfDialog(_) => {}
         }
@@ -172,9 +171,7 @@ impl Core {
         // RFC 5057 §5: NOTIFY, SUBSCRIBE and REFER take only their subscription with them.
         let is_usage_of_call =
             !matches!(method, None | Some(Method::Notify | Method::Subscribe | Method::Refer));
-        // While our 2xx has no ACK the peer may not know of the dialog yet.
-        let is_known = leg.unacknowledged.is_none();
-        if status == 481 && is_usage_of_call && is_known {
+        if status == 481 && is_usage_of_call {
             self.dialog_lost(leg, status);
         }
     }

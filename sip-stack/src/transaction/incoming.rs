@@ -12,7 +12,7 @@ use super::key::{PathIndex, RequestKeys};
 use super::server::Server;
 use super::timer::{Action, Class, Clock, ServerInput, Setting, Timer, Timers};
 use crate::flow::{Flow, Received, Transmit};
-use crate::message::{Message, Method};
+use crate::message::{HeaderName, Message, Method, validate};
 use crate::slab::{Key, Slab};
 use crate::time::{Now, TimerToken, TimerWheel};
 
@@ -432,14 +432,17 @@ fn send(bytes: &Bytes, flow: &Flow, keys: &RequestKeys, out: &mut Outbox) {
     out.transmits.push(Transmit { bytes, flow: keys.reply_to });
 }
 
-/// 400 to the source of a request that lacks what makes a transaction, if it has a Via to echo.
+/// Says to the source of a request what it lacks to be a transaction, if it has a Via to echo.
 fn refuse_malformed(received: &Received, out: &mut Outbox) {
     let Received { message, flow } = received;
-    if message.via().is_err() {
+    if message.header(HeaderName::Via).is_none() {
         return;
     }
     let tag = generate::stateless_tag(message);
-    let bytes = generate::answer(message, 400, "Bad Request", &tag);
+    let refusal = validate::check(message).err();
+    let bytes = refusal
+        .and_then(|refusal| refusal.response(message, &tag))
+        .unwrap_or_else(|| generate::answer(message, 400, "Bad Request", &tag));
     let bytes = generate::stamp_via(&bytes, flow.remote);
     out.transmits.push(Transmit { bytes, flow: *flow });
 }

@@ -180,6 +180,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/calls/{call_id}/{action}", post(rest::act))
         .route("/media", get(rest::media))
         .route("/trunks", get(rest::trunks))
+        .route("/park", get(rest::park))
+        .route("/pickup-groups", get(rest::pickup_groups))
         .route("/events", get(rest::follow))
         .route("/reload", post(rest::reload))
         .route("/drain", post(rest::drain));

@@ -45,11 +45,21 @@ fn paths() -> Value {
                 "responses": answers(&[("201", "The call was begun."), ("400", ""), ("404", ""), ("409", "")]),
             },
         },
-        "/api/v1/calls/{callId}/drop": { "post": action("Hangs up.") },
-        "/api/v1/calls/{callId}/hold": { "post": action("Puts the call on hold.") },
-        "/api/v1/calls/{callId}/unhold": { "post": action("Takes the call back.") },
+        "/api/v1/calls/{callId}/drop": { "post": action("Hangs up.", "Party") },
+        "/api/v1/calls/{callId}/hold": { "post": action("Puts the call on hold.", "Party") },
+        "/api/v1/calls/{callId}/unhold": { "post": action("Takes the call back.", "Party") },
+        "/api/v1/calls/{callId}/park": { "post": action(
+            "Parks the other party in 'slot', or in the first free one; answers with the slot.",
+            "Park",
+        ) },
+        "/api/v1/calls/{callId}/transfer": { "post": action(
+            "Sends the other party to 'to' without asking there first.",
+            "Transfer",
+        ) },
         "/api/v1/media": { "get": collection("Media streams: ports, packets, loss.") },
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
+        "/api/v1/park": { "get": collection("Who waits in which park slot.") },
+        "/api/v1/pickup-groups": { "get": collection("Pickup groups and what rings in them.") },
         "/api/v1/events": { "get": {
             "summary": "Server-sent events: every TAPI message and registration change.",
             "parameters": [{
@@ -87,13 +97,13 @@ fn collection(summary: &str) -> Value {
     })
 }
 
-fn action(summary: &str) -> Value {
+fn action(summary: &str, schema: &str) -> Value {
     json!({
         "summary": summary,
         "parameters": [{
             "name": "callId", "in": "path", "required": true, "schema": { "type": "integer" },
         }],
-        "requestBody": body("Party"),
+        "requestBody": body(schema),
         "responses": answers(&[("200", "Done."), ("400", ""), ("404", ""), ("409", "")]),
     })
 }
@@ -144,6 +154,20 @@ fn schemas() -> Value {
         "Party": {
             "type": "object", "required": ["line"], "additionalProperties": false,
             "properties": { "line": { "type": "string", "examples": ["201"] } },
+        },
+        "Park": {
+            "type": "object", "required": ["line"], "additionalProperties": false,
+            "properties": {
+                "line": { "type": "string", "examples": ["201"] },
+                "slot": { "type": "string", "examples": ["701"] },
+            },
+        },
+        "Transfer": {
+            "type": "object", "required": ["line", "to"], "additionalProperties": false,
+            "properties": {
+                "line": { "type": "string", "examples": ["201"] },
+                "to": { "type": "string", "examples": ["203"] },
+            },
         },
         "Problem": {
             "type": "object", "required": ["type", "title", "status", "detail"],

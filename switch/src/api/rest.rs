@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -28,23 +28,42 @@ type Answer = Result<Response, ProblemDocument>;
 /// `GET {collection}`: the rows that the token may see, as `{"items": […]}`.
 async fn collection(api: &Api, caller: &Caller, request: AdminRequest) -> Answer {
     let rows = api.answers.ask(&api.mailbox, request).await?;
-    Ok(Json(json!({ "items": visible(rows, &caller.0) })).into_response())
+    Ok(items(visible(rows, &caller.0, &["line"])))
 }
 
-/// Leaves out the rows of lines that the token may not see.
-fn visible(rows: Value, token: &Token) -> Value {
+fn items(rows: Value) -> Response {
+    Json(json!({ "items": rows })).into_response()
+}
+
+/// Leaves out the rows of lines that the token may not see; `members` name lines.
+fn visible(rows: Value, token: &Token, members: &[&str]) -> Value {
     match rows {
-        Value::Array(rows) if token.lines.is_some() => Value::Array(
-            rows.into_iter()
-                .filter(|row| {
-                    row.get("line")
-                        .and_then(Value::as_str)
-                        .is_some_and(|line| token.allows_line(line))
-                })
-                .collect(),
-        ),
+        Value::Array(mut rows) if token.lines.is_some() => {
+            rows.retain(|row| {
+                let lines = members.iter().filter_map(|member| row.get(*member)?.as_str());
+                lines.into_iter().any(|line| token.allows_line(line))
+            });
+            Value::Array(rows)
+        }
         rows => rows,
     }
+}
+
+/// Leaves out members of pickup groups that the token may not see, and groups without any.
+fn visible_groups(rows: Value, token: &Token) -> Value {
+    let Value::Array(mut groups) = rows else { return rows };
+    if token.lines.is_none() {
+        return Value::Array(groups);
+    }
+    for group in &mut groups {
+        let ringing = visible(group["ringing"].take(), token, &["line"]);
+        group["ringing"] = ringing;
+        if let Some(members) = group["members"].as_array_mut() {
+            members.retain(|line| line.as_str().is_some_and(|line| token.allows_line(line)));
+        }
+    }
+    groups.retain(|group| group["members"].as_array().is_some_and(|members| !members.is_empty()));
+    Value::Array(groups)
 }
 
 pub(super) async fn lines(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
@@ -72,6 +91,19 @@ pub(super) async fn trunks(State(api): State<Arc<Api>>, caller: Caller) -> Answe
     collection(&api, &caller, AdminRequest::Trunks).await
 }
 
+/// `GET park`: a token sees whom its lines parked, and its lines that are parked.
+pub(super) async fn park(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.require_sight()?;
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::Park).await?;
+    Ok(items(visible(rows, &caller.0, &["party", "by"])))
+}
+
+pub(super) async fn pickup_groups(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.require_sight()?;
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::PickupGroups).await?;
+    Ok(items(visible_groups(rows, &caller.0)))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MakeCall {
@@ -95,6 +127,20 @@ struct Party {
     line: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParkCall {
+    line: String,
+    slot: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransferCall {
+    line: String,
+    to: String,
+}
+
 /// `POST calls/{callId}/{action}`: the party at `line` acts.
 pub(super) async fn act(
     State(api): State<Arc<Api>>,
@@ -103,25 +149,37 @@ pub(super) async fn act(
     body: Body,
 ) -> Answer {
     caller.require(Scope::Tapi)?;
-    let action = action_named(&action)?;
+    let read = action_named(&action)?;
     let call_id = call_id.parse::<u32>().map_err(|_| {
         ProblemDocument::new(StatusCode::NOT_FOUND, "A callId is a number; see GET calls.")
     })?;
-    let Party { line } = read(body).await?;
+    let (line, action) = read(&bounded(body).await?)?;
     caller.require_line(&number("line", &line)?)?;
     let request = AdminRequest::CallAction { call_id, line, action };
     let answer = api.answers.ask(&api.mailbox, request).await?;
     Ok(Json(answer).into_response())
 }
 
-fn action_named(name: &str) -> Result<CallAction, ProblemDocument> {
+/// Reads the body of an action: the acting line and what it does.
+type ReadAction = fn(&[u8]) -> Result<(String, CallAction), ProblemDocument>;
+
+fn action_named(name: &str) -> Result<ReadAction, ProblemDocument> {
     match name {
-        "drop" => Ok(CallAction::Drop),
-        "hold" => Ok(CallAction::Hold),
-        "unhold" => Ok(CallAction::Unhold),
+        "drop" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::Drop))),
+        "hold" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::Hold))),
+        "unhold" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::Unhold))),
+        "park" => Ok(|body| {
+            let ParkCall { line, slot } = parse(body)?;
+            let slot = slot.map(|slot| number("slot", &slot)).transpose()?;
+            Ok((line, CallAction::Park { slot }))
+        }),
+        "transfer" => Ok(|body| {
+            let TransferCall { line, to } = parse(body)?;
+            Ok((line, CallAction::Transfer { to: number("to", &to)? }))
+        }),
         _ => Err(ProblemDocument::new(
             StatusCode::NOT_FOUND,
-            "A call can be told to drop, hold or unhold.",
+            "A call can be told to drop, hold, unhold, park or transfer.",
         )),
     }
 }
@@ -175,18 +233,28 @@ pub(super) async fn follow(
 
 /// Reads a bounded JSON body.
 async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ProblemDocument> {
-    let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| {
+    parse(&bounded(body).await?)
+}
+
+async fn bounded(body: Body) -> Result<Bytes, ProblemDocument> {
+    to_bytes(body, MAX_BODY).await.map_err(|_| {
         ProblemDocument::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("A body may have {MAX_BODY} bytes at most."),
         )
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        ProblemDocument::new(
-            StatusCode::BAD_REQUEST,
-            format!("The body is not understood: {error}."),
-        )
     })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemDocument> {
+    // A list would do for a structure too, but what its items mean nobody could say.
+    serde_json::from_slice::<serde_json::Map<String, Value>>(body)
+        .and_then(|members| serde_json::from_value(Value::Object(members)))
+        .map_err(|error| {
+            ProblemDocument::new(
+                StatusCode::BAD_REQUEST,
+                format!("The body is not understood: {error}."),
+            )
+        })
 }
 
 /// A number as phones dial it: printable, no blanks, bounded (SEC-75).
@@ -210,8 +278,45 @@ mod tests {
     fn a_token_sees_the_rows_of_its_lines_only() {
         let limited = token("x", Scope::Tapi, Some(&["201"]));
         let rows = json!([{"line": "201"}, {"line": "202"}, {"trunk": "carrier"}]);
-        assert_eq!(visible(rows.clone(), &limited), json!([{"line": "201"}]));
-        assert_eq!(visible(rows.clone(), &token("y", Scope::Tapi, None)), rows);
+        assert_eq!(visible(rows.clone(), &limited, &["line"]), json!([{"line": "201"}]));
+        assert_eq!(visible(rows.clone(), &token("y", Scope::Tapi, None), &["line"]), rows);
+    }
+
+    #[test]
+    fn a_token_sees_of_a_pickup_group_its_lines_only() {
+        let limited = token("x", Scope::Tapi, Some(&["201"]));
+        let rows = json!([
+            {"group": "sales", "members": ["201", "202"],
+             "ringing": [{"line": "201", "callId": 1}, {"line": "202", "callId": 2}]},
+            {"group": "support", "members": ["204"], "ringing": []},
+        ]);
+        let seen = json!([
+            {"group": "sales", "members": ["201"], "ringing": [{"line": "201", "callId": 1}]},
+        ]);
+        assert_eq!(visible_groups(rows.clone(), &limited), seen);
+        assert_eq!(visible_groups(rows.clone(), &token("y", Scope::Tapi, None)), rows);
+    }
+
+    #[test]
+    fn each_action_takes_its_own_members_only() {
+        let read = |action: &str, body: &str| action_named(action).unwrap()(body.as_bytes());
+        let slot = Some("705".to_owned());
+        let parked = read("park", r#"{"line": "201", "slot": "705"}"#).unwrap();
+        assert_eq!(parked, ("201".to_owned(), CallAction::Park { slot }));
+        let parked = read("park", r#"{"line": "201"}"#).unwrap();
+        assert_eq!(parked, ("201".to_owned(), CallAction::Park { slot: None }));
+        let sent = read("transfer", r#"{"line": "201", "to": "203"}"#).unwrap();
+        assert_eq!(sent, ("201".to_owned(), CallAction::Transfer { to: "203".to_owned() }));
+        for (action, body) in [
+            ("drop", r#"{"line": "201", "to": "203"}"#),
+            ("park", r#"{"line": "201", "slot": "7 1"}"#),
+            ("transfer", r#"{"line": "201"}"#),
+            ("transfer", r#"{"line": "201", "to": ""}"#),
+        ] {
+            let refused = read(action, body).err().unwrap();
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{action} {body}");
+        }
+        assert_eq!(action_named("dance").err().unwrap().status(), StatusCode::NOT_FOUND);
     }
 
     #[test]

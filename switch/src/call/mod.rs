@@ -229,6 +229,8 @@ pub struct Parked {
     pub call: CallId,
     /// The line that parked it.
     pub by: Option<String>,
+    /// Since when it waits, in milliseconds since 1970.
+    pub since_unix_ms: u64,
 }
 
 /// Two or more calls whose parties talk or try to.

@@ -197,7 +197,10 @@ impl Exchange {
         if call.state != CallState::Connected {
             return Err(LineErr::InvalCallState);
         }
-        if let (Some(request), true) = (request, self.tell_phone(id, "hold")) {
+        // An administrator does not wait for a phone: the switch holds at once.
+        if let Some(request) = request
+            && self.tell_phone(id, "hold")
+        {
             self.wait_for_phone(id, Waiting::Hold(request));
             return Ok(());
         }
@@ -227,14 +230,15 @@ impl Exchange {
             return Err(LineErr::InvalCallState);
         }
         if call.hold.by_phone {
-            let told = self.tell_phone(id, "talk");
-            let (Some(request), true) = (request, told) else {
+            if !self.tell_phone(id, "talk") {
                 return Err(LineErr::OperationFailed);
-            };
+            }
             if let Some(call) = self.calls.get_mut(id.0) {
                 call.hold.by_switch = false;
             }
-            self.wait_for_phone(id, Waiting::Unhold(request));
+            if let Some(request) = request {
+                self.wait_for_phone(id, Waiting::Unhold(request));
+            }
             return Ok(());
         }
         call.hold.by_switch = false;

@@ -15,31 +15,26 @@ use super::{CallId, Parked, Timer};
 use crate::exchange::Exchange;
 
 impl Exchange {
-    /// Parks the far party of a transferor when the number is a lot or a slot; false when it is
+    /// Parks the far party of a phone that sent REFER when the number is a lot or a slot; false when it is
     /// neither.
     pub(crate) fn park_by_transfer(
         &mut self,
         id: CallId,
         number: &str,
-        refer: Option<&Refer>,
+        refer: &Refer,
     ) -> bool {
         if self.lot_of(number).is_none() {
             return false;
         }
         match self.park(id, number) {
-            Ok(_) => match refer {
-                Some(refer) => {
-                    let party = self.far(id);
-                    self.notify_refer(refer, 200, true);
-                    self.part(id);
-                    party.into_iter().for_each(|party| self.show_parked(party));
-                }
-                None => self.leave_parked(id),
-            },
+            Ok(_) => {
+                let party = self.far(id);
+                self.notify_refer(refer, 200, true);
+                self.part(id);
+                party.into_iter().for_each(|party| self.show_parked(party));
+            }
             Err(cause) => {
-                if let Some(refer) = refer {
-                    self.notify_refer(refer, cause.relay, true);
-                }
+                self.notify_refer(refer, cause.relay, true);
                 self.back_to(id);
             }
         }
@@ -53,6 +48,11 @@ impl Exchange {
     pub(crate) fn park(&mut self, id: CallId, number: &str) -> Result<String, Cause> {
         let lot = self.lot_of(number).ok_or(Cause::UNKNOWN_NUMBER)?.clone();
         let party = self.far(id).ok_or(Cause::NOTHING_RINGS)?;
+        let key = self.calls.get(id.0).map(|call| call.connection);
+        let connection = key.and_then(|key| self.connections.get(key.0));
+        if connection.is_some_and(|connection| connection.search.is_some()) {
+            return Err(Cause::of_status(491, false));
+        }
         let slot = if lot.number == number {
             let free = lot.slots.numbers().find(|slot| !self.parked.contains_key(slot));
             free.ok_or(Cause::NO_APPEARANCE)?
@@ -63,7 +63,8 @@ impl Exchange {
             return Err(Cause::NO_APPEARANCE);
         }
         let by = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
-        self.parked.insert(slot.clone(), Parked { call: party, by: by.clone() });
+        let since_unix_ms = self.clock.unix_ms;
+        self.parked.insert(slot.clone(), Parked { call: party, by: by.clone(), since_unix_ms });
         self.set_call_timer(party, lot.timeout, Timer::Parked(party));
         self.publish_park(&slot, party, by.as_deref());
         Ok(slot)

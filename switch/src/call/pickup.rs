@@ -51,7 +51,8 @@ impl Exchange {
         ringing.first().map(|(_, id)| *id).ok_or(Cause::NOTHING_RINGS)
     }
 
-    fn is_ringing(&self, id: CallId) -> bool {
+    /// Whether a call is offered to a line and nobody has answered it anywhere.
+    pub(crate) fn is_ringing(&self, id: CallId) -> bool {
         self.calls.get(id.0).is_some_and(|call| {
             matches!(call.state, CallState::Offering | CallState::Accepted)
                 && self.connections.get(call.connection.0).is_some_and(|c| c.answered.is_none())

@@ -89,8 +89,10 @@ impl Exchange {
         let is_last = self.connections.get(key.0).is_some_and(|c| c.called.len() == 1);
         self.release_with(id, "SIP;cause=603;text=\"Decline\"");
         self.finish(id);
-        if let (Some(caller), true) = (caller, is_last) {
-            self.attempt_failed(caller, Cause::of_status(603, true));
+        match caller {
+            Some(caller) if is_last => self.attempt_failed(caller, Cause::of_status(603, true)),
+            None if is_last => self.not_found(key, Cause::of_status(603, true)),
+            _ => {}
         }
     }
 

@@ -86,6 +86,10 @@ impl Exchange {
             self.part(transferor);
         }
         self.move_call(winner, origin);
+        // Who picked the call up never was in the search; then nobody is left in it.
+        if self.connections.get(key.0).is_some_and(|c| c.caller.is_none() && c.called.is_empty()) {
+            self.connections.remove(key.0);
+        }
         self.describe_transfer(origin, &seek, winner);
         if let Err(cause) = self.join(origin) {
             self.clear_connection(origin, &cause.reason_header());

@@ -9,6 +9,7 @@ use media::Tone;
 use tapi::constant::{CallReason, CallState, ConnectedMode, DialToneMode, LineErr};
 use tapi::{CallKey, CallMode};
 
+use super::cause::Cause;
 use super::refer::{Refer, transfer_error};
 use super::seek::Seek;
 use super::{CallId, Origination, Party, Side};
@@ -189,15 +190,18 @@ impl Exchange {
     pub(crate) fn blind_transfer(&mut self, id: CallId, number: &str) -> Result<(), LineErr> {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
-        if self.park_by_transfer(id, number, None) {
+        let refused = |cause: Cause| match cause.relay {
+            404 => LineErr::InvalAddress,
+            _ => LineErr::OperationFailed,
+        };
+        if self.lot_of(number).is_some() {
+            self.park(id, number).map_err(refused)?;
+            self.leave_parked(id);
             return Ok(());
         }
         let seek =
             Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
-        self.seek(number, seek).map_err(|cause| match cause.relay {
-            404 => LineErr::InvalAddress,
-            _ => LineErr::OperationFailed,
-        })?;
+        self.seek(number, seek).map_err(refused)?;
         self.release_with(id, "Q.850;cause=16");
         self.finish(id);
         self.play(transferee, Tone::Ringback);

@@ -1,9 +1,11 @@
-//! `strowger demo`: a switch on free ports, three built-in phones, one application, and a call.
+//! `strowger demo`: a switch on free ports, three built-in phones, one application, and what
+//! phones do with calls: hold, busy, transfer, park, pickup.
 //!
 //! Each SIP step of a phone stands beside the TAPI messages that it causes, as an application sees
 //! them. The exit code is 0 only if every step happened.
 
 mod application;
+mod feature;
 mod office;
 
 use std::io::{Write, stdout};
@@ -37,6 +39,12 @@ pub(super) fn run() -> Result<(), CliError> {
     demo.talk(&mut ada, &mut ben)?;
     demo.title("A busy phone")?;
     demo.busy(&mut cleo, &mut ben)?;
+    demo.title("A consultation transfer by a phone")?;
+    demo.transfer(&mut ada, &mut ben, &mut cleo)?;
+    demo.title("A call is parked and taken out of its slot")?;
+    demo.park(&mut ada, &mut ben, &mut cleo)?;
+    demo.title("A call that rings elsewhere is picked up")?;
+    demo.pick_up(&mut ada, &mut ben, &mut cleo)?;
     writeln!(stdout(), "\nEvery one of the {} steps happened.", demo.step)?;
     Ok(())
 }

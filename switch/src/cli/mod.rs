@@ -59,6 +59,10 @@ enum Command {
     Media(List),
     /// Show the trunks
     Trunks(List),
+    /// Show who waits in which park slot
+    Park(List),
+    /// Show the pickup groups and what rings in them
+    PickupGroups(List),
     /// Follow every TAPI message and registration change, one line each
     Events(Events),
     /// Carry out one TAPI operation and wait for its LINE_REPLY
@@ -174,6 +178,8 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Calls(list) => tables::show(&tables::CALLS, &list),
         Command::Media(list) => tables::show(&tables::MEDIA, &list),
         Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
+        Command::Park(list) => tables::show(&tables::PARK, &list),
+        Command::PickupGroups(list) => tables::show(&tables::PICKUP_GROUPS, &list),
         Command::Events(events) => events::follow(&events),
         Command::Tapi(tapi) => tapi::carry_out(&tapi),
         Command::Reload(connection) => tables::reload(&connection),
@@ -221,6 +227,8 @@ mod tests {
             "calls --url http://127.0.0.1:1 --token x",
             "media",
             "trunks",
+            "park --watch",
+            "pickup-groups --json",
             "events --json --after 7",
             "tapi lineGetDevCaps {\"deviceId\":0}",
             "reload",

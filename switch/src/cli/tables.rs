@@ -1,4 +1,4 @@
-//! `lines`, `registrations`, `calls`, `media`, `trunks`; `reload` and `drain`.
+//! `lines`, `registrations`, `calls`, `media`, `trunks`, `park`, `pickup-groups`; `reload` and `drain`.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
@@ -89,6 +89,30 @@ pub(super) const TRUNKS: Table = Table {
     ],
 };
 
+pub(super) const PARK: Table = Table {
+    collection: "park",
+    columns: &[
+        column("SLOT", "slot"),
+        column("LOT", "lot"),
+        column("PARTY", "party"),
+        column("NAME", "name"),
+        column("BY", "by"),
+        column("CALL", "callId"),
+        column("SINCE", "since"),
+    ],
+};
+
+pub(super) const PICKUP_GROUPS: Table = Table {
+    collection: "pickup-groups",
+    columns: &[
+        column("GROUP", "group"),
+        column("ID", "id"),
+        column("MEMBERS", "members"),
+        column("ALSO FOR", "allow"),
+        column("RINGING", "ringing"),
+    ],
+};
+
 /// Prints the table, once or whenever it changed.
 pub(super) fn show(shown: &Table, list: &List) -> Result<(), CliError> {
     let client = Client::find(&list.connection)?;
@@ -121,12 +145,20 @@ fn print(shown: &Table, list: &List, rows: &[Value]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Rows as people read them: points in time, and constants without their families' names.
+/// Rows as people read them: points in time, who rings where, and constants without their
+/// families' names.
 fn readable(rows: &[Value]) -> Vec<Value> {
     let mut rows = rows.to_vec();
     for row in rows.iter_mut().filter_map(Value::as_object_mut) {
         if let Some(since) = row.get("since").and_then(Value::as_u64) {
             row.insert("since".to_owned(), clock::timestamp(since).into());
+        }
+        if let Some(ringing) = row.get("ringing").and_then(Value::as_array) {
+            let shown = ringing.iter().map(|call| {
+                format!("{} at {}", table::plain(&call["caller"]), table::plain(&call["line"]))
+            });
+            let shown: Vec<String> = shown.collect();
+            row.insert("ringing".to_owned(), shown.into());
         }
         for member in ["callState", "mode"] {
             let constant = row.get(member).and_then(Value::as_str);
@@ -177,6 +209,16 @@ fn pause() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pickup_group_says_who_rings_where() {
+        let rows = [json!({
+            "group": "sales", "id": "10", "members": ["201", "202"], "allow": [],
+            "ringing": [{"line": "202", "caller": "206", "callId": 7, "since": 1}],
+        })];
+        let text = table::text(PICKUP_GROUPS.columns, &readable(&rows));
+        assert!(text.contains("201,202") && text.contains("206 at 202"), "{text}");
+    }
 
     #[test]
     fn calls_are_shown_with_short_names_and_dates() {

@@ -1,13 +1,14 @@
-//! Questions and actions of administrators: rows for tables, click to dial, hang up, hold.
+//! Questions and actions of administrators: rows for tables, click to dial, hang up, hold, park,
+//! transfer.
 
 use serde_json::{Value, json};
 use tapi::Constant;
-use tapi::constant::CallState;
+use tapi::constant::{CallState, LineErr};
 
 use super::Exchange;
 use super::mailbox::{AdminRequest, CallAction, Problem};
 use crate::call::identity::Identity;
-use crate::call::{CallId, Side};
+use crate::call::{Call, CallId, ConnectionKey, Side};
 
 impl Exchange {
     pub(super) fn on_administrator(&mut self, request: AdminRequest) -> Result<Value, Problem> {
@@ -17,6 +18,8 @@ impl Exchange {
             AdminRequest::Calls => Ok(self.call_rows()),
             AdminRequest::Media => Ok(self.media_rows()),
             AdminRequest::Trunks => Ok(self.trunk_rows()),
+            AdminRequest::Park => Ok(self.park_rows()),
+            AdminRequest::PickupGroups => Ok(self.pickup_group_rows()),
             AdminRequest::MakeCall { from, to } => self.click_to_dial(&from, &to),
             AdminRequest::CallAction { call_id, line, action } => {
                 self.call_action(call_id, &line, action)
@@ -61,12 +64,12 @@ impl Exchange {
                 continue;
             };
             let far = self.far(CallId(key)).and_then(|far| self.calls.get(far.0));
-            let caller = connection.caller.and_then(|caller| self.calls.get(caller.0));
+            let caller = self.calling_party(call.connection);
             rows.push(json!({
                 "callId": connection.call_id, "line": line, "addressId": 0,
                 "callState": call.state.name(), "mode": call.mode.name(),
                 "origin": if call.side == Side::Caller { "OUTBOUND" } else { "INBOUND" },
-                "caller": caller.map(|caller| Identity::of(&self.config, &caller.party).number),
+                "caller": caller.map(|caller| caller.number),
                 "called": connection.dialled,
                 "connected": far.filter(|_| is_established(call.state)).map(|far| far.party.number()),
                 "since": call.since_unix_ms, "codec": call.end.codec(),
@@ -114,6 +117,66 @@ impl Exchange {
         self.config.trunks.values().map(row).collect()
     }
 
+    /// Who calls: the caller of a connection, or the party for which it looks for somebody.
+    fn calling_party(&self, key: ConnectionKey) -> Option<Identity> {
+        let connection = self.connections.get(key.0)?;
+        let sought_for = connection.seek.as_ref().map(|seek| seek.transferee);
+        let caller = self.calls.get(sought_for.or(connection.caller)?.0)?;
+        Some(Identity::of(&self.config, &caller.party))
+    }
+
+    fn call_id_of(&self, call: &Call) -> u32 {
+        self.connections.get(call.connection.0).map_or(0, |connection| connection.call_id)
+    }
+
+    fn park_rows(&self) -> Value {
+        let mut rows = Vec::new();
+        for (slot, parked) in &self.parked {
+            let Some(call) = self.calls.get(parked.call.0) else { continue };
+            let party = Identity::of(&self.config, &call.party);
+            rows.push(json!({
+                "slot": slot, "lot": self.lot_of(slot).map(|lot| &lot.name),
+                "party": party.number, "name": party.name, "by": parked.by,
+                "since": parked.since_unix_ms, "callId": self.call_id_of(call),
+            }));
+        }
+        rows.sort_by(|a, b| a["slot"].as_str().cmp(&b["slot"].as_str()));
+        rows.into()
+    }
+
+    fn pickup_group_rows(&self) -> Value {
+        let row = |group: &config::PickupGroup| {
+            let lines = self.config.lines.values();
+            let members: Vec<&str> = lines
+                .filter(|line| line.pickup_group.as_deref() == Some(group.name.as_str()))
+                .map(|line| line.number.as_str())
+                .collect();
+            let mut ringing: Vec<Value> =
+                members.iter().flat_map(|line| self.ringing_rows(line)).collect();
+            ringing.sort_by_key(|row| row["since"].as_u64());
+            json!({
+                "group": group.name, "id": group.id, "members": members, "allow": group.allow,
+                "ringing": ringing,
+            })
+        };
+        self.config.pickup_groups.values().map(row).collect()
+    }
+
+    /// What rings at a line and can be picked up.
+    fn ringing_rows(&self, line: &str) -> Vec<Value> {
+        let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
+        let ringing = calls.iter().filter(|id| self.is_ringing(**id));
+        let ringing = ringing.filter_map(|id| self.calls.get(id.0));
+        let row = |call: &Call| {
+            let caller = self.calling_party(call.connection).map(|caller| caller.number);
+            json!({
+                "line": line, "caller": caller, "callId": self.call_id_of(call),
+                "since": call.since_unix_ms,
+            })
+        };
+        ringing.map(row).collect()
+    }
+
     fn click_to_dial(&mut self, from: &str, to: &str) -> Result<Value, Problem> {
         if !self.config.lines.contains_key(from) {
             return Err(Problem { status: 404, detail: format!("there is no line {from}") });
@@ -148,6 +211,7 @@ impl Exchange {
             let detail = format!("line {line} has no call {call_id}");
             return Err(Problem { status: 404, detail });
         };
+        let done = json!({"callId": call_id});
         let result = match action {
             CallAction::Drop => {
                 self.drop_call(id);
@@ -155,11 +219,68 @@ impl Exchange {
             }
             CallAction::Hold => self.hold(id, None),
             CallAction::Unhold => self.unhold(id, None),
+            CallAction::Park { slot } => {
+                let slot = self.park_for_administrator(id, slot.as_deref())?;
+                return Ok(json!({"callId": call_id, "slot": slot}));
+            }
+            CallAction::Transfer { to } => {
+                return self.transfer_for_administrator(id, &to).map(|()| done);
+            }
         };
-        result.map(|()| json!({"callId": call_id})).map_err(|error| Problem {
-            status: 409,
-            detail: format!("the call's state does not allow it ({})", error.name()),
+        result.map(|()| done).map_err(wrong_state)
+    }
+
+    /// linePark, directed or not; the slot.
+    fn park_for_administrator(&mut self, id: CallId, slot: Option<&str>) -> Result<String, Problem> {
+        self.check_connected(id)?;
+        let parked = self.line_park(id, slot).map_err(|error| match (error, slot) {
+            (LineErr::InvalAddress, Some(slot)) => {
+                Problem { status: 404, detail: format!("there is no park slot {slot}") }
+            }
+            (LineErr::OperationUnavail, _) => {
+                Problem { status: 409, detail: "no park lot is configured".to_owned() }
+            }
+            (LineErr::InvalCallState, _) => wrong_state(error),
+            (_, Some(slot)) => {
+                let detail = format!("slot {slot} is taken, or the party is being transferred");
+                Problem { status: 409, detail }
+            }
+            (_, None) => {
+                let detail = "every slot is taken, or the party is being transferred";
+                Problem { status: 409, detail: detail.to_owned() }
+            }
+        })?;
+        self.leave_parked(id);
+        Ok(parked)
+    }
+
+    /// lineBlindTransfer.
+    fn transfer_for_administrator(&mut self, id: CallId, to: &str) -> Result<(), Problem> {
+        self.check_connected(id)?;
+        self.blind_transfer(id, to).map_err(|error| match error {
+            LineErr::InvalAddress => {
+                Problem { status: 404, detail: format!("there is no number {to}") }
+            }
+            LineErr::InvalCallState => wrong_state(error),
+            _ => Problem { status: 409, detail: format!("{to} cannot take the call now") },
         })
+    }
+
+    /// The state in which TAPI allows to park and to transfer, with somebody at the other end.
+    fn check_connected(&self, id: CallId) -> Result<(), Problem> {
+        let is_connected =
+            self.calls.get(id.0).is_some_and(|call| call.state == CallState::Connected);
+        if is_connected && self.far(id).is_some() {
+            return Ok(());
+        }
+        Err(wrong_state(LineErr::InvalCallState))
+    }
+}
+
+fn wrong_state(error: LineErr) -> Problem {
+    Problem {
+        status: 409,
+        detail: format!("the call's state does not allow it ({})", error.name()),
     }
 }
 

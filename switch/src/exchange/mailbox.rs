@@ -115,6 +115,10 @@ pub enum AdminRequest {
     Media,
     /// Rows of `GET trunks`.
     Trunks,
+    /// Rows of `GET park`.
+    Park,
+    /// Rows of `GET pickup-groups`.
+    PickupGroups,
     /// Click to dial: `POST calls`.
     MakeCall {
         /// The line whose phone rings first.
@@ -134,7 +138,7 @@ pub enum AdminRequest {
 }
 
 /// What a party can do to a call over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallAction {
     /// Hang up.
     Drop,
@@ -142,6 +146,16 @@ pub enum CallAction {
     Hold,
     /// Take back.
     Unhold,
+    /// Park the other party.
+    Park {
+        /// In this slot; otherwise in the first free one of the first lot.
+        slot: Option<String>,
+    },
+    /// Send the other party to a number, without asking there first.
+    Transfer {
+        /// The number.
+        to: String,
+    },
 }
 
 /// Why an administrator's request was refused.

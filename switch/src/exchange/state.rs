@@ -97,17 +97,19 @@ impl Exchange {
     fn announce(&mut self, new: &NewParty) -> Option<CallKey> {
         let connection = self.connections.get(new.connection.0)?;
         let line = new.party.line()?;
+        // A search has no caller: it calls on behalf of a party of another connection.
+        let source = connection.seek.as_ref().map(|seek| seek.transferee).or(connection.caller);
+        let source = source.and_then(|source| self.calls.get(source.0));
         let caller = match new.side {
             Side::Caller => Identity::of(&self.config, &new.party),
             Side::Called => {
-                let caller = connection.caller.and_then(|caller| self.calls.get(caller.0));
-                caller.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
+                source.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
             }
         };
-        let is_outside = connection
-            .caller
-            .and_then(|caller| self.calls.get(caller.0))
-            .is_some_and(|call| call.party.line().is_none());
+        let is_outside = source.is_some_and(|call| call.party.line().is_none());
+        let reason = connection.seek.as_ref().map_or(CallReason::Direct, |seek| seek.reason);
+        let transferor = connection.seek.as_ref().and_then(|seek| seek.transferor.as_deref());
+        let redirecting = self.party_of_number(transferor.unwrap_or_default());
         let origin = match new.side {
             Side::Caller => CallOrigin::Outbound,
             Side::Called if is_outside => CallOrigin::External,
@@ -121,10 +123,11 @@ impl Exchange {
             mode: new.mode,
             info: CallInfo {
                 origin,
-                reason: CallReason::Direct,
+                reason,
                 call_id: connection.call_id,
                 caller: party_id(&caller),
                 called: party_id(&called),
+                redirecting,
                 ..CallInfo::default()
             },
             capability: CallCapability::default(),

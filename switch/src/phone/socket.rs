@@ -170,6 +170,20 @@ impl Phone {
         self.flush();
     }
 
+    /// Blind transfer: asks the switch to send the far party to a number.
+    pub fn transfer(&mut self, leg: LegId, number: &str) {
+        let now = self.now();
+        self.core.transfer(now, leg, number);
+        self.flush();
+    }
+
+    /// Attended transfer: the far parties of both calls are to talk to each other.
+    pub fn transfer_attended(&mut self, leg: LegId, consult: LegId) {
+        let now = self.now();
+        self.core.transfer_attended(now, leg, consult);
+        self.flush();
+    }
+
     /// Sends a digit by INFO.
     pub fn send_digit(&mut self, leg: LegId, digit: char) {
         let now = self.now();

@@ -244,9 +244,8 @@ impl Running {
     }
 
     fn fail(&self, what: &str) -> ! {
-        let read = |name: &str| {
-            std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
-        };
+        let read =
+            |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         panic!(
             "{} {what}\n--- errors\n{}\n--- messages\n{}",
             self.scenario,
@@ -315,7 +314,9 @@ impl Log {
 impl Logged {
     /// The first value of a header, written in its long form.
     pub fn header(&self, name: &str) -> &str {
-        self.head().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+        self.head()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value)
     }
 
     /// All values of a header, in order.
@@ -328,9 +329,10 @@ impl Logged {
 
     fn head(&self) -> impl Iterator<Item = (&str, &str)> {
         let (head, _) = self.text.split_once("\n\n").unwrap_or((&self.text, ""));
-        head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, value)| {
-            (name.trim(), value.trim())
-        })
+        head.lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.trim(), value.trim()))
     }
 
     /// The Request-URI, or the status code.
@@ -358,7 +360,10 @@ impl Logged {
     /// A parameter of a header value.
     pub fn parameter(&self, header: &str, name: &str) -> &str {
         let start = format!("{name}=");
-        self.header(header).split(';').find_map(|part| part.strip_prefix(&start)).unwrap_or_default()
+        self.header(header)
+            .split(';')
+            .find_map(|part| part.strip_prefix(&start))
+            .unwrap_or_default()
     }
 }
 

@@ -471,8 +471,8 @@ impl Schedule {
         (self.random.next_u64() % limit.max(1) as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
     }
 
     fn one_of<T: Clone>(&mut self, from: &[T]) -> Option<T> {

@@ -9,7 +9,7 @@ use super::{CliError, failed};
 use crate::phone::Phone;
 use crate::server::SystemEntropy;
 
-/// Three lines, one token, everything on loopback, nothing kept.
+/// Three lines in one pickup group, a park lot, one token, everything on loopback, nothing kept.
 const CONFIGURATION: &str = r#"domain = "demo.test"
 [sip]
 listen = ["udp:127.0.0.1:0"]
@@ -25,12 +25,23 @@ scopes = ["admin"]
 [lines.201]
 name = "Ada"
 password = "pw-201"
+pickup_group = "office"
 [lines.202]
 name = "Ben"
 password = "pw-202"
+pickup_group = "office"
 [lines.203]
 name = "Cleo"
 password = "pw-203"
+pickup_group = "office"
+[pickup_groups.office]
+id = "10"
+[park.lots.main]
+number = "700"
+slots = "701-720"
+[feature_codes]
+pickup_group = "*8"
+pickup_directed = "**"
 "#;
 
 /// The bearer token of [`CONFIGURATION`].

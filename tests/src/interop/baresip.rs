@@ -1,0 +1,218 @@
+//! baresip: a stock soft phone, told what to do over its control socket.
+
+use std::io::{BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::{free_port, spawn};
+use crate::program::{PATIENCE, Program, pause};
+
+/// Seconds of tone that a baresip says.
+const TONE_SECONDS: u32 = 60;
+const RATE_HZ: u32 = 8000;
+
+/// A registered baresip; killed when dropped.
+pub struct Baresip {
+    child: Child,
+    folder: tempfile::TempDir,
+    control: TcpStream,
+    events: Arc<Mutex<Vec<Value>>>,
+    line: String,
+}
+
+impl Baresip {
+    /// A baresip of a line that is registered over UDP or TCP and answers by itself or never.
+    pub fn start(program: &Program, line: &str, transport: &str, answers: bool) -> Baresip {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path();
+        let (sip, control) = (two_free_ports(), free_port());
+        let fill = |template: &str| {
+            template
+                .replace("{folder}", &at.to_string_lossy())
+                .replace("{sip}", &sip.to_string())
+                .replace("{control}", &control.to_string())
+                .replace("{line}", line)
+                .replace("{switch}", &program.sip.to_string())
+                .replace("{transport}", transport)
+                .replace("{answermode}", if answers { "auto" } else { "manual" })
+        };
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(at.join(name), bytes).expect("the file is written");
+        };
+        write("config", fill(include_str!("../../interop/baresip.config")).as_bytes());
+        write("accounts", fill(include_str!("../../interop/baresip.accounts")).as_bytes());
+        write("contacts", b"");
+        write("tone.wav", &tone());
+        let log = std::fs::File::create(at.join("log")).expect("a log file");
+        let mut command = Command::new("baresip");
+        command
+            .arg("-f")
+            .arg(at)
+            .arg("-s")
+            .current_dir(at)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let child = spawn(command.stdout(log), "baresip-core");
+        let mut phone = Baresip::connect(child, folder, control, line);
+        phone.until_registered();
+        phone
+    }
+
+    fn connect(mut child: Child, folder: tempfile::TempDir, port: u16, line: &str) -> Baresip {
+        let begun = Instant::now();
+        let control = loop {
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                Ok(stream) => break stream,
+                Err(error) => {
+                    let is_over = child.try_wait().expect("the child is ours").is_some();
+                    let log = std::fs::read_to_string(folder.path().join("log"));
+                    assert!(
+                        !is_over && begun.elapsed() < PATIENCE,
+                        "baresip cannot be controlled ({error}): {}",
+                        log.unwrap_or_default()
+                    );
+                    pause();
+                }
+            }
+        };
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&events);
+        let reader = BufReader::new(control.try_clone().expect("a socket can be shared"));
+        std::thread::spawn(move || listen(reader, &sink));
+        Baresip { child, folder, control, events, line: line.to_owned() }
+    }
+
+    /// Carries out one of its commands; the answer's text.
+    pub fn command(&mut self, name: &str, parameters: &str) -> String {
+        let token = format!("{name}-{}", self.events.lock().expect("no panic there").len());
+        let text = json!({"command": name, "params": parameters, "token": token}).to_string();
+        let frame = format!("{}:{text},", text.len());
+        self.control.write_all(frame.as_bytes()).expect("baresip listens");
+        let answer = self.wait(name, |event| event["token"] == json!(token));
+        assert_eq!(answer["ok"], json!(true), "{name}: {answer}\n{}", self.log());
+        answer["data"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits for an event of this type, such as `CALL_ESTABLISHED`.
+    pub fn until(&self, kind: &str) -> Value {
+        self.wait(kind, |event| event["type"] == json!(kind))
+    }
+
+    /// Waits for the end of its call.
+    pub fn until_closed(&self) {
+        self.until("CALL_CLOSED");
+    }
+
+    fn until_registered(&mut self) {
+        let begun = Instant::now();
+        while !self.command("reginfo", "").contains("OK") {
+            assert!(begun.elapsed() < PATIENCE, "{} is not registered\n{}", self.line, self.log());
+            pause();
+        }
+    }
+
+    /// Waits for the first message that fits and takes it and all before it away.
+    fn wait(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            {
+                let mut events = self.events.lock().expect("no panic there");
+                if let Some(at) = events.iter().position(&wanted) {
+                    return events.drain(..=at).next_back().expect("just found");
+                }
+            }
+            let is_late = begun.elapsed() > PATIENCE;
+            assert!(!is_late, "baresip {}: no {what}\n{}", self.line, self.log());
+            pause();
+        }
+    }
+
+    /// What it has printed, with all SIP messages.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads netstrings of JSON until the socket closes.
+fn listen(mut reader: BufReader<TcpStream>, events: &Mutex<Vec<Value>>) {
+    loop {
+        let mut length = 0_usize;
+        loop {
+            let mut octet = [0];
+            if reader.read_exact(&mut octet).is_err() {
+                return;
+            }
+            match octet[0] {
+                digit @ b'0'..=b'9' => length = length * 10 + usize::from(digit - b'0'),
+                _ => break,
+            }
+        }
+        let mut text = vec![0; length + 1];
+        if reader.read_exact(&mut text).is_err() {
+            return;
+        }
+        text.truncate(length);
+        if let Ok(value) = serde_json::from_slice(&text) {
+            events.lock().expect("no panic there").push(value);
+        }
+    }
+}
+
+/// A port with a free one behind it, for baresip's TLS.
+fn two_free_ports() -> u16 {
+    loop {
+        let port = free_port();
+        let next = port.checked_add(1).map(|next| TcpListener::bind((Ipv4Addr::LOCALHOST, next)));
+        if matches!(next, Some(Ok(_))) {
+            return port;
+        }
+    }
+}
+
+/// A WAV file with 440 Hz.
+fn tone() -> Vec<u8> {
+    let bytes = TONE_SECONDS * RATE_HZ * 2;
+    let mut wav = Vec::new();
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(36 + bytes).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt ");
+    for word in [16, 1 | 1 << 16, RATE_HZ, RATE_HZ * 2, 2 | 16 << 16] {
+        wav.extend_from_slice(&word.to_le_bytes());
+    }
+    wav.extend_from_slice(b"data");
+    wav.extend_from_slice(&bytes.to_le_bytes());
+    for sample in 0..TONE_SECONDS * RATE_HZ {
+        let phase = f64::from(sample) * 440.0 * std::f64::consts::TAU / f64::from(RATE_HZ);
+        wav.extend_from_slice(&((phase.sin() * 8000.0) as i16).to_le_bytes());
+    }
+    wav
+}
+
+/// Waits until a line's phone has sent and been sent so many packets more than at the beginning.
+pub fn packets_flow(program: &Program, lines: &[&str], packets: u64) {
+    let counts = |answer: &Value, line: &str| {
+        let rows = answer["items"].as_array().cloned().unwrap_or_default();
+        let row = rows.into_iter().find(|row| row["line"] == line)?;
+        Some((row["packetsReceived"].as_u64()?, row["packetsSent"].as_u64()?))
+    };
+    let (_, first) = program.get("/api/v1/media");
+    let before: Vec<_> = lines.iter().map(|line| counts(&first, line).unwrap_or((0, 0))).collect();
+    program.until("/api/v1/media", |answer| {
+        lines.iter().zip(&before).all(|(line, (received, sent))| {
+            counts(answer, line)
+                .is_some_and(|now| now.0 >= received + packets && now.1 >= sent + packets)
+        })
+    });
+}

@@ -1,0 +1,243 @@
+//! The torture messages of RFC 4475 and RFC 5118 against the whole exchange, over UDP and TCP.
+//!
+//! Each is sent by a stranger, and again by the peer of a trunk, whom nobody asks for a password.
+//! The answers are those that `manifest.toml` of the corpus names; afterwards two phones talk as
+//! ever, and nothing is left.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use sip_stack::flow::{Flow, Transmit, Transport};
+use sip_stack::message::framing::{Frame, FramingError, StreamFramer};
+use sip_stack::message::{HeaderName, Message};
+use switch::exchange::{AdminRequest, Input};
+use tests::sim::World;
+
+#[derive(Deserialize)]
+struct Manifest {
+    message: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    send: String,
+    expect: String,
+    status: Vec<u16>,
+    stream: Option<String>,
+}
+
+/// Statuses that would mean that a valid message was taken for a malformed one.
+const SYNTAX_REFUSALS: [u16; 4] = [400, 500, 505, 513];
+/// What may be dropped because it leaves nobody to answer.
+const MAY_BE_DROPPED: [&str; 2] = ["insuf", "test"];
+/// The switch of the simulated world.
+const SWITCH: &str = "127.0.0.1:5060";
+/// Nobody whom the switch knows.
+const STRANGER: &str = "192.0.2.200:5060";
+/// The peer of the office's trunk.
+const CARRIER: &str = "192.0.2.201:5060";
+
+fn corpus() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../sip-stack/tests/corpus/torture")
+}
+
+fn manifest() -> Vec<Entry> {
+    let text = std::fs::read_to_string(corpus().join("manifest.toml")).unwrap();
+    let messages = toml::from_str::<Manifest>(&text).unwrap().message;
+    assert_eq!(messages.len(), 62);
+    messages
+}
+
+fn octets(entry: &Entry) -> Bytes {
+    Bytes::from(std::fs::read(corpus().join(&entry.send)).unwrap())
+}
+
+fn flow(transport: Transport, from: &str) -> Flow {
+    let connection = transport.is_reliable().then_some(7);
+    let (local, remote) = (SWITCH.parse().unwrap(), from.parse().unwrap());
+    Flow { transport, local, remote, connection }
+}
+
+/// The office with two phones and its trunk.
+fn office(seed: u64) -> World {
+    let mut world = World::office(seed);
+    world.phone("201");
+    world.phone("202");
+    let carrier: SocketAddr = CARRIER.parse().unwrap();
+    let targets = vec![(Transport::Udp, carrier), (Transport::Tcp, carrier)];
+    world.input(Input::Resolved { trunk: "carrier".to_owned(), targets });
+    world
+}
+
+/// What the exchange says to a message, all repetitions included.
+fn answers(world: &mut World, bytes: Bytes, flow: Flow) -> Vec<Transmit> {
+    world.receive(bytes, flow);
+    world.run_for(Duration::from_secs(1));
+    world.strays()
+}
+
+/// The final statuses, each once.
+fn finals(answers: &[Transmit]) -> Vec<u16> {
+    let mut statuses: Vec<u16> = answers
+        .iter()
+        .filter_map(|answer| Message::parse(answer.bytes.clone()).ok()?.status())
+        .filter(|status| *status >= 200)
+        .collect();
+    statuses.dedup();
+    statuses
+}
+
+/// Asserts that the answers are those of the manifest.
+fn judge(entry: &Entry, request: &Bytes, answers: &[Transmit], from: &str) {
+    let name = &entry.name;
+    let statuses = finals(answers);
+    let source: SocketAddr = from.parse().unwrap();
+    for answer in answers {
+        assert_eq!(answer.flow.remote.ip(), source.ip(), "{name}: sent to somebody else");
+        is_an_answer_to(name, request, &answer.bytes);
+    }
+    match entry.expect.as_str() {
+        "discard" => assert!(answers.is_empty(), "{name}: {answers:?}"),
+        "reject" if statuses.is_empty() && MAY_BE_DROPPED.contains(&name.as_str()) => {}
+        "reject" => {
+            let [status] = statuses[..] else { panic!("{name}: one answer, not {statuses:?}") };
+            assert!(entry.status.contains(&status), "{name}: {status}");
+        }
+        "accept" | "accept-or-reject" => {
+            let [status] = statuses[..] else { panic!("{name}: one answer, not {statuses:?}") };
+            let is_open = entry.expect == "accept-or-reject" || entry.status.is_empty();
+            let is_right = entry.status.contains(&status)
+                || (is_open && !SYNTAX_REFUSALS.contains(&status));
+            assert!(is_right, "{name}: {status}");
+        }
+        other => panic!("{name}: {other}?"),
+    }
+}
+
+/// Asserts that an answer can be read, and says back what identifies the request.
+fn is_an_answer_to(name: &str, request: &Bytes, answer: &Bytes) {
+    let answer = Message::parse(answer.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(!answer.is_request(), "{name}: {:?}", answer.request_uri());
+    assert!(answer.body().is_empty(), "{name}: an answer with a body");
+    let Ok(request) = Message::parse(request.clone()) else { return };
+    for header in [HeaderName::CallId, HeaderName::CSeq, HeaderName::From] {
+        assert_eq!(answer.header(header), request.header(header), "{name}: {header:?}");
+    }
+    let (vias, theirs) = (answer.list(HeaderName::Via), request.list(HeaderName::Via));
+    assert_eq!(vias.count(), theirs.count(), "{name}: Via");
+}
+
+/// Two phones talk as ever, and nothing is left.
+fn is_unharmed(world: &mut World, name: &str) {
+    let bindings = world.administrator(AdminRequest::Registrations).unwrap();
+    assert_eq!(bindings.as_array().unwrap().len(), 2, "{name}: a binding was made");
+    let (a, b) = (tests::sim::PhoneIndex(0), tests::sim::PhoneIndex(1));
+    let (near, far) = world.connected(a, b);
+    assert!(world.hears(b, a, near) && world.hears(a, b, far), "{name}");
+    world.assert_agreement(false);
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.assert_at_rest();
+}
+
+#[test]
+fn every_message_over_udp_is_answered_as_the_manifest_says() {
+    for (seed, entry) in manifest().iter().enumerate() {
+        for from in [STRANGER, CARRIER] {
+            let mut world = office(seed as u64);
+            let request = octets(entry);
+            let said = answers(&mut world, request.clone(), flow(Transport::Udp, from));
+            judge(entry, &request, &said, from);
+            is_unharmed(&mut world, &entry.name);
+        }
+    }
+}
+
+/// What a connection makes of octets: its messages, and why it has to be closed.
+fn framed(bytes: &[u8]) -> (Vec<Bytes>, Option<FramingError>) {
+    let mut framer = StreamFramer::new();
+    framer.push(bytes);
+    let mut messages = Vec::new();
+    while let Some(frame) = framer.next() {
+        match frame {
+            Ok(Frame::Message(message)) => messages.push(message),
+            Ok(_) => {}
+            Err(error) => return (messages, Some(error)),
+        }
+    }
+    (messages, None)
+}
+
+#[test]
+fn every_message_over_tcp_is_answered_as_the_manifest_says() {
+    for (seed, entry) in manifest().iter().enumerate() {
+        for from in [STRANGER, CARRIER] {
+            let mut world = office(seed as u64);
+            let (messages, error) = framed(&octets(entry));
+            let name = &entry.name;
+            match entry.stream.as_deref() {
+                // The body is longer than announced; its rest is no request.
+                Some("two requests") => assert_eq!(messages.len(), 2, "{name}"),
+                Some("wait then close") => {
+                    assert_eq!((messages.len(), error.is_some()), (0, false), "{name}");
+                }
+                Some(_) => assert!(messages.is_empty() && error.is_some(), "{name}"),
+                None if MAY_BE_DROPPED.contains(&name.as_str()) => {}
+                None => assert_eq!((messages.len(), error.is_some()), (1, false), "{name}"),
+            }
+            for request in &messages {
+                let said = answers(&mut world, request.clone(), flow(Transport::Tcp, from));
+                assert!(said.iter().all(|answer| answer.flow.connection == Some(7)), "{name}");
+                if messages.len() == 1 {
+                    judge(entry, request, &said, from);
+                } else {
+                    assert_eq!(finals(&said).len(), 1, "{name}: each request is answered");
+                }
+            }
+            is_unharmed(&mut world, name);
+        }
+    }
+}
+
+#[test]
+fn every_message_while_a_call_is_up_leaves_the_call_alone() {
+    let mut world = office(4475);
+    let (a, b) = (tests::sim::PhoneIndex(0), tests::sim::PhoneIndex(1));
+    let (near, far) = world.connected(a, b);
+    for entry in manifest() {
+        for from in [STRANGER, CARRIER, "127.0.0.1:6000"] {
+            // The last one is the address of a phone that is in the call.
+            world.receive(octets(&entry), flow(Transport::Udp, from));
+            world.run_for(Duration::from_millis(50));
+            let is_talking = world.hears(b, a, near) && world.hears(a, b, far);
+            assert!(is_talking, "{} from {from}", entry.name);
+        }
+    }
+    world.assert_agreement(false);
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.assert_at_rest();
+}
+
+#[test]
+fn an_unknown_extension_is_named_in_the_refusal() {
+    let entry = manifest().into_iter().find(|entry| entry.name == "bext01").unwrap();
+    let mut world = office(1);
+    let said = answers(&mut world, octets(&entry), flow(Transport::Udp, STRANGER));
+    let answer = Message::parse(said[0].bytes.clone()).unwrap();
+    assert_eq!(answer.status(), Some(420));
+    let unsupported = answer.header(HeaderName::Unsupported).unwrap();
+    assert!(unsupported.contains("nothingSupportsThis"), "{unsupported}");
+}
+
+#[test]
+fn a_second_request_in_one_datagram_is_noise() {
+    let entry = manifest().into_iter().find(|entry| entry.name == "dblreq").unwrap();
+    let mut world = office(2);
+    let said = answers(&mut world, octets(&entry), flow(Transport::Udp, STRANGER));
+    assert_eq!(said.len(), 1);
+    let answer = Message::parse(said[0].bytes.clone()).unwrap();
+    assert!(answer.header(HeaderName::CSeq).unwrap().ends_with("REGISTER"));
+}
