@@ -128,7 +128,7 @@ impl Exchange {
         else {
             return self.notify_refer(refer, 481, true);
         };
-        match self.complete_transfer(id, consult, Asked::ByPhone(refer.clone())) {
+        match self.complete_transfer(id, consult, Asked::Phone(refer.clone())) {
             Ok(()) => {}
             Err(_) => {
                 self.notify_refer(refer, 603, true);

@@ -110,7 +110,7 @@ impl Exchange {
     /// The user put the handset down during a consultation: the transfer is completed where the
     /// target can be reached, else the line is rung for the held party (sip-mapping §2.9.4).
     fn hung_up_in_consultation(&mut self, id: CallId, held: CallId) {
-        if self.complete_transfer(held, id, Asked::ByHangingUp).is_ok() {
+        if self.complete_transfer(held, id, Asked::HangingUp).is_ok() {
             return;
         }
         let line = self.calls.get(held.0).and_then(|call| call.party.line().map(str::to_owned));

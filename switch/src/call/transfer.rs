@@ -19,11 +19,11 @@ use crate::exchange::state::NewParty;
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
     /// A phone, by REFER.
-    ByPhone(Refer),
+    Phone(Refer),
     /// An application, by lineCompleteTransfer.
-    ByApplication(RequestKey),
+    Application(RequestKey),
     /// A user that put the handset down during the consultation.
-    ByHangingUp,
+    HangingUp,
 }
 
 impl Exchange {
@@ -204,9 +204,9 @@ impl Exchange {
     /// Tells whoever asked for a transfer that it is done, before any state follows.
     fn grant(&mut self, asked: &Asked) {
         match asked {
-            Asked::ByPhone(refer) => self.notify_refer(refer, 200, true),
-            Asked::ByApplication(request) => self.done(Some(*request)),
-            Asked::ByHangingUp => {}
+            Asked::Phone(refer) => self.notify_refer(refer, 200, true),
+            Asked::Application(request) => self.done(Some(*request)),
+            Asked::HangingUp => {}
         }
     }
 

@@ -133,7 +133,7 @@ impl Exchange {
             }
             Intent::CompleteTransfer { held, consultation, conference: None } => {
                 let (held, consult) = (self.call_of(held)?, self.call_of(consultation)?);
-                self.complete_transfer(held, consult, Asked::ByApplication(request))
+                self.complete_transfer(held, consult, Asked::Application(request))
             }
             Intent::BlindTransfer { call, destination } => {
                 let id = self.call_of(call)?;

@@ -97,7 +97,8 @@ impl ApplicationWatch {
     fn answered(&mut self, message: &Value) {
         let Some((method, params)) = self.asking.take() else { return };
         let Some(result) = message.get("result") else { return };
-        if let Some(request) = result["requestId"].as_u64() {
+        // With "wait" the response is the reply.
+        if let (Some(request), true) = (result["requestId"].as_u64(), result["result"].is_null()) {
             self.requests.insert(request);
             let h_call = params["hCall"].as_u64();
             let of_call = h_call.and_then(|h_call| self.calls.get(&h_call)?.line);
