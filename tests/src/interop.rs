@@ -13,6 +13,9 @@ pub use sipp::{Log, Logged, Running, Sipp, register, sdp};
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command};
+use std::time::Instant;
+
+use crate::program::{PATIENCE, Program, pause};
 
 /// `office.toml` on free ports, the same for UDP and TCP.
 pub fn office(edit: impl FnOnce(String) -> String) -> String {
@@ -33,6 +36,15 @@ pub fn free_port() -> u16 {
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
+    }
+}
+
+/// Waits until something is so, at most for [`PATIENCE`].
+pub fn until(program: &Program, what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "waited for {what}\n{}", program.log());
+        pause();
     }
 }
 

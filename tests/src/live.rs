@@ -106,7 +106,7 @@ impl LivePhone {
     /// Waits for the first event that fits; it and those before it are taken.
     pub fn wait<T>(&self, what: &str, wanted: impl Fn(&PhoneEvent) -> Option<T>) -> T {
         let start = Instant::now();
-        loop {
+        while start.elapsed() < PATIENCE {
             {
                 let mut state = self.state();
                 let found = state.seen.iter().enumerate();
@@ -115,11 +115,12 @@ impl LivePhone {
                     state.seen.drain(..=at);
                     return found;
                 }
-                let number = state.phone.number();
-                assert!(start.elapsed() < PATIENCE, "{number}: {what}; saw {:?}", state.seen);
             }
             pause();
         }
+        let number = self.with(|phone| phone.number().to_owned());
+        let seen = std::mem::take(&mut self.state().seen);
+        panic!("{number}: {what}; saw {seen:?}")
     }
 
     /// Waits for an INVITE.

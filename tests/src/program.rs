@@ -325,6 +325,12 @@ fn exit_code(child: &mut Child) -> Option<i32> {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let said = log.lines().filter(|line| !line.contains("not yet available"));
+            eprintln!("the switch at {} logged:", self.sip);
+            said.for_each(|line| eprintln!("{line}"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

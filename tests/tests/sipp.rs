@@ -4,11 +4,11 @@
 //! Source: sip-mapping §8 (T1–T5, T9–T17, T19, T20) and Appendix B. The scenarios are in
 //! `tests/interop`.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
-use tests::interop::{self, Audio, Log, Peer, Running, Sipp, hear_each_other, register, sdp};
-use tests::program::{PATIENCE, Program, pause};
+use tests::interop::{
+    self, Audio, Log, Peer, Running, Sipp, hear_each_other, register, sdp, until,
+};
+use tests::program::Program;
 
 fn office() -> Program {
     Program::with(interop::office(|text| text))
@@ -29,14 +29,6 @@ fn phone_with(
     let port = interop::free_port();
     register(program, line, port);
     edit(Sipp::new(program, scenario).port(port).called(line)).listen()
-}
-
-fn wait_for(program: &Program, what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "waited for {what}\n{}", program.log());
-        pause();
-    }
 }
 
 fn caller(program: &Program, scenario: &str) -> Sipp {
@@ -220,7 +212,7 @@ fn t2_every_repeated_200_of_the_called_phone_is_acknowledged_along_the_route_set
     let mut calling = caller(&program, "caller_talks.xml").start();
     calling.until_received("SIP/2.0 200");
     let port = called.port;
-    wait_for(&program, "four 200", || called.log().sent("SIP/2.0 200").count() >= 4);
+    until(&program, "four 200", || called.log().sent("SIP/2.0 200").count() >= 4);
     calling.go_on();
     calling.finish();
     let log = called.finish();
@@ -245,7 +237,7 @@ fn t2_every_repeated_200_of_the_called_phone_is_acknowledged_along_the_route_set
 fn give_up(program: &Program, calling: Sipp, phones: &[Running]) -> Log {
     let mut calling = calling.start();
     calling.until_received("SIP/2.0 180");
-    wait_for(program, "all phones to ring", || {
+    until(program, "all phones to ring", || {
         phones.iter().all(|phone| phone.log().sent("SIP/2.0 180").next().is_some())
     });
     calling.go_on();
@@ -276,7 +268,9 @@ fn t4_a_200_that_crosses_our_cancel_is_acknowledged_and_ended() {
     let called = [called];
     let log = give_up(&program, caller(&program, "cancels.xml"), &called);
     assert_eq!(log.received("SIP/2.0 487").count(), 1, "the caller never sees the 200");
-    called.map(Running::finish);
+    for phone in called {
+        phone.finish();
+    }
     application.skip_to("202 DISCONNECTED CANCELLED");
     assert_at_rest(&program);
 }
@@ -288,7 +282,9 @@ fn t5_a_cancel_from_behind_nat_finds_its_invite() {
     let calling = caller(&program, "cancels.xml").key("sentby", "10.9.9.9:5999");
     let log = give_up(&program, calling, &called);
     assert!(log.received("SIP/2.0 481").next().is_none());
-    called.map(Running::finish);
+    for phone in called {
+        phone.finish();
+    }
     assert_at_rest(&program);
 }
 
@@ -374,7 +370,7 @@ fn summon(program: &Program, own_phone: &str) -> (Log, Log) {
     let b = phone_with(program, "202", "callee_talks.xml", |sipp| sipp.key("sdp", only("8")));
     let (status, answer) = program.post("/api/v1/calls", &json!({"from": "201", "to": "202"}));
     assert_eq!(status, 201, "{answer}");
-    wait_for(program, "the re-INVITE to succeed", || {
+    until(program, "the re-INVITE to succeed", || {
         let log = a.log();
         let last = log.received("INVITE ").last().map(|one| one.header("CSeq").to_owned());
         let number = last.as_deref().and_then(|text| text.split(' ').next());
@@ -415,13 +411,13 @@ fn t10_on_a_dialog_of_the_phone_the_switch_tries_again_at_once_or_within_two_sec
         phone_with(&program, "202", "callee_adds_video.xml", |sipp| sipp.key("video", video(9)));
     let mut calling = caller(&program, "caller_refuses_glare.xml").key("video", video(9)).start();
     calling.until_received("SIP/2.0 200");
-    wait_for(&program, "the first ACK", || called.log().received("ACK ").next().is_some());
+    until(&program, "the first ACK", || called.log().received("ACK ").next().is_some());
     called.go_on();
-    wait_for(&program, "the answer to the video", || {
+    until(&program, "the answer to the video", || {
         called.log().received("ACK ").count() == 1
             && called.log().received("SIP/2.0 200").next().is_some()
     });
-    wait_for(&program, "the ACKs", || calling.log().received("ACK ").count() == 2);
+    until(&program, "the ACKs", || calling.log().received("ACK ").count() == 2);
     calling.go_on();
     let log = calling.finish();
     let far = called.finish();
@@ -461,7 +457,7 @@ fn t11_update_refreshes_the_session_and_what_is_held_stays_held() {
     let has_second = |running: &Running| {
         running.log().received("SIP/2.0 200").filter(|one| one.header("CSeq") == "5 UPDATE").count()
     };
-    wait_for(&program, "the second refresh", || has_second(&calling) > 0);
+    until(&program, "the second refresh", || has_second(&calling) > 0);
     let (_, calls) = program.get("/api/v1/calls");
     let own = calls["items"].as_array().unwrap().iter().find(|row| row["line"] == "201").unwrap();
     assert_eq!(own["callState"], "LINECALLSTATE_ONHOLD", "{calls}");
@@ -703,8 +699,8 @@ fn contacts(answer: &interop::Logged) -> Vec<String> {
         .headers("Contact")
         .into_iter()
         .map(|one| {
-            let (uri, seconds) = one.split_once(";expires=").expect("each has its expires");
-            assert!(seconds.split(';').next().unwrap().parse::<u32>().is_ok(), "{one}");
+            let (uri, seconds) = one.split_once(";expires=").unwrap_or((one, ""));
+            assert!(seconds.parse::<u32>().is_ok(), "{one}");
             uri.to_owned()
         })
         .collect();
@@ -864,7 +860,7 @@ fn t19_digits_arrive_with_the_number_that_each_phone_named() {
         let end = digit(true);
         audio.packets.iter().filter(|one| one[0] & 0x7f == payload_type && one[1..] == end).count()
     };
-    wait_for(&program, "the digits", || ends(&mut b, 96) >= 3 && ends(&mut a, 101) >= 3);
+    until(&program, "the digits", || ends(&mut b, 96) >= 3 && ends(&mut a, 101) >= 3);
     assert_eq!((ends(&mut b, 96), ends(&mut a, 101)), (3, 3), "{:?} {:?}", b.heard, a.heard);
     calling.go_on();
     let log = calling.finish();

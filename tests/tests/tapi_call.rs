@@ -287,7 +287,10 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
     desk.b.answer(far);
     desk.a.connected(near);
     desk.app.skip_to("202 INFO CONNECTEDID");
-    assert_eq!(desk.features("202"), ["DROP", "HOLD"]);
+    assert_eq!(
+        desk.features("202"),
+        ["BLINDTRANSFER", "DROP", "HOLD", "PARK", "SETUPTRANSFER"]
+    );
     assert_eq!(desk.app.refusal("lineAnswer", json!({"hCall": handle})), "INVALCALLSTATE");
 }
 
@@ -582,7 +585,7 @@ fn an_active_call_is_held_by_its_phone_and_the_second_one_answered() {
     c.hears(&desk.b);
     assert_ne!(desk.info("202")["callId"], desk.info("202/2")["callId"]);
     // While another call of the address is active, the held one waits.
-    assert_eq!(desk.features("202"), ["DROP"]);
+    assert_eq!(desk.features("202"), ["COMPLETETRANSF", "DROP", "SWAPHOLD"]);
     let held = desk.app.handle("202");
     assert_eq!(desk.app.refusal("lineUnhold", json!({"hCall": held})), "INVALCALLSTATE");
     desk.tell("lineDrop", "202/2");

@@ -1,8 +1,7 @@
 //! The load program: the real switch as a child process, many phones on loopback in front of it.
 //!
-//! What is measured, in this order: registrations and their memory, calls one after another with
-//! bounded concurrency, the highest rate of calls without a failure, relayed media, memory of
-//! calls. The switch's cost is the CPU time that the kernel counts for its process.
+//! What is measured, in this order: memory of registrations and calls, registrations and calls with
+//! bounded concurrency, the highest rate of calls without a failure, relayed media. The switch's cost is the CPU time that the kernel counts for its process.
 
 mod application;
 mod media;
@@ -67,12 +66,15 @@ pub fn run(options: &Options) -> Result<Report, Box<dyn Error>> {
     let switch = Switch::start(options.lines)?;
     let mut report = Report::default();
     let mut bench = Bench::new(options, &switch)?;
+    // Memory first: later phases use again what earlier ones gave back.
+    bench.first_registrations(&mut report)?;
+    bench.standing_calls(&mut report)?;
     bench.registrations(&mut report)?;
     let reader = Reader::start(switch.api, options.opened.min(options.lines))?;
     bench.calls(&mut report, &reader)?;
     bench.highest_rate(&mut report)?;
     bench.media(&mut report)?;
-    bench.standing_calls(&mut report)?;
+    report.row("memory at the end", &format!("{} MiB", switch.memory_kib()? / 1024), "");
     report.row("messages read by the application", &reader.finish()?.to_string(), "");
     Ok(report)
 }

@@ -135,11 +135,14 @@ impl<'a> Bench<'a> {
         report.row(what, &stretch.figure(), &stretch.cost(self.options.by_thread));
     }
 
-    pub(super) fn registrations(&mut self, report: &mut Report) -> Result<(), Box<dyn Error>> {
-        let (lines, time) = (self.options.lines, self.options.time);
+    /// Registers every line once, and measures their memory.
+    pub(super) fn first_registrations(
+        &mut self,
+        report: &mut Report,
+    ) -> Result<(), Box<dyn Error>> {
+        let lines = self.options.lines;
         let before = self.switch.memory_kib()?;
         report.row("memory at start", &format!("{} MiB", before / 1024), &format!("{lines} lines"));
-        let mut next = 0;
         let first = self.measure(|bench| {
             let begun = std::cell::Cell::new(0);
             bench.closed_loop(
@@ -152,7 +155,14 @@ impl<'a> Bench<'a> {
         })?;
         self.note(report, "first registrations, 401 each", &first);
         let grown = self.switch.memory_kib()?.saturating_sub(before) as f64 / lines as f64;
-        report.row("memory of a registration", &format!("{grown:.2} KiB"), "with transactions");
+        report.row("memory of a registration", &format!("{grown:.2} KiB"), "with its transaction");
+        Ok(())
+    }
+
+    /// Registers the lines again and again.
+    pub(super) fn registrations(&mut self, report: &mut Report) -> Result<(), Box<dyn Error>> {
+        let (lines, time) = (self.options.lines, self.options.time);
+        let mut next = 0;
         let again = self.measure(|bench| {
             let (start, begun) = (now(), std::cell::Cell::new(0));
             bench.closed_loop(
@@ -308,8 +318,6 @@ impl<'a> Bench<'a> {
         for fault in [tally.fault, ended.fault].into_iter().flatten() {
             report.fault(format!("standing calls: {fault}"));
         }
-        let after = self.switch.memory_kib()? / 1024;
-        report.row("memory at the end", &format!("{after} MiB"), "");
         Ok(())
     }
 }

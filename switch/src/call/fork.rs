@@ -248,6 +248,9 @@ impl Exchange {
     pub(crate) fn called_failed(&mut self, id: CallId, cause: Cause) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
+        if call.errand.is_some() {
+            return self.finish(id);
+        }
         if call.side == Side::Caller {
             // The caller's own phone refused lineMakeCall: the state says how.
             return self.show_failure(id, Outcome::Disconnected(cause.disconnect_mode()));

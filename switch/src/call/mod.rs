@@ -9,6 +9,7 @@
 pub mod bridge;
 pub mod cause;
 pub mod end;
+pub mod errand;
 pub mod fork;
 pub mod identity;
 pub mod modify;
@@ -29,6 +30,7 @@ use tapi::{CallKey, CallMode, RequestKey};
 
 use self::cause::Cause;
 use self::end::MediaEnd;
+use self::errand::Errand;
 use self::seek::Seek;
 
 /// Names a call inside the exchange; stale ones find nothing.
@@ -115,13 +117,18 @@ pub enum Waiting {
     Hold(RequestKey),
     /// lineUnhold: the phone was told to resume.
     Unhold(RequestKey),
+    /// linePickup, lineUnpark: the line's own phone is called first.
+    Errand(RequestKey),
 }
 
 impl Waiting {
     /// The request that is to be completed.
     pub fn request(self) -> RequestKey {
         match self {
-            Waiting::Answer(request) | Waiting::Hold(request) | Waiting::Unhold(request) => request,
+            Waiting::Answer(request)
+            | Waiting::Hold(request)
+            | Waiting::Unhold(request)
+            | Waiting::Errand(request) => request,
         }
     }
 }
@@ -164,6 +171,8 @@ pub struct Call {
     pub origination: Origination,
     /// Digits of an application.
     pub dialling: Dialling,
+    /// What the phone is called for, when it is not a number (linePickup, lineUnpark).
+    pub errand: Option<Errand>,
     /// The other half of a consultation: the held call and its consultation call name each other.
     pub partner: Option<CallId>,
     /// A phone of it has rung.

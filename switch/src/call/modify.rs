@@ -226,6 +226,11 @@ impl Exchange {
         request: Option<RequestKey>,
     ) -> Result<(), LineErr> {
         let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
+        if let (CallState::OnHoldPendTransfer, Some(consult)) = (call.state, call.partner) {
+            self.done(request);
+            self.drop_call(consult);
+            return Ok(());
+        }
         if call.state != CallState::OnHold {
             return Err(LineErr::InvalCallState);
         }
@@ -346,7 +351,7 @@ impl Exchange {
         let Some(waiting) = call.waiting.take() else { return };
         match waiting {
             Waiting::Hold(request) => self.hold_by_switch(id, Some(request)),
-            Waiting::Answer(request) | Waiting::Unhold(request) => {
+            Waiting::Answer(request) | Waiting::Unhold(request) | Waiting::Errand(request) => {
                 let failed = Err(LineErr::OperationFailed);
                 self.tapi.complete(self.clock.unix_ms, request, failed);
             }

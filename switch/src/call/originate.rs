@@ -226,7 +226,7 @@ impl Exchange {
     }
 
     /// Calls the caller's own phones with auto-answer header fields.
-    fn summon(&mut self, id: CallId) -> Result<(), Cause> {
+    pub(crate) fn summon(&mut self, id: CallId) -> Result<(), Cause> {
         self.reserve_ports(id, 1)?;
         let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
         let offer = call.end.offer_everything().ok_or(Cause::NO_RESOURCES)?;
@@ -249,6 +249,9 @@ impl Exchange {
         let Some(call) = self.calls.get(id.0) else { return };
         if call.origination != Origination::Summoned {
             return;
+        }
+        if call.errand.is_some() {
+            return self.finish_errand(id);
         }
         if call.dialling.is_complete {
             let number = call.dialling.digits.clone();

@@ -12,6 +12,7 @@ use tapi::constant::{CallReason, CallState, ConnectedMode};
 
 use super::cause::Cause;
 use super::seek::Seek;
+use super::transfer::Asked;
 use super::{CallId, Timer};
 use crate::exchange::Exchange;
 
@@ -127,7 +128,7 @@ impl Exchange {
         else {
             return self.notify_refer(refer, 481, true);
         };
-        match self.complete_transfer(id, consult, Some(refer.clone())) {
+        match self.complete_transfer(id, consult, Asked::Phone(refer.clone())) {
             Ok(()) => {}
             Err(_) => {
                 self.notify_refer(refer, 603, true);

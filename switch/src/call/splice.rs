@@ -6,7 +6,7 @@
 
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::{Direction, Session};
-use tapi::constant::{CallInfoState, ConnectedMode};
+use tapi::constant::{CallInfoState, CallState, ConnectedMode};
 use tapi::{CallMode, Mask};
 
 use super::cause::Cause;
@@ -51,7 +51,8 @@ impl Exchange {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
         }
-        if former != call_id {
+        let is_seen = self.calls.get(id.0).is_some_and(|call| call.state != CallState::Unknown);
+        if former != call_id && is_seen {
             self.publish_move(id, former);
         }
     }
@@ -80,7 +81,7 @@ impl Exchange {
         }
         for id in [b, a] {
             let active = CallMode::Connected(ConnectedMode::Active);
-            self.set_state(id, tapi::constant::CallState::Connected, active);
+            self.set_state(id, CallState::Connected, active);
         }
         for id in [b, a] {
             self.show_hold(id);

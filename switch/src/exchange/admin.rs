@@ -257,7 +257,7 @@ impl Exchange {
     /// lineBlindTransfer.
     fn transfer_for_administrator(&mut self, id: CallId, to: &str) -> Result<(), Problem> {
         self.check_connected(id)?;
-        self.blind_transfer(id, to).map_err(|error| match error {
+        self.blind_transfer(id, to, None).map_err(|error| match error {
             LineErr::InvalAddress => {
                 Problem { status: 404, detail: format!("there is no number {to}") }
             }

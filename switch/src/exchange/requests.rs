@@ -12,7 +12,8 @@ use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
-use tapi::LineSpec;
+use tapi::constant::{AddrCapFlag, AddrFeature, CallFeature, CallFeature2};
+use tapi::{LineSpec, Mask, Offers};
 
 use super::Exchange;
 use super::counters::count;
@@ -260,7 +261,7 @@ impl Exchange {
             })
             .collect();
         for line in config.lines.values() {
-            self.tapi.add_line(line_spec(line));
+            self.tapi.add_line(line_spec(&config, line));
         }
     }
 
@@ -337,8 +338,39 @@ fn printable(text: &str) -> String {
     text.chars().take(64).map(safe).collect()
 }
 
-fn line_spec(line: &config::Line) -> LineSpec {
-    LineSpec::new(&line.number, &line.name, permanent_id(&line.number), line.max_calls)
+fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
+    let mut spec =
+        LineSpec::new(&line.number, &line.name, permanent_id(&line.number), line.max_calls);
+    for address in &mut spec.addresses {
+        address.cap_flags |=
+            AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
+        address.offers = offers(config, line);
+    }
+    spec
+}
+
+/// What the exchange can do on an address beyond making, answering, holding and dropping calls.
+fn offers(config: &Config, line: &config::Line) -> Offers {
+    use CallFeature as Call;
+    let mut call_features =
+        Call::SwapHold | Call::SetupTransfer | Call::CompleteTransf | Call::BlindTransfer;
+    let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
+    let mut address_features = Mask::from(AddrFeature::PickupDirect);
+    if line.pickup_group.is_some() {
+        address_features |= AddrFeature::PickupGroup;
+    }
+    if !config.park.lots.is_empty() {
+        call_features |= Call::Park;
+        call_features2 |= CallFeature2::ParkDirect | CallFeature2::ParkNonDirect;
+        address_features |= AddrFeature::Unpark;
+    }
+    Offers {
+        call_features,
+        call_features2,
+        address_features,
+        max_on_hold_pending: 1,
+        ..Offers::default()
+    }
 }
 
 /// dwPermanentLineID: follows from the number alone (FNV-1a), so that restarts and reloads keep it.

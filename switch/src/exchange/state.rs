@@ -67,6 +67,7 @@ impl Exchange {
             hold: Hold::default(),
             origination: new.origination,
             dialling: Dialling::default(),
+            errand: None,
             partner: None,
             has_alerted: false,
             refusal: None,
@@ -86,6 +87,10 @@ impl Exchange {
                 Side::Caller => connection.caller = Some(id),
                 Side::Called => connection.called.push(id),
             }
+        }
+        if new.state == CallState::Unknown {
+            // An errand: nobody hears of the call until it has something to show.
+            return id;
         }
         if new.tapi.is_some() {
             self.tell_state(id);
@@ -179,8 +184,12 @@ impl Exchange {
         if call.state != state {
             call.since_unix_ms = self.clock.unix_ms;
         }
+        let is_unseen = call.state == CallState::Unknown && state == CallState::Idle;
         call.state = state;
         call.mode = mode;
+        if is_unseen {
+            return; // An errand that came to nothing: nobody has heard of the call.
+        }
         self.tell_state(id);
         self.publish_state(id);
     }

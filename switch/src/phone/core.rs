@@ -484,11 +484,7 @@ impl PhoneCore {
                 let reason = message.and_then(|m| m.header(HeaderName::Reason).map(str::to_owned));
                 self.events.push_back(PhoneEvent::Failed { leg, status, reason });
             }
-            Event::Cancelled { leg, .. } | Event::Ended { leg, .. } => {
-                if self.talks.remove(&leg).is_some() {
-                    self.events.push_back(PhoneEvent::Ended { leg });
-                }
-            }
+            Event::Cancelled { leg, .. } | Event::Ended { leg, .. } => self.on_over(leg),
             Event::Confirmed { leg, sdp } => {
                 self.hear(leg, sdp.as_ref());
                 self.events.push_back(PhoneEvent::Connected { leg });
@@ -505,6 +501,12 @@ impl PhoneCore {
             }
             Event::InDialog { leg, id, message } => self.on_in_dialog(now, leg, id, &message),
             _ => {}
+        }
+    }
+
+    fn on_over(&mut self, leg: LegId) {
+        if self.talks.remove(&leg).is_some() {
+            self.events.push_back(PhoneEvent::Ended { leg });
         }
     }
 

@@ -212,7 +212,7 @@ impl Running {
     /// Waits until it has received a message that begins so.
     pub fn until_received(&mut self, start: &str) {
         let begun = Instant::now();
-        while !self.log().received(start).next().is_some() {
+        while self.log().received(start).next().is_none() {
             if self.child.try_wait().expect("the child is ours").is_some_and(|end| !end.success()) {
                 self.fail(&format!("failed before {start} came"));
             }

@@ -97,7 +97,8 @@ impl ApplicationWatch {
     fn answered(&mut self, message: &Value) {
         let Some((method, params)) = self.asking.take() else { return };
         let Some(result) = message.get("result") else { return };
-        if let Some(request) = result["requestId"].as_u64() {
+        // With "wait" the response is the reply.
+        if let (Some(request), true) = (result["requestId"].as_u64(), result["result"].is_null()) {
             self.requests.insert(request);
             let h_call = params["hCall"].as_u64();
             let of_call = h_call.and_then(|h_call| self.calls.get(&h_call)?.line);
@@ -122,10 +123,11 @@ impl ApplicationWatch {
             return Err("a reply to nothing, or a second one".to_owned());
         }
         let line = self.origins.remove(&request);
-        match params["hCall"].as_u64() {
-            Some(h_call) => self.begin(h_call, line),
-            None => Ok(()),
+        let created = ["hCall", "hConsultCall", "hConfCall"];
+        for h_call in created.iter().filter_map(|name| params[*name].as_u64()) {
+            self.begin(h_call, line)?;
         }
+        Ok(())
     }
 
     fn new_call(&mut self, params: &Value) -> Result<(), String> {
@@ -288,8 +290,10 @@ fn followers(calls: &[u32], state: CallState) -> Vec<Vec<u32>> {
             next.push(moved);
         }
     }
-    // A second call begins only as the called side of a line that calls itself.
-    if is_legal(None, state) && (calls.is_empty() || state == CallState::Offering) {
+    // A second call begins as the called side of a line that calls itself, or after the first was
+    // over: a party that was parked or transferred comes back.
+    let are_over = calls.iter().all(|from| *from == CallState::Idle.value());
+    if is_legal(None, state) && (are_over || state == CallState::Offering) {
         next.push([calls, &[state.value()]].concat());
     }
     next
