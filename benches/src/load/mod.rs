@@ -1,7 +1,8 @@
 //! The load program: the real switch as a child process, many phones on loopback in front of it.
 //!
 //! What is measured, in this order: memory of registrations and calls, registrations and calls with
-//! bounded concurrency, the highest rate of calls without a failure, relayed media. The switch's cost is the CPU time that the kernel counts for its process.
+//! bounded concurrency, the highest rate of calls without a failure, relayed media. The switch's
+//! cost is the CPU time that the kernel counts for its threads.
 
 mod application;
 mod media;
