@@ -152,7 +152,10 @@ fn a_pickup_group_shows_its_members_and_what_rings_in_it() {
     assert_eq!(ringing.len(), 1);
     assert_eq!((&ringing[0]["line"], &ringing[0]["caller"]), (&json!("202"), &json!("201")));
     assert!(ringing[0]["callId"].is_u64() && ringing[0]["since"].is_u64());
-    assert_eq!((&group("support")["allow"], &group("support")["ringing"]), (&json!(["sales"]), &json!([])));
+    assert_eq!(
+        (&group("support")["allow"], &group("support")["ringing"]),
+        (&json!(["sales"]), &json!([]))
+    );
     let leg = world.with_phone(c, |phone, now| phone.call(now, "*8")).unwrap();
     world.expect(c, "picked up", |event| *event == PhoneEvent::Connected { leg });
     world.settle();

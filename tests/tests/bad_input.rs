@@ -1,7 +1,7 @@
 //! Malformed SIP, SDP, HTTP and JSON against the real program: whatever comes, the call in progress goes on
 //! and the next one can be made. Malformed TOML is with the reloads, in `program.rs`.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,11 @@ impl Bystanders {
         b.hears(&a);
         b.hang_up(near);
         a.ended(far);
-        program.until("/api/v1/calls", |answer| answer["items"] == json!([]));
+        // Failed attempts of others may still be shown.
+        program.until("/api/v1/calls", |answer| {
+            let rows = answer["items"].as_array().unwrap();
+            !rows.iter().any(|row| row["line"] == "201" || row["line"] == "202")
+        });
         assert!(!program.log().contains("panicked"), "{}", program.log());
     }
 }
@@ -196,7 +200,7 @@ fn messages_with_one_thing_wrong_are_refused_and_do_no_harm() {
         ("Content-Length: 0", "Content-Length: 0\r\nRequire: telepathy", 420),
         ("Content-Length: 0", "Content-Length: 5000", 400),
         ("To: <sip:office.test>", "To: <sip:office.test", 400),
-        ("OPTIONS sip:office.test", "FLY sip:office.test", 405),
+        ("OPTIONS sip:office.test", "FLY sip:office.test", 501),
         ("Call-ID: good\r\n", "", 400),
     ];
     for (number, (right, wrong, expected)) in (100..).zip(cases) {
@@ -278,11 +282,13 @@ fn streams_that_carry_no_sip_are_closed() {
         let _ = stream.write_all(&garbage);
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
-        let closed = stream.read_to_end(&mut answer);
-        let is_reset = closed.is_err_and(|error| {
-            !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
-        });
-        assert!(is_reset || answer.len() < 10_000, "the stream stays open");
+        // Closed in order or reset, but closed; a refusal may come before.
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            let kind = error.kind();
+            let is_patience = matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            let start = String::from_utf8_lossy(&garbage[..20]);
+            assert!(!is_patience, "the stream that began with {start:?} stays open");
+        }
     }
     let mut good = TcpStream::connect(tcp).unwrap();
     good.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -69,10 +69,12 @@ fn a_taken_slot_is_refused_and_the_call_returns_to_who_transferred() {
 }
 
 #[test]
-fn an_empty_slot_is_404() {
+fn an_empty_slot_and_the_number_of_the_lot_are_404() {
     let (mut world, a, _, _) = three(202);
-    world.with_phone(a, |phone, now| phone.call(now, "703"));
-    assert_eq!(refused(&mut world, a), 404);
+    for number in ["703", "700"] {
+        world.with_phone(a, |phone, now| phone.call(now, number));
+        assert_eq!(refused(&mut world, a), 404, "{number}");
+    }
     world.assert_at_rest();
 }
 

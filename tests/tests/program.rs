@@ -157,7 +157,9 @@ fn a_new_configuration_runs_and_its_phone_registers_as_init_told() {
 #[test]
 fn the_demonstration_plays_every_step_and_exits_0() {
     let said = done(run(&["demo"]));
-    for words in ["REGISTER", "ONHOLD", "CONNECTED", "DISCONNECTED", "IDLE"] {
+    let states = ["ONHOLD", "CONNECTED", "DISCONNECTED", "IDLE"];
+    let steps = ["REGISTER", "REFER with Replaces", "REFER to 700", "INVITE 701", "INVITE *8"];
+    for words in states.into_iter().chain(steps) {
         assert!(said.contains(words), "no {words} in\n{said}");
     }
 }

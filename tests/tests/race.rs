@@ -44,7 +44,11 @@ fn race(is_answered: bool, one: Act, other: Act, judge: Act) {
         let jitter_ms = random.next_u64() % 8;
         let mut world = World::with_faults(seed, Faults::default());
         let cast = stage(&mut world, is_answered);
-        world.set_faults(Faults { jitter_ms, duplicate_percent: seed % 2 * 10, ..Faults::default() });
+        world.set_faults(Faults {
+            jitter_ms,
+            duplicate_percent: seed % 2 * 10,
+            ..Faults::default()
+        });
         let (first, second) = if random.next_u64() % 2 == 0 { (one, other) } else { (other, one) };
         first(&mut world, &cast);
         world.run_for(Duration::from_millis(random.next_u64() % APART_MS));
@@ -88,11 +92,19 @@ fn end(world: &mut World, cast: &Cast) {
     world.assert_forgotten();
 }
 
-fn at_caller(world: &mut World, cast: &Cast, act: impl FnOnce(&mut PhoneCore, sip_stack::time::Now, LegId)) {
+fn at_caller(
+    world: &mut World,
+    cast: &Cast,
+    act: impl FnOnce(&mut PhoneCore, sip_stack::time::Now, LegId),
+) {
     world.with_phone(cast.caller, |phone, now| act(phone, now, cast.near));
 }
 
-fn at_called(world: &mut World, cast: &Cast, act: impl FnOnce(&mut PhoneCore, sip_stack::time::Now, LegId)) {
+fn at_called(
+    world: &mut World,
+    cast: &Cast,
+    act: impl FnOnce(&mut PhoneCore, sip_stack::time::Now, LegId),
+) {
     world.with_phone(cast.called, |phone, now| act(phone, now, cast.far));
 }
 
@@ -207,7 +219,12 @@ fn line_answer_against_the_callers_cancel_leaves_nobody_talking() {
 
 #[test]
 fn line_answer_against_the_handset_of_the_other_phone_connects_one() {
-    race(false, |w, c| ask(w, c, "lineAnswer", c.incoming), twin_answers, caller_and_one_phone_talk);
+    race(
+        false,
+        |w, c| ask(w, c, "lineAnswer", c.incoming),
+        twin_answers,
+        caller_and_one_phone_talk,
+    );
 }
 
 #[test]
@@ -268,7 +285,8 @@ fn the_callers_bye_against_line_hold_ends_the_call_and_answers_the_request() {
 #[test]
 fn an_answer_at_the_end_of_the_ring_timeout_connects_or_fails_for_both() {
     for seed in 0..RUNS {
-        let mut world = World::with_faults(seed, Faults { jitter_ms: seed % 8, ..Faults::default() });
+        let mut world =
+            World::with_faults(seed, Faults { jitter_ms: seed % 8, ..Faults::default() });
         let cast = stage(&mut world, false);
         let offered = world.events.iter().find(|e| e["callState"] == "LINECALLSTATE_OFFERING");
         let since = offered.and_then(|event| event["time"].as_u64()).unwrap();
@@ -287,7 +305,8 @@ fn an_answer_at_the_end_of_the_ring_timeout_connects_or_fails_for_both() {
 #[test]
 fn the_own_phones_answer_against_the_applications_drop_leaves_nothing() {
     for seed in 0..RUNS {
-        let mut world = World::with_faults(seed, Faults { jitter_ms: seed % 6, ..Faults::default() });
+        let mut world =
+            World::with_faults(seed, Faults { jitter_ms: seed % 6, ..Faults::default() });
         let silent = Behaviour { auto_answers: false, ..Behaviour::default() };
         let own = world.unregistered_phone("201", silent);
         world.register(own);
@@ -319,7 +338,8 @@ fn the_own_phones_answer_against_the_applications_drop_leaves_nothing() {
 #[test]
 fn a_call_to_a_phone_that_takes_its_registration_away_rings_or_fails() {
     for seed in 0..RUNS {
-        let mut world = World::with_faults(seed, Faults { jitter_ms: seed % 8, ..Faults::default() });
+        let mut world =
+            World::with_faults(seed, Faults { jitter_ms: seed % 8, ..Faults::default() });
         let (caller, called) = (world.phone("201"), world.phone("202"));
         if seed % 2 == 0 {
             world.with_phone(called, |phone, now| phone.register(now, Duration::ZERO));

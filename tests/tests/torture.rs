@@ -110,8 +110,8 @@ fn judge(entry: &Entry, request: &Bytes, answers: &[Transmit], from: &str) {
         "accept" | "accept-or-reject" => {
             let [status] = statuses[..] else { panic!("{name}: one answer, not {statuses:?}") };
             let is_open = entry.expect == "accept-or-reject" || entry.status.is_empty();
-            let is_right = entry.status.contains(&status)
-                || (is_open && !SYNTAX_REFUSALS.contains(&status));
+            let is_right =
+                entry.status.contains(&status) || (is_open && !SYNTAX_REFUSALS.contains(&status));
             assert!(is_right, "{name}: {status}");
         }
         other => panic!("{name}: {other}?"),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use config::Token;
 use dashmap::DashMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::token::Tokens;
 use crate::exchange::ConnectionId;
@@ -100,6 +100,8 @@ pub(super) struct Applications {
     next: AtomicU64,
     open: DashMap<ConnectionId, Outgoing>,
     max_queued_messages: AtomicUsize,
+    /// Connections that are open or have not finished their closing handshake.
+    pub(super) conversing: watch::Sender<usize>,
     /// Connections closed because they did not read.
     pub(super) slow_readers_total: AtomicU64,
 }
@@ -111,6 +113,7 @@ impl Applications {
             next: AtomicU64::new(1),
             open: DashMap::new(),
             max_queued_messages: AtomicUsize::new(max_queued_messages.max(1)),
+            conversing: watch::Sender::new(0),
             slow_readers_total: AtomicU64::new(0),
         }
     }

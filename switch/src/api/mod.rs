@@ -16,6 +16,7 @@ mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -34,6 +35,9 @@ pub use token::Tokens;
 use self::applications::Close;
 use crate::exchange::{Input, Output};
 use crate::observe::{Metrics, Sample};
+
+/// How long a stopping switch waits until applications have heard it.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the interface asks of whoever runs the switch.
 #[derive(Debug)]
@@ -130,9 +134,12 @@ impl Api {
         self.is_ready.store(is_ready, Ordering::Relaxed);
     }
 
-    /// Closes every application's connection because the switch stops.
-    pub fn close_all(&self) {
+    /// Closes every application's connection because the switch stops; returns when all have
+    /// heard it, or at least had the time to.
+    pub async fn close_all(&self) {
         self.applications.close_all();
+        let mut conversing = self.applications.conversing.subscribe();
+        let _ = tokio::time::timeout(FAREWELL, conversing.wait_for(|open| *open == 0)).await;
     }
 
     fn samples(&self) -> Vec<Sample> {

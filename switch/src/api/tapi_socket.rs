@@ -95,6 +95,7 @@ enum End {
 
 async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, token: Arc<Token>) {
     let Incoming { connection, mut urgent, mut queue } = incoming;
+    api.applications.conversing.send_modify(|open| *open += 1);
     tracing::info!(connection, token = token.name, "application connected");
     let lines = token.lines.as_ref().map(|lines| lines.iter().cloned().collect());
     let connected = ApplicationInput::Connected { connection, lines };
@@ -124,6 +125,7 @@ async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, token: A
         }
     };
     let _ = timeout(CLOSING, drain(&mut reader)).await;
+    api.applications.conversing.send_modify(|open| *open -= 1);
     tracing::info!(connection, token = token.name, reason, "application disconnected");
 }
 

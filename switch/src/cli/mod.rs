@@ -47,7 +47,7 @@ enum Command {
         #[arg(default_value = "office.toml")]
         file: PathBuf,
     },
-    /// Start a switch on free ports, register three built-in phones and play a call
+    /// Start a switch on free ports with three built-in phones: calls, transfer, park, pickup
     Demo,
     /// Show the lines
     Lines(List),

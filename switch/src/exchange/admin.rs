@@ -63,6 +63,9 @@ impl Exchange {
             else {
                 continue;
             };
+            if call.state == CallState::Unknown {
+                continue; // Nobody has heard of it yet: a phone that is called to take something.
+            }
             let far = self.far(CallId(key)).and_then(|far| self.calls.get(far.0));
             let caller = self.calling_party(call.connection);
             rows.push(json!({
@@ -105,7 +108,8 @@ impl Exchange {
 
     fn trunk_rows(&self) -> Value {
         let row = |trunk: &config::Trunk| {
-            let targets = self.trunk_targets.get(&trunk.name).map(Vec::as_slice).unwrap_or_default();
+            let targets =
+                self.trunk_targets.get(&trunk.name).map(Vec::as_slice).unwrap_or_default();
             let calls = self.calls.iter().filter(|(_, call)| {
                 matches!(&call.party, crate::call::Party::Trunk { name, .. } if *name == trunk.name)
             });
@@ -186,7 +190,10 @@ impl Exchange {
         }
         let call = self.make_call(from, to, true, None).map_err(|error| Problem {
             status: 409,
-            detail: format!("the call cannot be made: {} ({from} has no reachable phone?)", error.name()),
+            detail: format!(
+                "the call cannot be made: {} ({from} has no reachable phone?)",
+                error.name()
+            ),
         })?;
         let call_id = self
             .calls
@@ -204,7 +211,8 @@ impl Exchange {
     ) -> Result<Value, Problem> {
         let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
         let is_meant = |id: &&CallId| {
-            let connection = self.calls.get(id.0).and_then(|c| self.connections.get(c.connection.0));
+            let connection =
+                self.calls.get(id.0).and_then(|c| self.connections.get(c.connection.0));
             connection.is_some_and(|connection| connection.call_id == call_id)
         };
         let Some(id) = calls.iter().find(is_meant).copied() else {
@@ -231,7 +239,11 @@ impl Exchange {
     }
 
     /// linePark, directed or not; the slot.
-    fn park_for_administrator(&mut self, id: CallId, slot: Option<&str>) -> Result<String, Problem> {
+    fn park_for_administrator(
+        &mut self,
+        id: CallId,
+        slot: Option<&str>,
+    ) -> Result<String, Problem> {
         self.check_connected(id)?;
         let parked = self.line_park(id, slot).map_err(|error| match (error, slot) {
             (LineErr::InvalAddress, Some(slot)) => {

@@ -68,7 +68,7 @@ impl Supervisor {
             && self.wait_for_calls(&mut signals, deadline).await?
         {
             tracing::info!("no call is left; the switch stops");
-            self.api.close_all();
+            self.api.close_all().await;
             return Ok(());
         }
         self.stop().await
@@ -130,7 +130,7 @@ impl Supervisor {
         if timeout(STOPPING, drained).await.is_err() {
             tracing::warn!("some calls could not be ended in time");
         }
-        self.api.close_all();
+        self.api.close_all().await;
         if had_calls {
             tokio::time::sleep(FAREWELL).await;
         }

@@ -82,7 +82,10 @@ impl World {
         sim.watch.asks(method, &params);
         let connection = sim.connection.expect("a connection");
         let text = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        self.input(Input::Application(ApplicationInput::Text { connection, text: text.to_string() }));
+        self.input(Input::Application(ApplicationInput::Text {
+            connection,
+            text: text.to_string(),
+        }));
         let inbox = &mut self.sim_application(application).inbox;
         let index = inbox.iter().position(|message| message["id"] == json!(id));
         let mut answer = inbox.remove(index.unwrap_or_else(|| panic!("{method} is not answered")));
@@ -145,7 +148,9 @@ pub fn short(message: &Value) -> String {
     let list = |name: &str| {
         let items = params[name].as_array()?;
         let words = items.iter().filter_map(Value::as_str);
-        Some(words.map(|text| text.rsplit('_').next().unwrap_or(text)).collect::<Vec<_>>().join("|"))
+        Some(
+            words.map(|text| text.rsplit('_').next().unwrap_or(text)).collect::<Vec<_>>().join("|"),
+        )
     };
     let mut text = method.to_owned();
     let fields = [

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use media::{
-    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId,
-    TerminationStatistics, Treatment,
+    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, StreamStatistics, Termination,
+    TerminationId, TerminationStatistics, Treatment,
 };
 
 /// One stream of a termination.

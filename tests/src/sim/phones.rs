@@ -151,12 +151,16 @@ impl World {
         let near = self.with_phone(a, |phone, now| phone.call(now, &number)).expect("a free leg");
         let far = self.incoming(b);
         self.with_phone(b, |phone, now| phone.answer(now, far));
-        self.expect(a, "the call is answered", |event| {
-            matches!(event, PhoneEvent::Connected { leg } if *leg == near)
-        });
-        self.expect(b, "the answer is confirmed", |event| {
-            matches!(event, PhoneEvent::Connected { leg } if *leg == far)
-        });
+        self.expect(
+            a,
+            "the call is answered",
+            |event| matches!(event, PhoneEvent::Connected { leg } if *leg == near),
+        );
+        self.expect(
+            b,
+            "the answer is confirmed",
+            |event| matches!(event, PhoneEvent::Connected { leg } if *leg == far),
+        );
         (near, far)
     }
 

@@ -76,7 +76,8 @@ impl Schedule {
             let line = if index < 3 { LINES[index] } else { day.pick(&LINES) };
             let behaviour = day.behaviour();
             let phone = day.world.unregistered_phone(line, behaviour);
-            day.world.with_phone(phone, |phone, now| phone.register(now, Duration::from_secs(3600)));
+            day.world
+                .with_phone(phone, |phone, now| phone.register(now, Duration::from_secs(3600)));
         }
         day.world.settle();
         if day.has_applications {
@@ -179,8 +180,7 @@ impl Schedule {
 
     fn press_hold(&mut self) {
         let Some((phone, leg)) = self.some_leg(|_, is_confirmed| is_confirmed) else { return };
-        let spellings =
-            [HoldSpelling::SendOnly, HoldSpelling::Inactive, HoldSpelling::ZeroAddress];
+        let spellings = [HoldSpelling::SendOnly, HoldSpelling::Inactive, HoldSpelling::ZeroAddress];
         let spelling = self.pick(&spellings);
         let is_resume = self.below(2) == 0;
         let word = if is_resume { "resumes".to_owned() } else { format!("holds, {spelling:?}") };
@@ -236,9 +236,11 @@ impl Schedule {
     fn make_call(&mut self, index: usize) {
         let lines = self.applications[index].1.clone();
         let number = self.pick(&NUMBERS);
-        let number = if self.below(8) == 0 { format!("{};", &number[..1]) } else { number.to_owned() };
+        let number =
+            if self.below(8) == 0 { format!("{};", &number[..1]) } else { number.to_owned() };
         if let Some(line) = self.one_of(&lines) {
-            let _ = self.request(index, "lineMakeCall", json!({"hLine": line, "destAddress": number}));
+            let _ =
+                self.request(index, "lineMakeCall", json!({"hLine": line, "destAddress": number}));
         }
     }
 
@@ -247,8 +249,17 @@ impl Schedule {
         let recent: Vec<u64> = handles.iter().rev().take(6).map(|(handle, _)| *handle).collect();
         let Some(call) = self.one_of(&recent) else { return };
         let functions = [
-            "lineAnswer", "lineAnswer", "lineAccept", "lineDrop", "lineHold", "lineHold",
-            "lineUnhold", "lineUnhold", "lineDeallocateCall", "lineDial", "lineGetCallInfo",
+            "lineAnswer",
+            "lineAnswer",
+            "lineAccept",
+            "lineDrop",
+            "lineHold",
+            "lineHold",
+            "lineUnhold",
+            "lineUnhold",
+            "lineDeallocateCall",
+            "lineDial",
+            "lineGetCallInfo",
             "lineGetCallStatus",
         ];
         let function = self.pick(&functions);

@@ -238,12 +238,7 @@ impl EventWatch {
     }
 
     /// A call goes on under another dwCallID: transfer, pickup, unpark.
-    fn moves(
-        &mut self,
-        from: &(String, u64),
-        to: (String, u64),
-        state: u32,
-    ) -> Result<(), String> {
+    fn moves(&mut self, from: &(String, u64), to: (String, u64), state: u32) -> Result<(), String> {
         let left = self.states.remove(from).unwrap_or_default();
         let left: BTreeSet<Vec<u32>> = left
             .into_iter()

@@ -25,10 +25,11 @@ impl Demo {
         )?;
         let (second, target) = self.connect(a, c)?;
         a.transfer_attended(first, second);
-        let done = a.wait(&mut [b, c], PATIENCE, "NOTIFY with the outcome", |event| match event {
-            PhoneEvent::TransferProgress { status, is_final: true, .. } => Some(*status),
-            _ => None,
-        })?;
+        let done =
+            a.wait(&mut [b, c], PATIENCE, "NOTIFY with the outcome", |event| match event {
+                PhoneEvent::TransferProgress { status, is_final: true, .. } => Some(*status),
+                _ => None,
+            })?;
         if done != 200 {
             return Err(failed("REFER", &format!("the switch said {done}")));
         }
@@ -41,10 +42,11 @@ impl Demo {
         for leg in [first, second] {
             a.hang_up(leg);
         }
+        self.show("201: BYE in both of its dialogs", &[])?;
         b.hang_up(far);
         ended(c, &mut [a, b], target)?;
         self.show(
-            "201: BYE twice; 202: BYE, the switch: BYE to 203",
+            "202: BYE, the switch: BYE to 203",
             &[("202", "IDLE"), ("203", "DISCONNECTED NORMAL"), ("203", "IDLE")],
         )
     }
