@@ -33,6 +33,8 @@ pub(super) const LINES: Table = Table {
         column("REGISTERED", "registered"),
         column("CALLS", "calls"),
         column("PICKUP GROUP", "pickupGroup"),
+        column("DND", "dnd"),
+        column("FORWARDING", "forwardList"),
     ],
 };
 
@@ -128,6 +130,10 @@ fn readable(rows: &[Value]) -> Vec<Value> {
         if let Some(since) = row.get("since").and_then(Value::as_u64) {
             row.insert("since".to_owned(), clock::timestamp(since).into());
         }
+        if let Some(list) = row.get("forwardList").and_then(Value::as_array) {
+            let list = list.iter().filter_map(forward).collect::<Vec<_>>();
+            row.insert("forwardList".to_owned(), list.into());
+        }
         for member in ["callState", "mode"] {
             let constant = row.get(member).and_then(Value::as_str);
             if let Some((_, name)) = constant.and_then(|constant| constant.split_once('_')) {
@@ -137,6 +143,18 @@ fn readable(rows: &[Value]) -> Vec<Value> {
         }
     }
     rows
+}
+
+/// `BUSYSPECIFIC(202)>206`; do not disturb for everybody has a column of its own.
+fn forward(entry: &Value) -> Option<String> {
+    let word = |member: &str| entry.get(member).and_then(Value::as_str);
+    let mode = word("forwardMode")?.trim_start_matches("LINEFORWARDMODE_");
+    let caller = word("callerAddress").map(|caller| format!("({caller})")).unwrap_or_default();
+    match word("destAddress") {
+        Some(destination) => Some(format!("{mode}{caller}>{destination}")),
+        None if mode == "UNCOND" => None,
+        None => Some(format!("{mode}{caller}>refused")),
+    }
 }
 
 /// `strowger reload`.
@@ -177,6 +195,20 @@ fn pause() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forwarding_is_shown_in_few_words() {
+        let entry = |mode: &str, caller: Option<&str>, to: Option<&str>| {
+            json!({"forwardMode": mode, "callerAddress": caller, "destAddress": to})
+        };
+        let rows = [json!({"line": "201", "dnd": true, "forwardList": [
+            entry("LINEFORWARDMODE_UNCOND", None, None),
+            entry("LINEFORWARDMODE_BUSYSPECIFIC", Some("202"), Some("206")),
+            entry("LINEFORWARDMODE_NOANSW", None, None),
+        ]})];
+        let text = table::text(LINES.columns, &readable(&rows));
+        assert!(text.contains("yes  BUSYSPECIFIC(202)>206,NOANSW>refused"), "{text}");
+    }
 
     #[test]
     fn calls_are_shown_with_short_names_and_dates() {

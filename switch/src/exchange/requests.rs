@@ -267,10 +267,12 @@ impl Exchange {
             if let Some(device) = self.tapi.line_by_number(&line) {
                 self.tapi.remove_line(self.clock.unix_ms, device);
             }
+            self.forget_forwarding(&line);
             let changes = self.registrar.forget_line(&line);
             self.registrations_changed(changes);
         }
         self.read_lines();
+        self.hunting.keep_only(&self.config);
         self.publish("RELOADED", json!({}));
     }
 

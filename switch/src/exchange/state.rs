@@ -11,6 +11,7 @@ use tapi::{AddressId, Constant, CallCapability, CallInfo, CallKey, CallMode, New
 use super::Exchange;
 use crate::call::cause::Outcome;
 use crate::call::end::MediaEnd;
+use crate::call::forward::Diversions;
 use crate::call::identity::Identity;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
 use crate::call::Dialling;
@@ -42,6 +43,8 @@ impl Exchange {
             began: self.clock.now,
             seek: None,
             search: None,
+            diversions: Diversions::default(),
+            hunt: None,
         }))
     }
 
@@ -111,6 +114,9 @@ impl Exchange {
             Side::Called => CallOrigin::Internal,
         };
         let called = self.identity_of_number(&connection.dialled);
+        let diverted = connection.diversions.last().filter(|_| new.side == Side::Called);
+        let redirecting = diverted.map(|hop| self.party_of_number(&hop.from));
+        let redirection = diverted.map(|hop| self.party_of_number(&hop.to));
         let call = NewCall {
             line: self.tapi.line_by_number(line)?,
             address: AddressId(0),
@@ -118,10 +124,12 @@ impl Exchange {
             mode: new.mode,
             info: CallInfo {
                 origin,
-                reason: CallReason::Direct,
+                reason: diverted.map_or(CallReason::Direct, |hop| hop.reason),
                 call_id: connection.call_id,
                 caller: party_id(&caller),
                 called: party_id(&called),
+                redirecting: redirecting.unwrap_or_default(),
+                redirection: redirection.unwrap_or_default(),
                 ..CallInfo::default()
             },
             capability: CallCapability::default(),
@@ -157,6 +165,11 @@ impl Exchange {
         }
         if call.state != state {
             call.since_unix_ms = self.clock.unix_ms;
+        }
+        let has_ended = matches!(state, CallState::Disconnected | CallState::Idle)
+            && matches!(call.state, CallState::Connected | CallState::OnHold);
+        if let (true, Some(line)) = (has_ended, call.party.line()) {
+            self.hunting.call_ended(line, self.clock.now.0);
         }
         call.state = state;
         call.mode = mode;
@@ -308,7 +321,9 @@ impl Exchange {
 
     /// Name and number of what was dialled, as far as the directory knows it.
     pub(crate) fn identity_of_number(&self, number: &str) -> Identity {
-        let name = self.config.lines.get(number).map(|line| line.name.clone()).unwrap_or_default();
+        let line = self.config.lines.get(number).map(|line| &line.name);
+        let name = line.or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name));
+        let name = name.cloned().unwrap_or_default();
         Identity { number: number.to_owned(), name }
     }
 

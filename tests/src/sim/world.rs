@@ -103,6 +103,7 @@ impl World {
             entropy: Box::new(Seeded::new(seed)),
             local: vec![(Transport::Udp, SWITCH), tcp],
             restored: Vec::new(),
+            forwardings: Vec::new(),
             clock,
         });
         World {
