@@ -128,8 +128,8 @@ impl Exchange {
                 call_id: connection.call_id,
                 caller: party_id(&caller),
                 called: party_id(&called),
-                redirecting: redirecting.unwrap_or_default(),
-                redirection: redirection.unwrap_or_default(),
+                redirecting: redirecting.unwrap_or_else(tapi::PartyId::unavail),
+                redirection: redirection.unwrap_or_else(tapi::PartyId::unavail),
                 ..CallInfo::default()
             },
             capability: CallCapability::default(),
