@@ -292,7 +292,7 @@ async fn a_forward_list_that_is_none_or_of_a_line_out_of_sight_is_refused() {
     }
     for path in ["/api/v1/lines/299/forwarding", "/api/v1/lines/299/dnd"] {
         let reply = world.request("PUT", path, "crm-token", "{}").reply().await;
-        assert_eq!(reply.status, 403, "{path}");
+        assert_eq!(reply.status, 404, "{path}: as if it did not exist");
     }
     let reply = world.request("PUT", path, "read-token", "{}").reply().await;
     assert_eq!(reply.status, 403);
