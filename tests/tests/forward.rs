@@ -175,6 +175,13 @@ fn the_codes_set_busy_no_answer_and_do_not_disturb_beside_each_other() {
     }
     let all = ["BUSY 203", "NOANSW 204", "UNCOND -", "UNCOND 205"];
     assert_eq!(forward_list(&mut world, "202"), all);
+    let asked = json!({"hLine": h_line, "addressId": 0});
+    let status = world.ask(app, "lineGetAddressStatus", asked).unwrap();
+    let first = json!({
+        "forwardMode": "LINEFORWARDMODE_BUSY", "callerAddress": status["forwardList"][0]["callerAddress"],
+        "destAddress": "203",
+    });
+    assert_eq!(status["forwardList"][0], first, "LINEADDRESSSTATUS tells the same");
     for (digits, left) in [
         ("*91", &["NOANSW 204", "UNCOND -", "UNCOND 205"][..]),
         ("*79", &["NOANSW 204", "UNCOND 205"]),

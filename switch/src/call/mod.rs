@@ -215,6 +215,11 @@ impl Call {
         self.hold.by_phone = phone.is_holding;
     }
 
+    /// Whether its party is in a conversation, talking or on hold.
+    pub(crate) fn is_established(&self) -> bool {
+        self.state == CallState::Connected || self.is_away()
+    }
+
     /// Whether its party does not listen to the far party: on hold in any way, or its phone serves
     /// another call.
     pub(crate) fn is_away(&self) -> bool {

@@ -11,6 +11,7 @@ use sip_stack::auth::Verdict;
 use sip_stack::endpoint::{Invite, LegId, Release, Reply};
 use sip_stack::flow::Flow;
 use sip_stack::message::{HeaderName, Message};
+use sip_stack::message::validate::check_session;
 use sip_stack::sdp::{Incompatible, Session};
 use tapi::constant::{DialToneMode, LineErr};
 use tapi::CallKey;
@@ -57,6 +58,13 @@ impl Exchange {
         if self.connections.len() >= MAX_CONNECTIONS {
             count(&self.counters.calls_refused_total);
             return self.reject_leg(leg, Reply::new(503).header("Retry-After", "5"));
+        }
+        if let Err(refusal) = check_session(message) {
+            let mut reply = Reply::new(refusal.status).reason(refusal.reason);
+            for (name, value) in refusal.headers {
+                reply = reply.header(name.as_str(), value);
+            }
+            return self.reject_leg(leg, reply);
         }
         let Some(dialled) = identity::dialled_number(message) else {
             return self.reject_leg(leg, Reply::new(404));
@@ -138,7 +146,7 @@ impl Exchange {
                 self.reject_leg(leg, Reply::new(403).reason("From is not the authenticated line"));
             }
             verdict => {
-                let reply = self.challenge(&verdict);
+                let reply = self.challenge(&verdict, message);
                 self.reject_leg(leg, reply);
             }
         }
@@ -255,6 +263,7 @@ impl Exchange {
             if let Some(connection) = self.connections.get_mut(call.connection.0) {
                 connection.dialled = number;
             }
+            self.show_called_party(id);
             self.route_call(id);
         } else {
             self.play(id, Tone::Dial);

@@ -32,6 +32,7 @@ impl Exchange {
         if from == to {
             return;
         }
+        let former = self.connections.get(from.0).map_or(0, |connection| connection.call_id);
         self.forget_in_connection(from, id);
         let Some(connection) = self.connections.get_mut(to.0) else { return };
         let call_id = connection.call_id;
@@ -50,6 +51,9 @@ impl Exchange {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
         }
+        if former != call_id {
+            self.publish_move(id, former);
+        }
     }
 
     /// Both parties of a connection talk from now on: SDP, states, parties, media.
@@ -67,7 +71,10 @@ impl Exchange {
         let Some((a, b)) = self.pair(key) else { return };
         for id in [b, a] {
             if let Some(call) = self.calls.get_mut(id.0) {
-                call.hold.by_phone = call.end.is_held_by_phone();
+                // A phone that was in a conversation, or that an application has called first, may
+                // hold by itself; the direction of a first offer is no hold.
+                let may_hold = call.is_established() || call.is_summoned();
+                call.hold.by_phone = may_hold && call.end.is_held_by_phone();
                 call.hold.by_switch = false;
             }
         }

@@ -132,6 +132,7 @@ impl Exchange {
         let key = call.connection;
         if call.state == CallState::Offering {
             self.set_state(id, CallState::Accepted, CallMode::None);
+            self.tell_caller_it_rings(key);
             self.show_ringback(key);
         }
     }

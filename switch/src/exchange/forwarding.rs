@@ -2,7 +2,7 @@
 //! applications, kept over a restart.
 
 use serde_json::{Value, json};
-use tapi::constant::{AddressState, ForwardMode, LineErr};
+use tapi::constant::{ForwardMode, LineErr};
 use tapi::{AddressId, Constant};
 
 use super::Exchange;
@@ -32,13 +32,13 @@ impl Exchange {
     pub(crate) fn keep_forwarding(&mut self, line: &str, forwarding: Forwarding) {
         self.outputs.push(Output::Store(Change::SaveForwarding(stored(line, &forwarding))));
         self.publish("FORWARDING", json!({"line": line, "forwardList": rows(&forwarding)}));
+        if let Some(device) = self.tapi.line_by_number(line) {
+            self.tapi.forwarding(device, AddressId(0), forwarding.clone().into());
+        }
         if forwarding.entries.is_empty() {
             self.forwardings.remove(line);
         } else {
             self.forwardings.insert(line.to_owned(), forwarding);
-        }
-        if let Some(device) = self.tapi.line_by_number(line) {
-            self.tapi.address_state(device, AddressId(0), AddressState::Forward);
         }
     }
 
@@ -100,9 +100,14 @@ impl Exchange {
                 Some(ForwardEntry { mode, caller: row.caller, destination: row.destination })
             };
             let entries: Vec<ForwardEntry> = row.entries.into_iter().filter_map(entry).collect();
-            if !entries.is_empty() {
-                self.forwardings.insert(row.line, Forwarding { entries, rings: row.rings });
+            if entries.is_empty() {
+                continue;
             }
+            let set = Forwarding { entries, rings: row.rings };
+            if let Some(device) = self.tapi.line_by_number(&row.line) {
+                self.tapi.forwarding(device, AddressId(0), set.clone().into());
+            }
+            self.forwardings.insert(row.line, set);
         }
     }
 

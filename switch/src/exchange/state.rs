@@ -90,6 +90,9 @@ impl Exchange {
                 Side::Called => connection.called.push(id),
             }
         }
+        if new.tapi.is_some() {
+            self.tell_state(id);
+        }
         self.publish_state(id);
         id
     }
@@ -157,6 +160,21 @@ impl Exchange {
         self.tapi.call_info(self.clock.unix_ms, key, fill, tapi::Mask::EMPTY);
     }
 
+    /// The number of an application's call is complete: who is called is known now
+    /// (LINECALLINFOSTATE_CALLEDID), unless it was known from the beginning.
+    pub(crate) fn show_called_party(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let (Some(key), Some(connection)) = (call.tapi, self.connections.get(call.connection.0))
+        else {
+            return;
+        };
+        let called = party_id(&self.identity_of_number(&connection.dialled));
+        if self.tapi.call(key).is_some_and(|view| view.info.called != called) {
+            let fill = |info: &mut CallInfo| info.called = called;
+            self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CalledId);
+        }
+    }
+
     /// Moves a call to a state; the same state with the same mode is said only once.
     pub(crate) fn set_state(&mut self, id: CallId, state: CallState, mode: CallMode) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
@@ -173,14 +191,17 @@ impl Exchange {
         }
         call.state = state;
         call.mode = mode;
-        if let Some(key) = call.tapi {
-            let told = self.tapi.call_state(self.clock.unix_ms, key, state, mode);
-            if let Err(error) = told {
-                debug_assert!(false, "{error}");
-                tracing::error!(%error, "a call's state is refused");
-            }
-        }
+        self.tell_state(id);
         self.publish_state(id);
+    }
+
+    fn tell_state(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(key) = call.tapi else { return };
+        if let Err(error) = self.tapi.call_state(self.clock.unix_ms, key, call.state, call.mode) {
+            debug_assert!(false, "{error}");
+            tracing::error!(%error, "a call's state is refused");
+        }
     }
 
     /// The state of an established call follows from who holds.
@@ -359,6 +380,17 @@ impl Exchange {
             fields.insert("mode".to_owned(), mode.into());
         }
         self.publish("LINE_CALLSTATE", fields);
+    }
+
+    /// A call has another dwCallID from now on.
+    pub(crate) fn publish_move(&mut self, id: CallId, former: u32) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(line) = call.party.line() else { return };
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        let fields = json!({
+            "line": line, "callId": call_id, "formerCallId": former, "callState": call.state.name(),
+        });
+        self.publish("LINE_CALLINFO", fields);
     }
 
     fn publish_media(&mut self, call: &Call, statistics: &TerminationStatistics) {

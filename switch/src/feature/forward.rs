@@ -40,6 +40,28 @@ pub struct Forwarding {
     pub rings: Option<u32>,
 }
 
+/// What lineForward asks for.
+impl From<tapi::Forwarding> for Forwarding {
+    fn from(asked: tapi::Forwarding) -> Self {
+        let entry = |entry: tapi::Forward| {
+            let tapi::Forward { mode, caller, destination } = entry;
+            ForwardEntry { mode, caller, destination }
+        };
+        Self { entries: asked.entries.into_iter().map(entry).collect(), rings: asked.rings }
+    }
+}
+
+/// What LINEADDRESSSTATUS shows.
+impl From<Forwarding> for tapi::Forwarding {
+    fn from(set: Forwarding) -> Self {
+        let entry = |entry: ForwardEntry| {
+            let ForwardEntry { mode, caller, destination } = entry;
+            tapi::Forward { mode, caller, destination }
+        };
+        Self { entries: set.entries.into_iter().map(entry).collect(), rings: set.rings }
+    }
+}
+
 /// When a call is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Occasion {
