@@ -37,7 +37,8 @@ fn refused(world: &mut World, phone: PhoneIndex, number: &str) -> (u16, String) 
     let leg = world.with_phone(phone, |phone, now| phone.call(now, number)).unwrap();
     let mut found = None;
     world.until(&format!("{number} is refused"), |world| {
-        let event = world.take(phone, |event| matches!(event, PhoneEvent::Failed { leg: of, .. } if *of == leg));
+        let event = world
+            .take(phone, |event| matches!(event, PhoneEvent::Failed { leg: of, .. } if *of == leg));
         if let Some(PhoneEvent::Failed { status, reason, .. }) = event {
             found = Some((status, reason.unwrap_or_default()));
         }
@@ -66,9 +67,9 @@ fn hang_up(world: &mut World, phone: PhoneIndex, leg: LegId) {
 /// The states of a line's calls since the beginning, or since `mark`.
 fn states(world: &World, line: &str, mark: usize) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap_or("").rsplit('_').next().unwrap().to_owned();
-    let events = world.events[mark..].iter().filter(|event| {
-        event["kind"] == json!("LINE_CALLSTATE") && event["line"] == json!(line)
-    });
+    let events = world.events[mark..]
+        .iter()
+        .filter(|event| event["kind"] == json!("LINE_CALLSTATE") && event["line"] == json!(line));
     events
         .map(|event| {
             format!("{} {}", word(&event["callState"]), word(&event["mode"])).trim().to_owned()
@@ -89,8 +90,9 @@ fn info(world: &mut World, app: Application) -> Value {
 }
 
 fn parties(info: &Value) -> [String; 5] {
-    ["callerId", "calledId", "redirectingId", "redirectionId", "reason"]
-        .map(|field| info[field].as_str().unwrap_or("").trim_start_matches("LINECALLREASON_").to_owned())
+    ["callerId", "calledId", "redirectingId", "redirectionId", "reason"].map(|field| {
+        info[field].as_str().unwrap_or("").trim_start_matches("LINECALLREASON_").to_owned()
+    })
 }
 
 fn set(world: &mut World, line: &str, list: &[(ForwardMode, Option<&str>, Option<&str>)]) {
@@ -250,10 +252,7 @@ fn no_answer_rings_the_line_then_the_next_and_tells_everybody_who_diverted() {
     world.expect(b, "the ringing stops", |event| *event == PhoneEvent::Ended { leg: first });
     let far = world.incoming(c);
     assert!(world.now().0 >= Duration::from_secs(20), "the line's ring_timeout");
-    assert_eq!(
-        states(&world, "202", mark),
-        ["OFFERING ACTIVE", "DISCONNECTED FORWARDED", "IDLE"]
-    );
+    assert_eq!(states(&world, "202", mark), ["OFFERING ACTIVE", "DISCONNECTED FORWARDED", "IDLE"]);
     world.settle();
     let at_c = info(&mut world, far_app);
     assert_eq!(parties(&at_c), ["201", "202", "202", "203", "FWDNOANSWER"]);
@@ -281,8 +280,11 @@ fn the_ring_count_of_a_list_counts_ring_cycles() {
         caller: None,
         destination: Some("203".to_owned()),
     };
-    let request =
-        AdminRequest::SetForwarding { line: "202".to_owned(), forward_list: vec![entry], rings: Some(2) };
+    let request = AdminRequest::SetForwarding {
+        line: "202".to_owned(),
+        forward_list: vec![entry],
+        rings: Some(2),
+    };
     world.administrator(request).unwrap();
     let began = world.now();
     let near = call(&mut world, a, "202");
@@ -443,7 +445,8 @@ fn loops_end() {
 
 #[test]
 fn more_than_five_forwards_are_too_many() {
-    let text: String = (301..=308).map(|line| format!("[lines.{line}]\npassword = \"pw-{line}\"\n")).collect();
+    let text: String =
+        (301..=308).map(|line| format!("[lines.{line}]\npassword = \"pw-{line}\"\n")).collect();
     let text = format!("domain = \"office.test\"\n{text}");
     let config = config::parse(&text, "many.toml").unwrap();
     let mut world = World::new(742, tests::sim::Faults::default(), config);
@@ -474,10 +477,7 @@ fn a_phone_that_answers_302_sends_its_call_to_the_number_and_not_to_the_host() {
     let first = world.incoming(b);
     world.with_phone(b, |phone, now| phone.deflect(now, first, "203"));
     let far = world.incoming(c);
-    assert_eq!(
-        states(&world, "202", mark),
-        ["OFFERING ACTIVE", "DISCONNECTED FORWARDED", "IDLE"]
-    );
+    assert_eq!(states(&world, "202", mark), ["OFFERING ACTIVE", "DISCONNECTED FORWARDED", "IDLE"]);
     assert_eq!(parties(&info(&mut world, app)), ["201", "202", "202", "203", "REDIRECT"]);
     talk(&mut world, (a, near), (c, far));
     assert!(world.strays().is_empty(), "nothing goes to the host of the Contact");
@@ -494,9 +494,11 @@ fn a_302_to_nowhere_ends_the_call() {
         let near = call(&mut world, a, "202");
         let first = world.incoming(b);
         world.with_phone(b, |phone, now| phone.deflect(now, first, number));
-        world.expect(a, "failed", |event| {
-            matches!(event, PhoneEvent::Failed { leg, status: 480, .. } if *leg == near)
-        });
+        world.expect(
+            a,
+            "failed",
+            |event| matches!(event, PhoneEvent::Failed { leg, status: 480, .. } if *leg == near),
+        );
     }
     world.assert_at_rest();
 }

@@ -40,9 +40,9 @@ fn talk(world: &mut World, a: (PhoneIndex, LegId), b: (PhoneIndex, LegId)) {
 
 fn states(world: &World, line: &str, mark: usize) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap_or("").rsplit('_').next().unwrap().to_owned();
-    let events = world.events[mark..].iter().filter(|event| {
-        event["kind"] == json!("LINE_CALLSTATE") && event["line"] == json!(line)
-    });
+    let events = world.events[mark..]
+        .iter()
+        .filter(|event| event["kind"] == json!("LINE_CALLSTATE") && event["line"] == json!(line));
     events
         .map(|event| {
             format!("{} {}", word(&event["callState"]), word(&event["mode"])).trim().to_owned()

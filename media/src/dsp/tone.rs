@@ -261,14 +261,8 @@ impl Oscillator {
 mod tests {
     use super::*;
 
-    const ALL: [Tone; 6] = [
-        Tone::Dial,
-        Tone::Ringback,
-        Tone::Busy,
-        Tone::Congestion,
-        Tone::Confirmation,
-        Tone::Hold,
-    ];
+    const ALL: [Tone; 6] =
+        [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Confirmation, Tone::Hold];
 
     fn play(country: Country, tone: Tone, samples: usize) -> Vec<i16> {
         let sines = SineTable::new();

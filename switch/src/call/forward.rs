@@ -14,9 +14,7 @@ use super::cause::{Cause, Outcome};
 use super::fork::ELSEWHERE;
 use super::{CallId, ConnectionKey, Origination, Side};
 use crate::exchange::Exchange;
-use crate::feature::forward::{
-    CallerFacts, Decision, MAX_HOPS, Occasion, check_destination,
-};
+use crate::feature::forward::{CallerFacts, Decision, MAX_HOPS, Occasion, check_destination};
 use crate::route::{self, Target};
 
 /// Reason of the CANCEL that tells phones that their call was sent on (sip-mapping §2.9.9).
@@ -130,7 +128,9 @@ impl Exchange {
     /// cause with which it fails.
     pub(crate) fn forward_failed(&mut self, id: CallId, cause: Cause) -> Option<Cause> {
         let Some(line) = self.forwardable(id) else { return Some(cause) };
-        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return Some(cause) };
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else {
+            return Some(cause);
+        };
         let Some(source) = self.source_of(key) else { return Some(cause) };
         match self.next_hop(key, source, &line, cause) {
             Ok(hop) => self.send_on(id, source, hop),
@@ -197,9 +197,8 @@ impl Exchange {
     fn forwardable(&self, id: CallId) -> Option<String> {
         let call = self.calls.get(id.0).filter(|call| call.side == Side::Called)?;
         let connection = self.connections.get(call.connection.0)?;
-        let is_alone = connection.called == [id]
-            && connection.answered.is_none()
-            && connection.hunt.is_none();
+        let is_alone =
+            connection.called == [id] && connection.answered.is_none() && connection.hunt.is_none();
         call.party.line().filter(|_| is_alone).map(str::to_owned)
     }
 
@@ -398,8 +397,7 @@ fn contact_numbers(message: &Message) -> Vec<String> {
     let Ok(contacts) = Contacts::of(message.list(HeaderName::Contact)) else { return Vec::new() };
     let mut list = contacts.as_slice().to_vec();
     list.sort_by_key(|contact| std::cmp::Reverse(contact.q()));
-    let number = |contact: &sip_stack::header::Contact<'_>| {
-        contact.addr.parsed_uri().ok()?.user_decoded()
-    };
+    let number =
+        |contact: &sip_stack::header::Contact<'_>| contact.addr.parsed_uri().ok()?.user_decoded();
     list.iter().filter_map(number).take(MAX_OUTSIDE).collect()
 }

@@ -230,9 +230,7 @@ impl Forwarding {
             }
             Occasion::Always => self.decide_in(Family::Unconditional, caller),
             Occasion::Busy => self.decide_in(Family::Busy, caller),
-            Occasion::NoAnswer | Occasion::Unreachable => {
-                self.decide_in(Family::NoAnswer, caller)
-            }
+            Occasion::NoAnswer | Occasion::Unreachable => self.decide_in(Family::NoAnswer, caller),
         }
     }
 
@@ -240,19 +238,17 @@ impl Forwarding {
         match self.entry(family, caller).map(|entry| &entry.destination) {
             None => Decision::None,
             Some(None) => Decision::Refuse,
-            Some(Some(destination)) => Decision::Forward {
-                destination: destination.clone(),
-                reason: family.reason(),
-            },
+            Some(Some(destination)) => {
+                Decision::Forward { destination: destination.clone(), reason: family.reason() }
+            }
         }
     }
 
     fn entry(&self, family: Family, caller: CallerFacts<'_>) -> Option<&ForwardEntry> {
         [Scope::Specific, Scope::Internal, Scope::External, Scope::All].into_iter().find_map(
             |scope| {
-                let fits = |entry: &&ForwardEntry| {
-                    is_of(entry.mode, family) && entry.fits(caller, scope)
-                };
+                let fits =
+                    |entry: &&ForwardEntry| is_of(entry.mode, family) && entry.fits(caller, scope);
                 // BUSY before BUSYNA, whatever their order in the list.
                 let mut found = self.entries.iter().filter(fits);
                 let first = found.next()?;

@@ -91,7 +91,9 @@ mod tests {
     #[test]
     fn a_hunt_group_is_found_by_its_number() {
         let config = office();
-        assert!(matches!(resolve(&config, "260"), Target::HuntGroup(group) if group.members.len() == 3));
+        assert!(
+            matches!(resolve(&config, "260"), Target::HuntGroup(group) if group.members.len() == 3)
+        );
     }
 
     #[test]

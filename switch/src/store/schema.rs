@@ -112,8 +112,8 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
 fn write_forwarding(transaction: &Transaction<'_>, set: &StoredForwarding) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached("DELETE FROM forwardings WHERE line = ?1")?;
     statement.execute([&set.line])?;
-    let mut statement = transaction
-        .prepare_cached("INSERT INTO forwardings VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO forwardings VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for (position, entry) in (0_u32..).zip(&set.entries) {
         let StoredForward { mode, caller, destination } = entry;
         statement.execute(params![set.line, position, set.rings, mode, caller, destination])?;
@@ -123,8 +123,7 @@ fn write_forwarding(transaction: &Transaction<'_>, set: &StoredForwarding) -> ru
 
 /// What lines have set about their calls, by line.
 pub(super) fn forwardings(connection: &Connection) -> rusqlite::Result<Vec<StoredForwarding>> {
-    let mut statement =
-        connection.prepare("SELECT * FROM forwardings ORDER BY line, position")?;
+    let mut statement = connection.prepare("SELECT * FROM forwardings ORDER BY line, position")?;
     let mut rows = statement.query([])?;
     let mut list: Vec<StoredForwarding> = Vec::new();
     while let Some(row) = rows.next()? {

@@ -12,7 +12,8 @@ use config::StatePath;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
-    Change, Counters, Store, StoreCounts, StoreError, StoredBinding, StoredForwarding, Subject, schema,
+    Change, Counters, Store, StoreCounts, StoreError, StoredBinding, StoredForwarding, Subject,
+    schema,
 };
 
 /// Most changes waiting for the writer; more are lost and counted.

@@ -179,10 +179,15 @@ fn a_list_is_kept_without_what_its_modes_do_not_use() {
 #[test]
 fn a_code_changes_its_own_family_and_leaves_the_others() {
     use ForwardMode as M;
-    let before = list(&[(M::BusyNaExternal, "", "205"), (M::Uncond, "", ""), (M::Uncond, "", "204")]);
+    let before =
+        list(&[(M::BusyNaExternal, "", "205"), (M::Uncond, "", ""), (M::Uncond, "", "204")]);
     let set = before.with(Family::Busy, Some("206"));
-    let expected =
-        list(&[(M::NoAnswExternal, "", "205"), (M::Uncond, "", ""), (M::Uncond, "", "204"), (M::Busy, "", "206")]);
+    let expected = list(&[
+        (M::NoAnswExternal, "", "205"),
+        (M::Uncond, "", ""),
+        (M::Uncond, "", "204"),
+        (M::Busy, "", "206"),
+    ]);
     assert_eq!(set, expected);
     let cancelled = set.with(Family::Unconditional, None).with(Family::Busy, None);
     assert_eq!(cancelled, list(&[(M::NoAnswExternal, "", "205"), (M::Uncond, "", "")]));
