@@ -248,3 +248,56 @@ fn an_application_picks_up_what_rings_in_the_group() {
     world.settle();
     world.assert_at_rest();
 }
+
+#[test]
+fn an_application_redirects_an_offered_call_and_the_line_is_idle() {
+    let mut world = World::office(510);
+    let [a, b, c] = ["206", "201", "203"].map(|line| world.phone(line));
+    let app = world.application("crm");
+    world.open(app, "201");
+    let near = world.with_phone(a, |phone, now| phone.call(now, "201")).unwrap();
+    world.incoming(b);
+    let call = world.inbox(app)[0]["params"]["hCall"].as_u64().unwrap();
+    world.trace(app);
+    world.ask(app, "lineRedirect", json!({"hCall": call, "destAddress": "203"})).unwrap();
+    let leg = world.incoming(c);
+    world.expect(b, "the ringing stops", |event| matches!(event, PhoneEvent::Ended { .. }));
+    let trace = world.trace(app);
+    assert_eq!(trace[0], "LINE_REPLY 0");
+    assert_eq!(call_states(&trace), ["IDLE"]);
+    world.with_phone(c, |phone, now| phone.answer(now, leg));
+    world.settle();
+    assert!(world.hears(c, a, near) && world.hears(a, c, leg));
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.assert_at_rest();
+}
+
+#[test]
+fn line_forward_sends_calls_on_is_confirmed_by_address_state_and_null_cancels_it() {
+    let mut world = World::office(511);
+    let [a, b, c] = ["206", "201", "203"].map(|line| world.phone(line));
+    let app = world.application("crm");
+    let h_line = world.open(app, "201");
+    let wanted = json!({"hLine": h_line, "lineStates": [], "addressStates": ["LINEADDRESSSTATE_FORWARD"]});
+    world.ask(app, "lineSetStatusMessages", wanted).unwrap();
+    let list = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": "203"}]);
+    let set = json!({"hLine": h_line, "allAddresses": true, "forwardList": list});
+    world.ask(app, "lineForward", set).unwrap();
+    let methods: Vec<_> = world.inbox(app).iter().map(|m| m["method"].clone()).collect();
+    assert_eq!(methods, ["LINE_REPLY", "LINE_ADDRESSSTATE"]);
+    let near = world.with_phone(a, |phone, now| phone.call(now, "201")).unwrap();
+    let leg = world.incoming(c);
+    world.with_phone(c, |phone, now| phone.answer(now, leg));
+    world.settle();
+    assert!(world.hears(c, a, near));
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    let cancel = json!({"hLine": h_line, "allAddresses": true, "forwardList": null});
+    world.ask(app, "lineForward", cancel).unwrap();
+    world.with_phone(a, |phone, now| phone.call(now, "201"));
+    let leg = world.incoming(b);
+    world.with_phone(b, |phone, now| phone.reject(now, leg, 486));
+    world.run_for(std::time::Duration::from_secs(30));
+    world.assert_at_rest();
+}
