@@ -73,6 +73,7 @@ impl Rig {
             entropy: Box::new(Seeded::new(1)),
             local: vec![(Transport::Udp, SWITCH)],
             restored: Vec::new(),
+            forwardings: Vec::new(),
             clock: Clock { now: Now::ZERO, unix_ms: START_UNIX_MS },
         });
         let phones = Phones::new(PhonesConfig {

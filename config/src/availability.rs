@@ -8,13 +8,12 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 14] = [
+const NOT_YET_AVAILABLE: [Feature; 11] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
     }),
     ("shared lines (shared_lines)", |config| !config.shared_lines.is_empty()),
-    ("hunt groups (hunt_groups)", |config| !config.hunt_groups.is_empty()),
     ("conference rooms (conference.rooms)", |config| !config.conference.rooms.is_empty()),
     ("queues (queues)", |config| !config.queues.is_empty()),
     ("agents (agent_groups, agents)", |config| {
@@ -31,8 +30,6 @@ const NOT_YET_AVAILABLE: [Feature; 14] = [
         config.feature_codes.code(FeatureCode::PickupHeld).is_some()
     }),
     ("completion codes (feature_codes.completion_*)", |config| has_code(config, "completion_")),
-    ("forwarding codes (feature_codes.forward_*)", |config| has_code(config, "forward_")),
-    ("do-not-disturb codes (feature_codes.dnd_*)", |config| has_code(config, "dnd_")),
     ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
     ("echo test (feature_codes.echo_test)", |config| {
         config.feature_codes.code(FeatureCode::EchoTest).is_some()

@@ -7,6 +7,7 @@ pub mod api;
 pub mod call;
 pub mod cli;
 pub mod exchange;
+pub mod feature;
 pub mod observe;
 pub mod phone;
 pub mod registrar;

@@ -107,6 +107,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         entropy: Box::new(SystemEntropy::new()?),
         local: local.iter().map(|listen| (listen.transport, listen.address)).collect(),
         restored: store.take_bindings(),
+        forwardings: store.take_forwardings(),
         clock: clock::read(),
     });
     let (drained, is_drained) = watch::channel(false);

@@ -41,7 +41,8 @@ impl Talk {
     fn consult(&mut self) -> u64 {
         let h_call = self.h_call;
         self.ask("lineSetupTransfer", json!({"hCall": h_call}));
-        let reply = self.world.inbox(self.app).iter().find(|m| m["method"] == "LINE_REPLY").cloned();
+        let reply =
+            self.world.inbox(self.app).iter().find(|m| m["method"] == "LINE_REPLY").cloned();
         reply.unwrap()["params"]["hConsultCall"].as_u64().unwrap()
     }
 
@@ -70,14 +71,22 @@ fn a_consultation_transfer_moves_the_one_phone_and_joins_the_far_parties() {
     let consult = talk.consult();
     let trace = talk.states();
     assert_eq!(trace[0], "LINE_REPLY 0");
-    assert_eq!(call_states(&trace), ["DIALTONE INTERNAL", "ONHOLDPENDTRANSFER"].as_slice().to_vec());
+    assert_eq!(
+        call_states(&trace),
+        ["DIALTONE INTERNAL", "ONHOLDPENDTRANSFER"].as_slice().to_vec()
+    );
     assert!(!talk.world.hears(talk.a, talk.b, talk.far), "202 is on hold");
     talk.ask("lineDial", json!({"hCall": consult, "destAddress": "203"}));
     let target = talk.world.incoming(talk.c);
     talk.world.with_phone(talk.c, |phone, now| phone.answer(now, target));
     talk.world.settle();
-    assert!(talk.world.hears(talk.c, talk.a, talk.near) && talk.world.hears(talk.a, talk.c, target));
-    assert_eq!(call_states(&talk.states()), ["DIALING", "PROCEEDING", "RINGBACK", "CONNECTED ACTIVE"]);
+    assert!(
+        talk.world.hears(talk.c, talk.a, talk.near) && talk.world.hears(talk.a, talk.c, target)
+    );
+    assert_eq!(
+        call_states(&talk.states()),
+        ["DIALING", "PROCEEDING", "RINGBACK", "CONNECTED ACTIVE"]
+    );
     let h_call = talk.h_call;
     talk.ask(
         "lineCompleteTransfer",
@@ -105,7 +114,9 @@ fn dropping_the_consultation_call_reconnects_the_first() {
     talk.world.settle();
     let trace = talk.states();
     assert_eq!(call_states(&trace), ["IDLE", "CONNECTED ACTIVE"]);
-    assert!(talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far));
+    assert!(
+        talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far)
+    );
     talk.end();
 }
 
@@ -118,7 +129,9 @@ fn unhold_of_the_first_call_ends_the_consultation() {
     talk.ask("lineUnhold", json!({"hCall": h_call}));
     talk.world.settle();
     assert_eq!(call_states(&talk.states()), ["IDLE", "CONNECTED ACTIVE"]);
-    assert!(talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far));
+    assert!(
+        talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far)
+    );
     talk.end();
 }
 
@@ -135,11 +148,15 @@ fn swap_toggles_between_the_two_parties_of_a_consultation() {
     talk.ask("lineSwapHold", json!({"hActiveCall": consult, "hHeldCall": h_call}));
     talk.world.settle();
     assert_eq!(call_states(&talk.states()), ["ONHOLDPENDTRANSFER", "CONNECTED ACTIVE"]);
-    assert!(talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far));
+    assert!(
+        talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far)
+    );
     assert!(!talk.world.hears(talk.a, talk.c, target), "203 waits");
     talk.ask("lineSwapHold", json!({"hActiveCall": h_call, "hHeldCall": consult}));
     talk.world.settle();
-    assert!(talk.world.hears(talk.c, talk.a, talk.near) && talk.world.hears(talk.a, talk.c, target));
+    assert!(
+        talk.world.hears(talk.c, talk.a, talk.near) && talk.world.hears(talk.a, talk.c, target)
+    );
     talk.end();
 }
 
@@ -197,10 +214,16 @@ fn a_blind_transfer_to_an_unknown_number_fails_and_the_call_stays() {
     let h_call = talk.h_call;
     let error = talk
         .world
-        .ask(talk.app, "lineBlindTransfer", json!({"hCall": h_call, "destAddress": "299", "wait": true}))
+        .ask(
+            talk.app,
+            "lineBlindTransfer",
+            json!({"hCall": h_call, "destAddress": "299", "wait": true}),
+        )
         .unwrap_err();
     assert_eq!(error["message"], "LINEERR_INVALADDRESS");
-    assert!(talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far));
+    assert!(
+        talk.world.hears(talk.b, talk.a, talk.near) && talk.world.hears(talk.a, talk.b, talk.far)
+    );
     talk.end();
 }
 
@@ -242,9 +265,64 @@ fn an_application_picks_up_what_rings_in_the_group() {
     assert_eq!(trace[0], "LINE_REPLY 0");
     assert_eq!(call_states(&trace), ["CONNECTED ACTIVE"]);
     assert!(world.hears(c, a, near) && world.hears(a, c, leg));
-    let again = world.ask(app, "linePickup", json!({"hLine": h_line, "addressId": 0, "wait": true}));
+    let again =
+        world.ask(app, "linePickup", json!({"hLine": h_line, "addressId": 0, "wait": true}));
     assert!(again.is_err(), "nothing rings any more: {again:?}");
     world.with_phone(a, |phone, now| phone.hang_up(now, near));
     world.settle();
+    world.assert_at_rest();
+}
+
+#[test]
+fn an_application_redirects_an_offered_call_and_the_line_is_idle() {
+    let mut world = World::office(510);
+    let [a, b, c] = ["206", "201", "203"].map(|line| world.phone(line));
+    let app = world.application("crm");
+    world.open(app, "201");
+    let near = world.with_phone(a, |phone, now| phone.call(now, "201")).unwrap();
+    world.incoming(b);
+    let call = world.inbox(app)[0]["params"]["hCall"].as_u64().unwrap();
+    world.trace(app);
+    world.ask(app, "lineRedirect", json!({"hCall": call, "destAddress": "203"})).unwrap();
+    let leg = world.incoming(c);
+    world.expect(b, "the ringing stops", |event| matches!(event, PhoneEvent::Ended { .. }));
+    let trace = world.trace(app);
+    assert_eq!(trace[0], "LINE_REPLY 0");
+    assert_eq!(call_states(&trace), ["IDLE"]);
+    world.with_phone(c, |phone, now| phone.answer(now, leg));
+    world.settle();
+    assert!(world.hears(c, a, near) && world.hears(a, c, leg));
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.assert_at_rest();
+}
+
+#[test]
+fn line_forward_sends_calls_on_is_confirmed_by_address_state_and_null_cancels_it() {
+    let mut world = World::office(511);
+    let [a, b, c] = ["206", "201", "203"].map(|line| world.phone(line));
+    let app = world.application("crm");
+    let h_line = world.open(app, "201");
+    let wanted =
+        json!({"hLine": h_line, "lineStates": [], "addressStates": ["LINEADDRESSSTATE_FORWARD"]});
+    world.ask(app, "lineSetStatusMessages", wanted).unwrap();
+    let list = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": "203"}]);
+    let set = json!({"hLine": h_line, "allAddresses": true, "forwardList": list});
+    world.ask(app, "lineForward", set).unwrap();
+    let methods: Vec<_> = world.inbox(app).iter().map(|m| m["method"].clone()).collect();
+    assert_eq!(methods, ["LINE_REPLY", "LINE_ADDRESSSTATE"]);
+    let near = world.with_phone(a, |phone, now| phone.call(now, "201")).unwrap();
+    let leg = world.incoming(c);
+    world.with_phone(c, |phone, now| phone.answer(now, leg));
+    world.settle();
+    assert!(world.hears(c, a, near));
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    let cancel = json!({"hLine": h_line, "allAddresses": true, "forwardList": null});
+    world.ask(app, "lineForward", cancel).unwrap();
+    world.with_phone(a, |phone, now| phone.call(now, "201"));
+    let leg = world.incoming(b);
+    world.with_phone(b, |phone, now| phone.reject(now, leg, 486));
+    world.run_for(std::time::Duration::from_secs(30));
     world.assert_at_rest();
 }

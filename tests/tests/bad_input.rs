@@ -1,6 +1,14 @@
 //! Malformed SIP, SDP, HTTP and JSON against the real program: whatever comes, the call in progress goes on
 //! and the next one can be made. Malformed TOML is with the reloads, in `program.rs`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap here is a failed test, which waits for real programs"
+)]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};

@@ -1,16 +1,17 @@
 //! Calls from phone to phone: how they begin, ring, fail, connect and end, and what TAPI shows.
 
 use serde_json::{Value, json};
+use std::time::Duration;
 use switch::exchange::AdminRequest;
 use switch::phone::{Behaviour, PhoneEvent};
-use std::time::Duration;
 use tests::sim::{PhoneIndex, World};
 
 /// The states of a line's calls in the order they were published.
 fn states(world: &World, line: &str) -> Vec<String> {
-    let of_line = world.events.iter().filter(|event| {
-        event["kind"] == "LINE_CALLSTATE" && event["line"] == json!(line)
-    });
+    let of_line = world
+        .events
+        .iter()
+        .filter(|event| event["kind"] == "LINE_CALLSTATE" && event["line"] == json!(line));
     of_line
         .map(|event| {
             let word = |field: &Value| {

@@ -16,7 +16,9 @@ fn talking(seed: u64) -> (World, PhoneIndex, PhoneIndex) {
 fn state(world: &mut World, line: &str) -> (String, Option<String>) {
     let rows = world.administrator(switch::exchange::AdminRequest::Calls).unwrap();
     let row = rows.as_array().unwrap().iter().find(|row| row["line"] == json!(line)).unwrap();
-    let word = |field: &serde_json::Value| field.as_str().map(|text| text.rsplit('_').next().unwrap().to_owned());
+    let word = |field: &serde_json::Value| {
+        field.as_str().map(|text| text.rsplit('_').next().unwrap().to_owned())
+    };
     (word(&row["callState"]).unwrap(), word(&row["mode"]))
 }
 
@@ -94,7 +96,11 @@ fn two_holds_at_the_same_moment_both_take_effect() {
     world.assert_at_rest();
 }
 
-fn own_call(world: &mut World, line: &str, plain: bool) -> (tests::sim::Application, u64, PhoneIndex) {
+fn own_call(
+    world: &mut World,
+    line: &str,
+    plain: bool,
+) -> (tests::sim::Application, u64, PhoneIndex) {
     let app = world.application("crm");
     world.open(app, line);
     let a = world.phone("201");

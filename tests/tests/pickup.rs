@@ -16,10 +16,13 @@ fn ringing(seed: u64) -> (World, PhoneIndex, PhoneIndex, sip_stack::endpoint::Le
 }
 
 fn last_states(world: &World, line: &str) -> Vec<String> {
-    let events = world.events.iter().filter(|event| {
-        event["kind"] == json!("LINE_CALLSTATE") && event["line"] == json!(line)
-    });
-    let word = |value: &serde_json::Value| value.as_str().unwrap_or("").rsplit('_').next().unwrap().to_owned();
+    let events = world
+        .events
+        .iter()
+        .filter(|event| event["kind"] == json!("LINE_CALLSTATE") && event["line"] == json!(line));
+    let word = |value: &serde_json::Value| {
+        value.as_str().unwrap_or("").rsplit('_').next().unwrap().to_owned()
+    };
     let states = events.map(|event| {
         format!("{} {}", word(&event["callState"]), word(&event["mode"])).trim().to_owned()
     });
@@ -56,7 +59,9 @@ fn a_group_picks_up_in_another_group_only_where_it_is_allowed() {
     // sales may pick up in support, but the line without a group may not.
     let outsider = world.phone("206");
     world.with_phone(outsider, |phone, now| phone.call(now, "**204"));
-    world.expect(outsider, "refused", |event| matches!(event, PhoneEvent::Failed { status: 403, .. }));
+    world.expect(outsider, "refused", |event| {
+        matches!(event, PhoneEvent::Failed { status: 403, .. })
+    });
     let c = world.phone("201");
     let leg = world.with_phone(c, |phone, now| phone.call(now, "*820")).unwrap();
     world.expect(c, "picked up", |event| *event == PhoneEvent::Connected { leg });

@@ -1,5 +1,13 @@
 //! The program as a process: commands, exit codes, signals, reload, drain, and what keeps it from running.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap here is a failed test, which waits for real programs"
+)]
+
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Output;

@@ -1,5 +1,13 @@
 //! What outlives the process: `kill -9`, a new start with the same database, and a call at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap here is a failed test, which waits for real programs"
+)]
+
 use std::time::Duration;
 
 use serde_json::json;

@@ -1,6 +1,14 @@
 //! One call as TAPI shows it and drives it, on the real program with real phones: the whole trace of
 //! notifications on every line, in order.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failed unwrap here is a failed test, which waits for real programs"
+)]
+
 use serde_json::{Value, json};
 use switch::phone::Behaviour;
 use tests::program::{Application, LivePhone, Program};
@@ -279,7 +287,7 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
     let near = desk.a.call("202");
     let far = desk.b.incoming();
     desk.app.skip_to("201 RINGBACK");
-    assert_eq!(desk.features("202"), ["ACCEPT", "DROP"]);
+    assert_eq!(desk.features("202"), ["ACCEPT", "DROP", "REDIRECT"]);
     let handle = desk.app.handle("202");
     assert_eq!(desk.app.refusal("lineAnswer", json!({"hCall": handle})), "OPERATIONUNAVAIL");
     desk.app.expect_silence();
@@ -297,7 +305,7 @@ fn a_ringing_phone_that_obeys_events_can_be_answered_by_its_own_user_too() {
     desk.a.call("202");
     let far = desk.b.incoming();
     desk.app.skip_to("201 RINGBACK");
-    assert_eq!(desk.features("202"), ["ACCEPT", "ANSWER", "DROP"]);
+    assert_eq!(desk.features("202"), ["ACCEPT", "ANSWER", "DROP", "REDIRECT"]);
     desk.b.answer(far);
     desk.app.expect(&["202 CONNECTED ACTIVE", "201 CONNECTED ACTIVE"]);
 }

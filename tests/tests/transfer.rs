@@ -44,7 +44,8 @@ fn a_blind_transfer_joins_the_far_party_and_the_target_and_tells_the_truth_on_th
         assert!(world.hears(c, other, other_leg), "the target hears the far party");
         assert!(world.hears(other, c, target), "the far party hears the target");
         let lines = ["201", "202"];
-        let (gone, there) = if caller_transfers { (lines[0], lines[1]) } else { (lines[1], lines[0]) };
+        let (gone, there) =
+            if caller_transfers { (lines[0], lines[1]) } else { (lines[1], lines[0]) };
         assert_eq!(state(&mut world, gone), None, "the transferor is IDLE");
         assert_eq!(state(&mut world, there).as_deref(), Some("CONNECTED ACTIVE"));
         assert_eq!(state(&mut world, "203").as_deref(), Some("CONNECTED ACTIVE"));

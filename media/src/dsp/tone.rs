@@ -48,6 +48,8 @@ pub enum Tone {
     Busy,
     /// The network is congested, or the number cannot be reached.
     Congestion,
+    /// A feature was switched as asked: three short bursts of the dial tone, then silence.
+    Confirmation,
     /// What a held party hears: soft chords.
     Hold,
 }
@@ -90,12 +92,19 @@ const fn chord(frequencies_hz: [u16; 3]) -> Segment {
     Segment { frequencies_hz, samples: 2_500 * 8 }
 }
 
+/// E.180 §9: positive indication; what follows the bursts lasts longer than anybody listens.
+const fn confirmation(first_hz: u16, second_hz: u16) -> [Segment; 6] {
+    let burst = on(first_hz, second_hz, 100);
+    [burst, off(100), burst, off(100), burst, off(10_000)]
+}
+
 /// The tones of one country, a row of its table.
 struct National {
     country: Country,
     dial: &'static [Segment],
     ringback: &'static [Segment],
     busy: &'static [Segment],
+    confirmation: &'static [Segment],
     congestion: &'static [Segment],
 }
 
@@ -105,6 +114,7 @@ const NATIONAL: [National; 5] = [
         dial: &[on(425, 0, 1_000)],
         ringback: &[on(425, 0, 1_000), off(4_000)],
         busy: &[on(425, 0, 500), off(500)],
+        confirmation: &confirmation(425, 0),
         congestion: &[on(425, 0, 250), off(250)],
     },
     National {
@@ -112,6 +122,7 @@ const NATIONAL: [National; 5] = [
         dial: &[on(440, 0, 1_000)],
         ringback: &[on(440, 0, 1_500), off(3_500)],
         busy: &[on(440, 0, 500), off(500)],
+        confirmation: &confirmation(440, 0),
         congestion: &[on(440, 0, 250), off(250)],
     },
     National {
@@ -119,6 +130,7 @@ const NATIONAL: [National; 5] = [
         dial: &[on(350, 440, 1_000)],
         ringback: &[on(440, 480, 2_000), off(4_000)],
         busy: &[on(480, 620, 500), off(500)],
+        confirmation: &confirmation(350, 440),
         congestion: &[on(480, 620, 250), off(250)],
     },
     National {
@@ -126,6 +138,7 @@ const NATIONAL: [National; 5] = [
         dial: &[on(350, 440, 1_000)],
         ringback: &[on(400, 450, 400), off(200), on(400, 450, 400), off(2_000)],
         busy: &[on(400, 0, 375), off(375)],
+        confirmation: &confirmation(350, 440),
         congestion: &[on(400, 0, 400), off(350), on(400, 0, 225), off(525)],
     },
     National {
@@ -133,6 +146,7 @@ const NATIONAL: [National; 5] = [
         dial: &[on(425, 0, 1_000)],
         ringback: &[on(425, 0, 1_000), off(4_000)],
         busy: &[on(425, 0, 480), off(480)],
+        confirmation: &confirmation(425, 0),
         congestion: &[on(425, 0, 240), off(240)],
     },
 ];
@@ -155,6 +169,7 @@ pub fn pattern(country: Country, tone: Tone) -> Pattern {
         Tone::Ringback => national.ringback,
         Tone::Busy => national.busy,
         Tone::Congestion => national.congestion,
+        Tone::Confirmation => national.confirmation,
         Tone::Hold => {
             return Pattern { segments: &HOLD, amplitude: AMPLITUDE_HOLD, ramp: RAMP_HOLD };
         }
@@ -246,7 +261,8 @@ impl Oscillator {
 mod tests {
     use super::*;
 
-    const ALL: [Tone; 5] = [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Hold];
+    const ALL: [Tone; 6] =
+        [Tone::Dial, Tone::Ringback, Tone::Busy, Tone::Congestion, Tone::Confirmation, Tone::Hold];
 
     fn play(country: Country, tone: Tone, samples: usize) -> Vec<i16> {
         let sines = SineTable::new();

@@ -7,6 +7,7 @@
 mod answers;
 mod applications;
 mod events;
+mod lines;
 mod listener;
 mod openapi;
 mod problem;
@@ -22,7 +23,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -182,8 +183,11 @@ impl Api {
 fn router(api: Arc<Api>) -> Router {
     let v1 = Router::new()
         .route("/lines", get(rest::lines))
+        .route("/lines/{line}/forwarding", put(lines::set_forwarding))
+        .route("/lines/{line}/dnd", put(lines::set_dnd))
         .route("/registrations", get(rest::registrations))
         .route("/calls", get(rest::calls).post(rest::make_call))
+        .route("/calls/{call_id}/redirect", post(lines::redirect))
         .route("/calls/{call_id}/{action}", post(rest::act))
         .route("/media", get(rest::media))
         .route("/trunks", get(rest::trunks))

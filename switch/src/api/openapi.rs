@@ -36,6 +36,18 @@ pub fn document() -> Value {
 fn paths() -> Value {
     json!({
         "/api/v1/lines": { "get": collection("The lines: one for each SIP phone's account.") },
+        "/api/v1/lines/{line}/forwarding": { "put": {
+            "summary": "Replaces the line's forward list (lineForward); null or [] cancels everything.",
+            "parameters": [line_parameter()],
+            "requestBody": body("Forwarding"),
+            "responses": answers(&[("200", "The list is in force."), ("400", ""), ("404", "")]),
+        } },
+        "/api/v1/lines/{line}/dnd": { "put": {
+            "summary": "Switches do not disturb on or off.",
+            "parameters": [line_parameter()],
+            "requestBody": body("Dnd"),
+            "responses": answers(&[("200", "Done."), ("400", ""), ("404", "")]),
+        } },
         "/api/v1/registrations": { "get": collection("Where phones are registered.") },
         "/api/v1/calls": {
             "get": collection("Every party's view of every call."),
@@ -55,6 +67,10 @@ fn paths() -> Value {
         "/api/v1/calls/{callId}/transfer": { "post": action(
             "Sends the other party to 'to' without asking there first.",
             "Transfer",
+        ) },
+        "/api/v1/calls/{callId}/redirect": { "post": action(
+            "Sends the call that is offered to 'line' to another number (lineRedirect).",
+            "Redirect",
         ) },
         "/api/v1/media": { "get": collection("Media streams: ports, packets, loss.") },
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
@@ -95,6 +111,10 @@ fn collection(summary: &str) -> Value {
             "401": problem(), "403": problem(), "503": problem(),
         },
     })
+}
+
+fn line_parameter() -> Value {
+    json!({ "name": "line", "in": "path", "required": true, "schema": { "type": "string" } })
 }
 
 fn action(summary: &str, schema: &str) -> Value {
@@ -169,12 +189,57 @@ fn schemas() -> Value {
                 "to": { "type": "string", "examples": ["203"] },
             },
         },
+        "Redirect": {
+            "type": "object", "required": ["line", "to"], "additionalProperties": false,
+            "properties": {
+                "line": { "type": "string", "examples": ["201"] },
+                "to": { "type": "string", "examples": ["206"] },
+            },
+        },
+        "Dnd": {
+            "type": "object", "required": ["enabled"], "additionalProperties": false,
+            "properties": { "enabled": { "type": "boolean" } },
+        },
+        "Forwarding": forwarding_schema(),
         "Problem": {
             "type": "object", "required": ["type", "title", "status", "detail"],
             "properties": {
                 "type": { "type": "string" }, "title": { "type": "string" },
                 "status": { "type": "integer" }, "detail": { "type": "string" },
                 "faults": { "type": "array", "items": { "type": "string" } },
+            },
+        },
+    })
+}
+
+fn forwarding_schema() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "forwardList": {
+                "type": ["array", "null"],
+                "items": {
+                    "type": "object", "required": ["forwardMode"], "additionalProperties": false,
+                    "properties": {
+                        "forwardMode": {
+                            "description": "A LINEFORWARDMODE_ constant.",
+                            "type": ["string", "integer"],
+                            "examples": ["LINEFORWARDMODE_BUSY"],
+                        },
+                        "callerAddress": {
+                            "description": "The caller that a SPECIFIC mode is about.",
+                            "type": ["string", "null"],
+                        },
+                        "destAddress": {
+                            "description": "Where to; none is do not disturb.",
+                            "type": ["string", "null"], "examples": ["206"],
+                        },
+                    },
+                },
+            },
+            "numRingsNoAnswer": {
+                "description": "Rings before a call counts as not answered; without it, ring_timeout.",
+                "type": ["integer", "null"], "minimum": 0,
             },
         },
     })

@@ -23,7 +23,7 @@ pub const MAX_BODY: usize = 256 * 1024;
 /// The longest number that can be called.
 const MAX_NUMBER: usize = 128;
 
-type Answer = Result<Response, ProblemDocument>;
+pub(super) type Answer = Result<Response, ProblemDocument>;
 
 /// `GET {collection}`: the rows that the token may see, as `{"items": […]}`.
 async fn collection(api: &Api, caller: &Caller, request: AdminRequest) -> Answer {
@@ -150,9 +150,7 @@ pub(super) async fn act(
 ) -> Answer {
     caller.require(Scope::Tapi)?;
     let read = action_named(&action)?;
-    let call_id = call_id.parse::<u32>().map_err(|_| {
-        ProblemDocument::new(StatusCode::NOT_FOUND, "A callId is a number; see GET calls.")
-    })?;
+    let call_id = call_id_of(&call_id)?;
     let (line, action) = read(&bounded(body).await?)?;
     caller.require_line(&number("line", &line)?)?;
     let request = AdminRequest::CallAction { call_id, line, action };
@@ -162,6 +160,12 @@ pub(super) async fn act(
 
 /// Reads the body of an action: the acting line and what it does.
 type ReadAction = fn(&[u8]) -> Result<(String, CallAction), ProblemDocument>;
+
+pub(super) fn call_id_of(text: &str) -> Result<u32, ProblemDocument> {
+    text.parse().map_err(|_| {
+        ProblemDocument::new(StatusCode::NOT_FOUND, "A callId is a number; see GET calls.")
+    })
+}
 
 fn action_named(name: &str) -> Result<ReadAction, ProblemDocument> {
     match name {
@@ -179,7 +183,7 @@ fn action_named(name: &str) -> Result<ReadAction, ProblemDocument> {
         }),
         _ => Err(ProblemDocument::new(
             StatusCode::NOT_FOUND,
-            "A call can be told to drop, hold, unhold, park or transfer.",
+            "A call can be told to drop, hold, unhold, park, transfer or redirect.",
         )),
     }
 }
@@ -232,7 +236,7 @@ pub(super) async fn follow(
 }
 
 /// Reads a bounded JSON body.
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ProblemDocument> {
+pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ProblemDocument> {
     parse(&bounded(body).await?)
 }
 
@@ -258,7 +262,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemDocument> {
 }
 
 /// A number as phones dial it: printable, no blanks, bounded (SEC-75).
-fn number(field: &str, text: &str) -> Result<String, ProblemDocument> {
+pub(super) fn number(field: &str, text: &str) -> Result<String, ProblemDocument> {
     let is_number = !text.is_empty()
         && text.len() <= MAX_NUMBER
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "+*#-._@:".contains(letter));

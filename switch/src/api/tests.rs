@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use config::{Scope, Token};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tapi::constant::ForwardMode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -13,7 +14,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::token::tests::token;
 use super::*;
-use crate::exchange::{AdminRequest, ApplicationInput, CallAction, ConnectionId, Problem};
+use crate::exchange::{
+    AdminRequest, ApplicationInput, CallAction, ConnectionId, ForwardEntry, Problem,
+};
 
 struct World {
     api: Arc<Api>,
@@ -227,6 +230,72 @@ async fn click_to_dial_and_call_actions_reach_the_exchange() {
     assert_eq!(request, AdminRequest::CallAction { call_id: 7, line, action: CallAction::Hold });
     let reply = asked.reply().await;
     assert_eq!((reply.status, &reply.json()["detail"]), (404, &json!("There is no call 7.")));
+}
+
+#[tokio::test]
+async fn forward_lists_dnd_and_redirection_reach_the_exchange() {
+    let mut world = world().await;
+    let path = "/api/v1/lines/201/forwarding";
+    let body = r#"{"forwardList": [
+        {"forwardMode": "LINEFORWARDMODE_BUSYSPECIFIC", "callerAddress": "202", "destAddress": "206"},
+        {"forwardMode": 1, "destAddress": ""}], "numRingsNoAnswer": 3}"#;
+    let asked = world.request("PUT", path, "crm-token", body);
+    let request = world.answer(Ok(json!({"line": "201"}))).await;
+    let entry = |mode, caller: Option<&str>, destination: Option<&str>| ForwardEntry {
+        mode,
+        caller: caller.map(str::to_owned),
+        destination: destination.map(str::to_owned),
+    };
+    let forward_list = vec![
+        entry(ForwardMode::BusySpecific, Some("202"), Some("206")),
+        entry(ForwardMode::Uncond, None, None),
+    ];
+    let line = "201".to_owned();
+    assert_eq!(request, AdminRequest::SetForwarding { line, forward_list, rings: Some(3) });
+    assert_eq!(asked.reply().await.status, 200);
+
+    for cancel in ["{}", r#"{"forwardList": null}"#, r#"{"forwardList": []}"#] {
+        let asked = world.request("PUT", path, "admin-token", cancel);
+        let request = world.answer(Ok(json!({}))).await;
+        let line = "201".to_owned();
+        let nothing = AdminRequest::SetForwarding { line, forward_list: vec![], rings: None };
+        assert_eq!(request, nothing, "{cancel}");
+        assert_eq!(asked.reply().await.status, 200);
+    }
+
+    let asked = world.request("PUT", "/api/v1/lines/201/dnd", "admin-token", r#"{"enabled": true}"#);
+    let request = world.answer(Ok(json!({}))).await;
+    assert_eq!(request, AdminRequest::SetDnd { line: "201".into(), is_on: true });
+    assert_eq!(asked.reply().await.status, 200);
+
+    let body = r#"{"line": "201", "to": "206"}"#;
+    let asked = world.request("POST", "/api/v1/calls/7/redirect", "admin-token", body);
+    let request = world.answer(Ok(json!({"callId": 7}))).await;
+    let (line, to) = ("201".to_owned(), "206".to_owned());
+    assert_eq!(request, AdminRequest::Redirect { call_id: 7, line, to });
+    assert_eq!(asked.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_forward_list_that_is_none_or_of_a_line_out_of_sight_is_refused() {
+    let world = world().await;
+    let path = "/api/v1/lines/201/forwarding";
+    for body in [
+        r#"{"forwardList": [{"forwardMode": "LINEFORWARDMODE_NEVER"}]}"#,
+        r#"{"forwardList": [{"forwardMode": 3}]}"#,
+        r#"{"forwardList": [{"destAddress": "206"}]}"#,
+        r#"{"forwardList": [{"forwardMode": 1, "destAddress": "2 06"}]}"#,
+        r#"{"forward": []}"#,
+    ] {
+        let reply = world.request("PUT", path, "admin-token", body).reply().await;
+        assert_eq!(reply.status, 400, "{body}");
+    }
+    for path in ["/api/v1/lines/299/forwarding", "/api/v1/lines/299/dnd"] {
+        let reply = world.request("PUT", path, "crm-token", "{}").reply().await;
+        assert_eq!(reply.status, 404, "{path}: as if it did not exist");
+    }
+    let reply = world.request("PUT", path, "read-token", "{}").reply().await;
+    assert_eq!(reply.status, 403);
 }
 
 #[tokio::test]

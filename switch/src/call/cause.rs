@@ -166,6 +166,8 @@ impl Cause {
     pub const UNKNOWN_NUMBER: Cause = row(404, D(M::BadAddress), 1, 404).cause;
     /// A feature that this release does not offer, or a number the caller may not dial.
     pub const FORBIDDEN: Cause = row(403, D(M::Blocked), 21, 403).cause;
+    /// The line does not want to be disturbed.
+    pub const DO_NOT_DISTURB: Cause = row(480, D(M::DoNotDisturb), 18, 480).cause;
     /// `max_calls` of the called address is reached.
     pub const NO_APPEARANCE: Cause = row(486, BusyStation, 17, 486).cause;
     /// Nothing rings, or nobody is parked, where somebody wanted to take it.

@@ -159,6 +159,26 @@ impl MediaEnd {
         Ok(self.description.write(answer))
     }
 
+    /// The answer of the switch itself to this phone's offer: audio for a tone, nothing else. After
+    /// an INVITE without offer, an offer.
+    ///
+    /// Errors: [`Incompatible`] when the phone offers no audio that tones can be played in.
+    pub fn answer_alone(&mut self) -> Result<Bytes, Incompatible> {
+        let Some(offer) = &self.remote else {
+            return self.offer_everything().ok_or(Incompatible::MediaType);
+        };
+        let relay = self.relay(Direction::SendRecv);
+        let end = relay.iter().flatten().next().copied().ok_or(Incompatible::MediaType)?;
+        let mut own = full_offer(&[], end);
+        let audio = own.media.pop().ok_or(Incompatible::MediaType)?;
+        for media in &offer.media {
+            let is_ours = media.kind == audio.kind && own.audio().is_none();
+            own.media.push(if is_ours { audio.clone() } else { Media::rejected(media) });
+        }
+        let answer = relay_answer(offer, &own, &own, &relay)?;
+        Ok(self.description.write(answer))
+    }
+
     /// The answer to a re-offer that the far side need not see: hold, resume, a new address.
     ///
     /// Errors: [`Incompatible`] when the offer asks for something that was not negotiated.

@@ -7,9 +7,8 @@ use bytes::Bytes;
 use sip_stack::endpoint::{LegId, Release, Reply};
 use sip_stack::message::Message;
 use sip_stack::sdp::{Direction, Session};
-use tapi::constant::DisconnectMode;
 use tapi::CallMode;
-use tapi::constant::CallState;
+use tapi::constant::{CallState, DisconnectMode};
 
 use super::cause::{Cause, Outcome, reasons_of};
 use super::{CallId, ConnectionKey, Origination, Side, Timer, Waiting};
@@ -76,7 +75,10 @@ impl Exchange {
         };
         let is_only_fork = self.calls.get(id.0).is_some_and(|call| call.legs == [leg])
             && self.connections.get(connection.0).is_some_and(|c| c.called.len() == 1);
-        let early = sdp.filter(|_| is_only_fork).and_then(|sdp| self.early_answer(caller, id, sdp));
+        // Members of a group are heard once one has answered (sip-mapping §3.10).
+        let is_hunting = self.connections.get(connection.0).is_some_and(|c| c.hunt.is_some());
+        let early = sdp.filter(|_| is_only_fork && !is_hunting);
+        let early = early.and_then(|sdp| self.early_answer(caller, id, sdp));
         let Some(call) = self.calls.get(caller.0) else { return };
         let (Origination::Phone, Some(caller_leg)) = (call.origination, call.leg) else { return };
         let status = if early.is_some() || status == 180 { status } else { 180 };
@@ -193,6 +195,7 @@ impl Exchange {
         let key = call.connection;
         let Some(connection) = self.connections.get_mut(key.0) else { return };
         connection.answered = Some(id);
+        connection.hunt = None;
         let losers: Vec<CallId> =
             connection.called.iter().copied().filter(|other| *other != id).collect();
         let caller = connection.caller;
@@ -229,6 +232,9 @@ impl Exchange {
     pub(crate) fn on_refused(&mut self, leg: LegId, status: u16, message: Option<&Message>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         self.forget_leg(leg);
+        if message.is_some_and(|message| self.deflect(id, status, message)) {
+            return;
+        }
         let has_alerted = self.calls.get(id.0).is_some_and(|call| call.has_alerted);
         let reasons = message.map(reasons_of).unwrap_or_default();
         self.fork_lost(id, Cause::of_response(status, has_alerted, &reasons));
@@ -255,14 +261,32 @@ impl Exchange {
             // The caller's own phone refused lineMakeCall: the state says how.
             return self.show_failure(id, Outcome::Disconnected(cause.disconnect_mode()));
         }
+        let cause = match self.forward_failed(id, cause) {
+            None => return,
+            Some(cause) => cause,
+        };
         self.show_disconnected(id, cause.disconnect_mode());
-        let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
-        let is_last = self.connections.get(key.0).is_some_and(|c| c.called.len() == 1);
         self.finish(id);
-        match caller {
-            Some(caller) if is_last => self.attempt_failed(caller, cause),
-            None if is_last => self.not_found(key, cause),
-            _ => {}
+        self.party_lost(key, cause);
+    }
+
+    /// A called party is out. When nobody else is called, the group's next member is, or the
+    /// attempt has failed.
+    pub(crate) fn party_lost(&mut self, key: ConnectionKey, cause: Cause) {
+        let Some(connection) = self.connections.get_mut(key.0) else { return };
+        if let Some(hunt) = &mut connection.hunt {
+            hunt.note(cause);
+        }
+        if connection.called.is_empty() && !self.hunt_on(key) {
+            self.attempt_lost(key, cause);
+        }
+    }
+
+    /// Nobody is called any more in a connection.
+    pub(crate) fn attempt_lost(&mut self, key: ConnectionKey, cause: Cause) {
+        match self.connections.get(key.0).and_then(|connection| connection.caller) {
+            Some(caller) => self.attempt_failed(caller, cause),
+            None => self.not_found(key, cause),
         }
     }
 

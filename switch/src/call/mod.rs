@@ -8,9 +8,12 @@
 
 pub mod bridge;
 pub mod cause;
+pub mod code;
 pub mod end;
 pub mod errand;
 pub mod fork;
+pub mod forward;
+pub mod hunt;
 pub mod identity;
 pub mod modify;
 pub mod originate;
@@ -21,6 +24,7 @@ pub mod release;
 pub mod seek;
 pub mod splice;
 pub mod transfer;
+pub mod trunk;
 
 use sip_stack::endpoint::LegId;
 use sip_stack::slab::Key;
@@ -31,6 +35,8 @@ use tapi::{CallKey, CallMode, RequestKey};
 use self::cause::Cause;
 use self::end::MediaEnd;
 use self::errand::Errand;
+use self::forward::Diversions;
+use self::hunt::Hunt;
 use self::seek::Seek;
 
 /// Names a call inside the exchange; stale ones find nothing.
@@ -265,6 +271,10 @@ pub struct Connection {
     pub seek: Option<Seek>,
     /// The connection that looks for somebody for a party of this one.
     pub search: Option<ConnectionKey>,
+    /// Who sent the call on, and why.
+    pub diversions: Diversions,
+    /// The members of a group are tried.
+    pub hunt: Option<Hunt>,
 }
 
 /// A re-INVITE or UPDATE of one side that the other side has to agree to (new media, T.38).
@@ -293,6 +303,8 @@ pub enum Timer {
     Parked(CallId),
     /// A transferor's phone should have hung up by now.
     Parting(LegId),
+    /// The confirmation tone of a feature code has been heard.
+    Confirmed(CallId),
     /// Registrations may have expired.
     Registrations,
     /// Resume windows of applications may be over.

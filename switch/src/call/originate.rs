@@ -2,12 +2,14 @@
 //!
 //! Path 1, hops 4–7. Source: sip-mapping §2.2, §2.9.0, §2.9.1.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use config::FeatureCode;
 use media::Tone;
-use sip_stack::auth::{ClientCredentials, Verdict};
+use sip_stack::auth::Verdict;
 use sip_stack::endpoint::{Invite, LegId, Release, Reply};
-use sip_stack::flow::{Flow, Transport};
+use sip_stack::flow::Flow;
 use sip_stack::message::{HeaderName, Message};
 use sip_stack::message::validate::check_session;
 use sip_stack::sdp::{Incompatible, Session};
@@ -17,6 +19,7 @@ use tapi::CallMode;
 use tapi::constant::CallState;
 
 use super::cause::{Cause, Outcome};
+use super::forward::Diversions;
 use super::identity::{self, Identity};
 use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
@@ -81,7 +84,12 @@ impl Exchange {
         }
         let max_forwards = message.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
         self.endpoint.set_contact(leg, identity::contact(&dialled, &flow));
+        let diversions = match party {
+            Party::Trunk { .. } => Diversions::of_trunk(message),
+            Party::Line(_) => Diversions::default(),
+        };
         let call = self.begin_dialled(party, &dialled, max_forwards, leg);
+        self.note_diversions(call, diversions);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.end.peer = Some(flow.remote.ip());
             if let Some(offer) = offer {
@@ -316,7 +324,7 @@ impl Exchange {
         let ringing = match code {
             FeatureCode::PickupGroup => self.ringing_in(&line, argument),
             FeatureCode::PickupDirected => self.ringing_at(&line, argument),
-            _ => return None,
+            code => return self.forward_by_code(caller, &line, code, argument),
         };
         Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
     }
@@ -334,7 +342,8 @@ impl Exchange {
         let is_outside = self.calls.get(source.0).is_some_and(|call| call.party.line().is_none());
         let config = self.config.clone();
         match route::resolve(&config, dialled) {
-            Target::Line(line) => self.call_line(key, source, &line.number),
+            Target::Line(line) => self.reach_line(key, source, &line.number),
+            Target::HuntGroup(group) => self.hunt(key, source, group),
             Target::Trunk { trunk, number } if !is_outside => {
                 self.call_trunk(key, source, &trunk.name, &number)
             }
@@ -353,11 +362,15 @@ impl Exchange {
         }
     }
 
-    fn call_line(
+    /// Rings the phones of a line for so long.
+    ///
+    /// Errors: the cause why they cannot be rung.
+    pub(crate) fn call_line(
         &mut self,
         connection: ConnectionKey,
         caller: CallId,
         number: &str,
+        ring_time: Duration,
     ) -> Result<(), Cause> {
         if self.registrar.registry().contacts(number).is_empty() {
             return Err(Cause::NOT_REGISTERED);
@@ -365,7 +378,6 @@ impl Exchange {
         if !self.has_appearance(number) {
             return Err(Cause::NO_APPEARANCE);
         }
-        let timeout = self.config.lines.get(number).ok_or(Cause::UNKNOWN_NUMBER)?.ring_timeout;
         let called = self.new_call(NewParty {
             connection,
             side: Side::Called,
@@ -384,57 +396,9 @@ impl Exchange {
             self.finish(called);
             return Err(cause);
         }
-        self.set_call_timer(called, timeout, Timer::NoAnswer(called));
+        self.set_call_timer(called, ring_time, Timer::NoAnswer(called));
         self.refresh_capability(called);
         Ok(())
-    }
-
-    fn call_trunk(
-        &mut self,
-        connection: ConnectionKey,
-        caller: CallId,
-        name: &str,
-        number: &str,
-    ) -> Result<(), Cause> {
-        let targets = self.trunk_targets.get(name).cloned().unwrap_or_default();
-        let trunk = self.config.trunks.get(name).cloned().ok_or(Cause::UNKNOWN_NUMBER)?;
-        let in_use = self.calls.iter().filter(
-            |(_, call)| matches!(&call.party, Party::Trunk { name: used, .. } if used == name),
-        );
-        let in_use = in_use.count();
-        if trunk.channels.is_some_and(|most| in_use >= most) {
-            return Err(Cause::TRUNK_FULL);
-        }
-        let mut flows = targets.iter().filter_map(|target| self.flow_to(*target));
-        let Some(destination) = flows.next() else {
-            return Err(Cause::of_status(503, false));
-        };
-        let alternatives: Vec<Flow> = flows.collect();
-        let called = self.new_call(NewParty {
-            connection,
-            side: Side::Called,
-            party: Party::Trunk { name: name.to_owned(), number: number.to_owned() },
-            origination: Origination::Phone,
-            state: CallState::Offering,
-            mode: OFFERED,
-            tapi: None,
-        });
-        let offer = match self.offer_for(caller, called) {
-            Ok(offer) => offer,
-            Err(cause) => {
-                self.finish(called);
-                return Err(cause);
-            }
-        };
-        let from = self.caller_identity(caller);
-        let host = identity::socket_text(destination.remote);
-        let user = sip_stack::uri::encode_user(number);
-        let mut invite = self.invite(called, &from, &offer, destination);
-        invite.request_uri = format!("sip:{user}@{host}");
-        invite.to = format!("<sip:{user}@{host}>");
-        invite.alternatives = alternatives;
-        invite.credentials = credentials_of(&trunk);
-        self.send_invite(called, invite)
     }
 
     /// Sends an INVITE to every phone of a line.
@@ -460,14 +424,19 @@ impl Exchange {
         result
     }
 
-    fn invite(&self, id: CallId, from: &Identity, offer: &Bytes, destination: Flow) -> Invite {
+    pub(crate) fn invite(&self, id: CallId, from: &Identity, offer: &Bytes, destination: Flow) -> Invite {
         let call = self.calls.get(id.0);
         let connection = call.and_then(|call| self.connections.get(call.connection.0));
         let from = from.name_addr(&self.config.domain);
+        let mut headers = vec![("P-Asserted-Identity".to_owned(), from.clone())];
+        let diversions = connection.map(|connection| connection.diversions.values());
+        for value in diversions.into_iter().flatten() {
+            headers.push(("Diversion".to_owned(), value.to_owned()));
+        }
         let user = call.map(|call| call.party.number().to_owned()).unwrap_or_default();
         Invite {
             request_uri: String::new(),
-            headers: vec![("P-Asserted-Identity".to_owned(), from.clone())],
+            headers,
             from,
             to: String::new(),
             contact: identity::contact(&user, &destination),
@@ -482,7 +451,7 @@ impl Exchange {
         }
     }
 
-    fn send_invite(&mut self, id: CallId, invite: Invite) -> Result<(), Cause> {
+    pub(crate) fn send_invite(&mut self, id: CallId, invite: Invite) -> Result<(), Cause> {
         let peer = invite.destination.remote.ip();
         let sent = self.endpoint.invite(self.clock.now, invite, &mut self.sip);
         let leg = sent.map_err(|_| Cause::NO_RESOURCES)?;
@@ -495,7 +464,7 @@ impl Exchange {
 
     /// The offer for the called party: the caller's offer, or what its phone has answered to us,
     /// or, for a late offer, everything.
-    fn offer_for(&mut self, caller: CallId, called: CallId) -> Result<Bytes, Cause> {
+    pub(crate) fn offer_for(&mut self, caller: CallId, called: CallId) -> Result<Bytes, Cause> {
         let source = self.calls.get(caller.0).and_then(|call| call.end.remote.clone());
         let streams = source.as_ref().map_or(1, |source| source.media.len());
         self.reserve_ports(caller, streams)?;
@@ -585,36 +554,9 @@ impl Exchange {
         used < usize::try_from(most).unwrap_or(usize::MAX)
     }
 
-    fn caller_identity(&self, caller: CallId) -> Identity {
+    pub(crate) fn caller_identity(&self, caller: CallId) -> Identity {
         let call = self.calls.get(caller.0);
         call.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
     }
 
-    /// The trunk whose peer sends from this flow.
-    fn trunk_of(&self, flow: &Flow) -> Option<String> {
-        let is_peer = |targets: &[(Transport, std::net::SocketAddr)]| {
-            targets.iter().any(|(transport, address)| {
-                address.ip() == flow.remote.ip()
-                    && *transport == flow.transport
-                    && (flow.transport.is_reliable() || address.port() == flow.remote.port())
-            })
-        };
-        let mut trunks = self.trunk_targets.iter();
-        trunks.find(|(_, targets)| is_peer(targets)).map(|(name, _)| name.clone())
-    }
-
-    /// A flow from one of our listeners to an address.
-    fn flow_to(&self, target: (Transport, std::net::SocketAddr)) -> Option<Flow> {
-        let (transport, remote) = target;
-        let fits = |(kind, local): &&(Transport, std::net::SocketAddr)| {
-            *kind == transport && local.is_ipv4() == remote.is_ipv4()
-        };
-        let (_, local) = self.local.iter().find(fits)?;
-        Some(Flow { transport, local: *local, remote, connection: None })
-    }
-}
-
-fn credentials_of(trunk: &config::Trunk) -> Option<ClientCredentials> {
-    let password = trunk.password.as_ref()?.expose().to_owned();
-    Some(ClientCredentials { username: trunk.username.clone()?, password })
 }

@@ -136,15 +136,9 @@ impl Exchange {
     fn reject_offered(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
-        let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
-        let is_last = self.connections.get(key.0).is_some_and(|c| c.called.len() == 1);
         self.release_with(id, "SIP;cause=603;text=\"Decline\"");
         self.finish(id);
-        match caller {
-            Some(caller) if is_last => self.attempt_failed(caller, Cause::of_status(603, true)),
-            None if is_last => self.not_found(key, Cause::of_status(603, true)),
-            _ => {}
-        }
+        self.party_lost(key, Cause::of_status(603, true));
     }
 
     /// Ends what the other parties of the connection have, because `id` ends.

@@ -33,6 +33,8 @@ pub(super) const LINES: Table = Table {
         column("REGISTERED", "registered"),
         column("CALLS", "calls"),
         column("PICKUP GROUP", "pickupGroup"),
+        column("DND", "dnd"),
+        column("FORWARDING", "forwardList"),
     ],
 };
 
@@ -160,6 +162,10 @@ fn readable(rows: &[Value]) -> Vec<Value> {
             let shown: Vec<String> = shown.collect();
             row.insert("ringing".to_owned(), shown.into());
         }
+        if let Some(list) = row.get("forwardList").and_then(Value::as_array) {
+            let list = list.iter().filter_map(forward).collect::<Vec<_>>();
+            row.insert("forwardList".to_owned(), list.into());
+        }
         for member in ["callState", "mode"] {
             let constant = row.get(member).and_then(Value::as_str);
             if let Some((_, name)) = constant.and_then(|constant| constant.split_once('_')) {
@@ -169,6 +175,18 @@ fn readable(rows: &[Value]) -> Vec<Value> {
         }
     }
     rows
+}
+
+/// `BUSYSPECIFIC(202)>206`; do not disturb for everybody has a column of its own.
+fn forward(entry: &Value) -> Option<String> {
+    let word = |member: &str| entry.get(member).and_then(Value::as_str);
+    let mode = word("forwardMode")?.trim_start_matches("LINEFORWARDMODE_");
+    let caller = word("callerAddress").map(|caller| format!("({caller})")).unwrap_or_default();
+    match word("destAddress") {
+        Some(destination) => Some(format!("{mode}{caller}>{destination}")),
+        None if mode == "UNCOND" => None,
+        None => Some(format!("{mode}{caller}>refused")),
+    }
 }
 
 /// `strowger reload`.
@@ -218,6 +236,20 @@ mod tests {
         })];
         let text = table::text(PICKUP_GROUPS.columns, &readable(&rows));
         assert!(text.contains("201,202") && text.contains("206 at 202"), "{text}");
+    }
+
+    #[test]
+    fn forwarding_is_shown_in_few_words() {
+        let entry = |mode: &str, caller: Option<&str>, to: Option<&str>| {
+            json!({"forwardMode": mode, "callerAddress": caller, "destAddress": to})
+        };
+        let rows = [json!({"line": "201", "dnd": true, "forwardList": [
+            entry("LINEFORWARDMODE_UNCOND", None, None),
+            entry("LINEFORWARDMODE_BUSYSPECIFIC", Some("202"), Some("206")),
+            entry("LINEFORWARDMODE_NOANSW", None, None),
+        ]})];
+        let text = table::text(LINES.columns, &readable(&rows));
+        assert!(text.contains("yes  BUSYSPECIFIC(202)>206,NOANSW>refused"), "{text}");
     }
 
     #[test]

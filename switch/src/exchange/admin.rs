@@ -24,6 +24,11 @@ impl Exchange {
             AdminRequest::CallAction { call_id, line, action } => {
                 self.call_action(call_id, &line, action)
             }
+            AdminRequest::Redirect { call_id, line, to } => self.send_away(call_id, &line, &to),
+            AdminRequest::SetForwarding { line, forward_list, rings } => {
+                self.replace_forwarding(&line, forward_list, rings)
+            }
+            AdminRequest::SetDnd { line, is_on } => self.switch_dnd(&line, is_on),
         }
     }
 
@@ -31,10 +36,16 @@ impl Exchange {
         let row = |line: &config::Line| {
             let bindings = self.registrar.registry().contacts(&line.number).len();
             let calls = self.by_line.get(&line.number).map_or(0, Vec::len);
-            json!({
+            let mut row = json!({
                 "line": line.number, "name": line.name, "registered": bindings > 0,
                 "bindings": bindings, "calls": calls, "pickupGroup": line.pickup_group,
-            })
+            });
+            if let (Value::Object(row), Value::Object(set)) =
+                (&mut row, self.forwarding_row(&line.number))
+            {
+                row.extend(set);
+            }
+            row
         };
         self.config.lines.values().map(row).collect()
     }
@@ -209,16 +220,7 @@ impl Exchange {
         line: &str,
         action: CallAction,
     ) -> Result<Value, Problem> {
-        let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
-        let is_meant = |id: &&CallId| {
-            let connection =
-                self.calls.get(id.0).and_then(|c| self.connections.get(c.connection.0));
-            connection.is_some_and(|connection| connection.call_id == call_id)
-        };
-        let Some(id) = calls.iter().find(is_meant).copied() else {
-            let detail = format!("line {line} has no call {call_id}");
-            return Err(Problem { status: 404, detail });
-        };
+        let id = self.call_at(call_id, line)?;
         let done = json!({"callId": call_id});
         let result = match action {
             CallAction::Drop => {
@@ -286,6 +288,34 @@ impl Exchange {
             return Ok(());
         }
         Err(wrong_state(LineErr::InvalCallState))
+    }
+
+    fn send_away(&mut self, call_id: u32, line: &str, to: &str) -> Result<Value, Problem> {
+        let id = self.call_at(call_id, line)?;
+        self.redirect(id, to, None).map_err(|error| match error {
+            LineErr::InvalAddress => Problem {
+                status: 400,
+                detail: format!("the call cannot go to {to} ({})", error.name()),
+            },
+            _ => Problem {
+                status: 409,
+                detail: format!("only a call that is offered can go elsewhere ({})", error.name()),
+            },
+        })?;
+        Ok(json!({"callId": call_id}))
+    }
+
+    /// The call of a line in a connection.
+    fn call_at(&self, call_id: u32, line: &str) -> Result<CallId, Problem> {
+        let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
+        let is_meant = |id: &&CallId| {
+            let connection = self.calls.get(id.0).and_then(|c| self.connections.get(c.connection.0));
+            connection.is_some_and(|connection| connection.call_id == call_id)
+        };
+        calls.iter().find(is_meant).copied().ok_or_else(|| {
+            let detail = format!("line {line} has no call {call_id}");
+            Problem { status: 404, detail }
+        })
     }
 }
 

@@ -16,6 +16,7 @@ use super::Exchange;
 use crate::call::errand::Errand;
 use crate::call::transfer::Asked;
 use crate::call::{CallId, Timer};
+use crate::feature::forward::Forwarding;
 
 impl Exchange {
     /// Something on a `/tapi` connection.
@@ -138,6 +139,18 @@ impl Exchange {
             Intent::BlindTransfer { call, destination } => {
                 let id = self.call_of(call)?;
                 self.blind_transfer(id, &destination, Some(request))
+            }
+            Intent::Redirect { call, destination } => {
+                let id = self.call_of(call)?;
+                self.redirect(id, &destination, Some(request))
+            }
+            Intent::Forward { line, list, rings, .. } => {
+                let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
+                let asked = tapi::Forwarding { entries: list, rings };
+                let checked = Forwarding::from(asked).checked(&self.config, &line)?;
+                self.done(Some(request));
+                self.keep_forwarding(&line, checked);
+                Ok(())
             }
             Intent::Park { call, slot } => {
                 let id = self.call_of(call)?;

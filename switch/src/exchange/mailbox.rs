@@ -12,6 +12,7 @@ use sip_stack::flow::{Flow, Received, Transmit, Transport};
 use sip_stack::message::ParseError;
 use sip_stack::time::Now;
 
+pub use crate::feature::forward::ForwardEntry;
 use crate::store::Change;
 
 /// The two clocks, read once by the rim for each input.
@@ -134,6 +135,31 @@ pub enum AdminRequest {
         line: String,
         /// What it does.
         action: CallAction,
+    },
+    /// `POST calls/{callId}/redirect`: the call that is offered to `line` goes to another number.
+    Redirect {
+        /// dwCallID.
+        call_id: u32,
+        /// The line it is offered to.
+        line: String,
+        /// Where it goes.
+        to: String,
+    },
+    /// `PUT lines/{line}/forwarding`: this list in place of the former one.
+    SetForwarding {
+        /// The line.
+        line: String,
+        /// LINEFORWARDLIST.
+        forward_list: Vec<ForwardEntry>,
+        /// dwNumRingsNoAnswer; `None` means the line's `ring_timeout`.
+        rings: Option<u32>,
+    },
+    /// `PUT lines/{line}/dnd`.
+    SetDnd {
+        /// The line.
+        line: String,
+        /// On or off.
+        is_on: bool,
     },
 }
 

@@ -7,6 +7,7 @@
 mod admin;
 mod application;
 pub mod counters;
+mod forwarding;
 pub mod mailbox;
 mod requests;
 pub(crate) mod state;
@@ -27,14 +28,16 @@ use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
+use crate::feature::forward::Forwarding;
+use crate::feature::hunt;
 use crate::registrar::Registrar;
 use crate::registry::Registry;
-use crate::store::StoredBinding;
+use crate::store::{StoredBinding, StoredForwarding};
 
 use self::counters::{Counters, count};
 pub use self::mailbox::{
-    AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, Input, Output,
-    Problem,
+    AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, ForwardEntry,
+    Input, Output, Problem,
 };
 
 /// Connections that may exist at once; one more is answered 503.
@@ -56,6 +59,8 @@ pub struct ExchangeParts {
     pub local: Vec<(Transport, SocketAddr)>,
     /// Bindings of the previous run.
     pub restored: Vec<StoredBinding>,
+    /// What lines had set about their calls in the previous run.
+    pub forwardings: Vec<StoredForwarding>,
     /// The time of the start.
     pub clock: Clock,
 }
@@ -80,6 +85,8 @@ pub struct Exchange {
     pub(crate) by_tapi: HashMap<CallKey, CallId>,
     pub(crate) by_line: HashMap<String, Vec<CallId>>,
     pub(crate) parked: BTreeMap<String, Parked>,
+    pub(crate) forwardings: HashMap<String, Forwarding>,
+    pub(crate) hunting: hunt::Memory,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -95,8 +102,8 @@ pub struct Exchange {
 impl Exchange {
     /// An exchange at rest, its lines known to TAPI and its bindings restored.
     pub fn new(parts: ExchangeParts) -> Exchange {
-        let ExchangeParts { config, media, registry, counters, mut entropy, local, restored, clock } =
-            parts;
+        let ExchangeParts { config, media, registry, counters, mut entropy, local, .. } = parts;
+        let ExchangeParts { restored, forwardings, clock, .. } = parts;
         let secret = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let instance = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let next_session = entropy.next_u64() >> 16;
@@ -120,6 +127,8 @@ impl Exchange {
             by_tapi: HashMap::new(),
             by_line: HashMap::new(),
             parked: BTreeMap::new(),
+            forwardings: HashMap::new(),
+            hunting: hunt::Memory::default(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -133,6 +142,7 @@ impl Exchange {
         };
         exchange.read_lines();
         exchange.restore(restored);
+        exchange.restore_forwardings(forwardings);
         exchange
     }
 
@@ -238,6 +248,7 @@ impl Exchange {
             Timer::PhoneControl(call) => self.on_phone_silent(call),
             Timer::Parked(call) => self.on_parked_too_long(call),
             Timer::Parting(leg) => self.on_parting(leg),
+            Timer::Confirmed(call) => self.on_confirmation_over(call),
             Timer::Registrations => self.expire_registrations(),
             Timer::Applications => {
                 self.tapi.expire(self.clock.unix_ms);

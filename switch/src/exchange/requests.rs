@@ -12,13 +12,14 @@ use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
-use tapi::constant::{AddrCapFlag, AddrFeature, CallFeature, CallFeature2};
-use tapi::{LineSpec, Mask, Offers};
+use tapi::constant::{AddrCapFlag, AddrFeature, CallFeature, CallFeature2, ForwardMode};
+use tapi::{ForwardLimits, LineSpec, Mask, Offers};
 
 use super::Exchange;
 use super::counters::count;
 use super::mailbox::Output;
 use crate::call::Timer;
+use crate::feature::forward::{MAX_ENTRIES, MAX_RINGS};
 use crate::registrar::Registration;
 use crate::store::StoredBinding;
 
@@ -293,10 +294,12 @@ impl Exchange {
             if let Some(device) = self.tapi.line_by_number(&line) {
                 self.tapi.remove_line(self.clock.unix_ms, device);
             }
+            self.forget_forwarding(&line);
             let changes = self.registrar.forget_line(&line);
             self.registrations_changed(changes);
         }
         self.read_lines();
+        self.hunting.keep_only(&self.config);
         self.publish("RELOADED", json!({}));
     }
 
@@ -352,10 +355,13 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
 /// What the exchange can do on an address beyond making, answering, holding and dropping calls.
 fn offers(config: &Config, line: &config::Line) -> Offers {
     use CallFeature as Call;
+    let most = u32::try_from(MAX_ENTRIES).unwrap_or(u32::MAX);
     let mut call_features =
-        Call::SwapHold | Call::SetupTransfer | Call::CompleteTransf | Call::BlindTransfer;
+        Call::SwapHold | Call::SetupTransfer | Call::CompleteTransf | Call::BlindTransfer
+            | Call::Redirect;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
-    let mut address_features = Mask::from(AddrFeature::PickupDirect);
+    let mut address_features =
+        AddrFeature::PickupDirect | AddrFeature::ForwardFwd | AddrFeature::ForwardDnd;
     if line.pickup_group.is_some() {
         address_features |= AddrFeature::PickupGroup;
     }
@@ -369,6 +375,13 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         call_features2,
         address_features,
         max_on_hold_pending: 1,
+        forward: ForwardLimits {
+            modes: Mask::all() - (ForwardMode::Unknown | ForwardMode::Unavail),
+            max_entries: most,
+            max_specific_entries: most,
+            min_rings: 1,
+            max_rings: MAX_RINGS,
+        },
         ..Offers::default()
     }
 }

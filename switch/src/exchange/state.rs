@@ -11,6 +11,7 @@ use tapi::{AddressId, Constant, CallCapability, CallInfo, CallKey, CallMode, New
 use super::Exchange;
 use crate::call::cause::Outcome;
 use crate::call::end::MediaEnd;
+use crate::call::forward::Diversions;
 use crate::call::identity::Identity;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
 use crate::call::Dialling;
@@ -42,6 +43,8 @@ impl Exchange {
             began: self.clock.now,
             seek: None,
             search: None,
+            diversions: Diversions::default(),
+            hunt: None,
         }))
     }
 
@@ -121,6 +124,9 @@ impl Exchange {
             Side::Called => CallOrigin::Internal,
         };
         let called = self.identity_of_number(&connection.dialled);
+        let diverted = connection.diversions.last().filter(|_| new.side == Side::Called);
+        let redirecting = diverted.map_or(redirecting, |hop| self.party_of_number(&hop.from));
+        let redirection = diverted.map(|hop| self.party_of_number(&hop.to));
         let call = NewCall {
             line: self.tapi.line_by_number(line)?,
             address: AddressId(0),
@@ -128,11 +134,12 @@ impl Exchange {
             mode: new.mode,
             info: CallInfo {
                 origin,
-                reason,
+                reason: diverted.map_or(reason, |hop| hop.reason),
                 call_id: connection.call_id,
                 caller: party_id(&caller),
                 called: party_id(&called),
                 redirecting,
+                redirection: redirection.unwrap_or_else(tapi::PartyId::unavail),
                 ..CallInfo::default()
             },
             capability: CallCapability::default(),
@@ -185,6 +192,11 @@ impl Exchange {
             call.since_unix_ms = self.clock.unix_ms;
         }
         let is_unseen = call.state == CallState::Unknown && state == CallState::Idle;
+        let has_ended = matches!(state, CallState::Disconnected | CallState::Idle)
+            && matches!(call.state, CallState::Connected | CallState::OnHold);
+        if let (true, Some(line)) = (has_ended, call.party.line()) {
+            self.hunting.call_ended(line, self.clock.now.0);
+        }
         call.state = state;
         call.mode = mode;
         if is_unseen {
@@ -341,7 +353,9 @@ impl Exchange {
 
     /// Name and number of what was dialled, as far as the directory knows it.
     pub(crate) fn identity_of_number(&self, number: &str) -> Identity {
-        let name = self.config.lines.get(number).map(|line| line.name.clone()).unwrap_or_default();
+        let line = self.config.lines.get(number).map(|line| &line.name);
+        let name = line.or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name));
+        let name = name.cloned().unwrap_or_default();
         Identity { number: number.to_owned(), name }
     }
 

@@ -351,6 +351,13 @@ impl PhoneCore {
         self.endpoint.reject(now, leg, &Reply::new(status), &mut self.out);
     }
 
+    /// Sends a ringing call to another number: 302 with a Contact at an address that nobody has.
+    pub fn deflect(&mut self, now: Now, leg: LegId, number: &str) {
+        self.talks.remove(&leg);
+        let reply = Reply::new(302).header("Contact", format!("<sip:{number}@192.0.2.99>;q=0.7"));
+        self.endpoint.reject(now, leg, &reply, &mut self.out);
+    }
+
     /// Hangs up: CANCEL, BYE or refusal, as the call stands.
     pub fn hang_up(&mut self, now: Now, leg: LegId) {
         self.talks.remove(&leg);

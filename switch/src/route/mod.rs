@@ -1,6 +1,6 @@
 //! From a dialled number to what it names. Pure: reads the configuration, knows no calls.
 
-use config::{Config, FeatureCode, Line, Trunk};
+use config::{Config, FeatureCode, HuntGroup, Line, Trunk};
 
 /// What a number names.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub enum Target<'a> {
         /// What it is asked for.
         number: String,
     },
+    /// A hunt group.
+    HuntGroup(&'a HuntGroup),
     /// A feature code, and what followed it.
     Feature {
         /// Which feature.
@@ -31,6 +33,9 @@ pub enum Target<'a> {
 pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
     if let Some(line) = config.lines.get(dialled) {
         return Target::Line(line);
+    }
+    if let Some(group) = config.hunt_groups.get(dialled) {
+        return Target::HuntGroup(group);
     }
     if let Some(feature) = configured_feature(config, dialled) {
         return Target::NotAvailable(feature);
@@ -50,9 +55,6 @@ pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
 fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
     if config.shared_lines.contains_key(dialled) {
         return Some("shared lines");
-    }
-    if config.hunt_groups.contains_key(dialled) {
-        return Some("hunt groups");
     }
     if config.conference.rooms.contains_key(dialled) {
         return Some("conference rooms");
@@ -87,9 +89,17 @@ mod tests {
     }
 
     #[test]
+    fn a_hunt_group_is_found_by_its_number() {
+        let config = office();
+        assert!(
+            matches!(resolve(&config, "260"), Target::HuntGroup(group) if group.members.len() == 3)
+        );
+    }
+
+    #[test]
     fn features_of_later_releases_are_named_instead_of_not_found() {
         let config = office();
-        for number in ["250", "260", "800", "600"] {
+        for number in ["250", "800", "600"] {
             assert!(matches!(resolve(&config, number), Target::NotAvailable(_)), "{number}");
         }
     }

@@ -21,16 +21,50 @@ pub enum Change {
         /// [`StoredBinding::id`].
         id: u64,
     },
+    /// Keep what this line has set in place of what it had; nothing is kept of an empty list.
+    SaveForwarding(StoredForwarding),
+}
+
+/// What a change is about; a later change about the same thing replaces an earlier one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Subject {
+    /// A binding by its id.
+    Binding(u64),
+    /// What a line has set about its calls.
+    Forwarding(String),
 }
 
 impl Change {
-    /// The binding it is about; a later change of the same binding replaces an earlier one.
-    pub(crate) fn binding_id(&self) -> u64 {
+    /// What it is about.
+    pub(crate) fn subject(&self) -> Subject {
         match self {
-            Self::SaveBinding(binding) => binding.id,
-            Self::RemoveBinding { id } => *id,
+            Self::SaveBinding(binding) => Subject::Binding(binding.id),
+            Self::RemoveBinding { id } => Subject::Binding(*id),
+            Self::SaveForwarding(forwarding) => Subject::Forwarding(forwarding.line.clone()),
         }
     }
+}
+
+/// What a line has set about its calls, as rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredForwarding {
+    /// Number of the line.
+    pub line: String,
+    /// Rings before a call counts as not answered, if the line has its own count.
+    pub rings: Option<u32>,
+    /// The list, in its order.
+    pub entries: Vec<StoredForward>,
+}
+
+/// One entry of a forward list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredForward {
+    /// Value of its LINEFORWARDMODE_.
+    pub mode: u32,
+    /// The caller it is about, if it is about one.
+    pub caller: Option<String>,
+    /// Where to; none is do not disturb.
+    pub destination: Option<String>,
 }
 
 /// A binding as a row: text and numbers, no clocks of this run, no connections.
@@ -89,6 +123,9 @@ pub trait Store: Send + Sync {
 
     /// The bindings of the previous run, as they were when the store was opened. Answers them once.
     fn take_bindings(&self) -> Vec<StoredBinding>;
+
+    /// What lines had set about their calls in the previous run. Answers it once.
+    fn take_forwardings(&self) -> Vec<StoredForwarding>;
 
     /// Waits until everything applied so far has been written or has failed.
     fn flush(&self);

@@ -3,16 +3,17 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Change, StoredBinding};
+use super::{Change, StoredBinding, StoredForward, StoredForwarding};
 
 /// `PRAGMA application_id`: the file is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 1] = ["CREATE TABLE bindings (
+const MIGRATIONS: [&str; 2] = [
+    "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
         uri TEXT NOT NULL,
@@ -33,7 +34,17 @@ const MIGRATIONS: [&str; 1] = ["CREATE TABLE bindings (
         allow TEXT NOT NULL,
         allow_events TEXT NOT NULL,
         supported TEXT NOT NULL
-    ) STRICT"];
+    ) STRICT",
+    "CREATE TABLE forwardings (
+        line TEXT NOT NULL,
+        position INTEGER NOT NULL,
+        rings INTEGER,
+        mode INTEGER NOT NULL,
+        caller TEXT,
+        destination TEXT,
+        PRIMARY KEY (line, position)
+    ) STRICT",
+];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
@@ -93,8 +104,44 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
             let mut statement = transaction.prepare_cached("DELETE FROM bindings WHERE id = ?1")?;
             statement.execute([signed(*id)])?;
         }
+        Change::SaveForwarding(forwarding) => write_forwarding(transaction, forwarding)?,
     }
     Ok(())
+}
+
+fn write_forwarding(transaction: &Transaction<'_>, set: &StoredForwarding) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached("DELETE FROM forwardings WHERE line = ?1")?;
+    statement.execute([&set.line])?;
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO forwardings VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (position, entry) in (0_u32..).zip(&set.entries) {
+        let StoredForward { mode, caller, destination } = entry;
+        statement.execute(params![set.line, position, set.rings, mode, caller, destination])?;
+    }
+    Ok(())
+}
+
+/// What lines have set about their calls, by line.
+pub(super) fn forwardings(connection: &Connection) -> rusqlite::Result<Vec<StoredForwarding>> {
+    let mut statement = connection.prepare("SELECT * FROM forwardings ORDER BY line, position")?;
+    let mut rows = statement.query([])?;
+    let mut list: Vec<StoredForwarding> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let line: String = row.get("line")?;
+        let entry = StoredForward {
+            mode: row.get("mode")?,
+            caller: row.get("caller")?,
+            destination: row.get("destination")?,
+        };
+        match list.last_mut().filter(|set| set.line == line) {
+            Some(set) => set.entries.push(entry),
+            None => {
+                let rings = row.get("rings")?;
+                list.push(StoredForwarding { line, rings, entries: vec![entry] });
+            }
+        }
+    }
+    Ok(list)
 }
 
 /// All bindings, oldest first.

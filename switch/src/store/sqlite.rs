@@ -11,7 +11,10 @@ use std::time::Duration;
 use config::StatePath;
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Change, Counters, Store, StoreCounts, StoreError, StoredBinding, schema};
+use super::{
+    Change, Counters, Store, StoreCounts, StoreError, StoredBinding, StoredForwarding, Subject,
+    schema,
+};
 
 /// Most changes waiting for the writer; more are lost and counted.
 const MAX_QUEUED: usize = 65_536;
@@ -19,7 +22,7 @@ const MAX_QUEUED: usize = 65_536;
 /// Most changes of one transaction.
 const MAX_BATCH: usize = 1024;
 
-/// Most bindings whose changes are kept for another try while the disk refuses them.
+/// Most things whose changes are kept for another try while the disk refuses them.
 const MAX_PENDING: usize = 100_000;
 
 /// Pause before changes that failed are tried again.
@@ -39,6 +42,7 @@ enum Command {
 pub struct SqliteStore {
     commands: Option<SyncSender<Command>>,
     restored: Mutex<Vec<StoredBinding>>,
+    forwardings: Mutex<Vec<StoredForwarding>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -61,6 +65,7 @@ impl SqliteStore {
             .execute("DELETE FROM bindings WHERE expires_at_unix_ms <= ?1", [now])
             .map_err(unreadable)?;
         let restored = schema::bindings(&connection).map_err(unreadable)?;
+        let forwardings = schema::forwardings(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
         let writer = Writer {
@@ -77,6 +82,7 @@ impl SqliteStore {
         Ok(Self {
             commands: Some(commands),
             restored: Mutex::new(restored),
+            forwardings: Mutex::new(forwardings),
             counters,
             writer: Some(writer),
         })
@@ -98,6 +104,10 @@ impl Store for SqliteStore {
 
     fn take_bindings(&self) -> Vec<StoredBinding> {
         std::mem::take(&mut *self.restored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_forwardings(&self) -> Vec<StoredForwarding> {
+        std::mem::take(&mut *self.forwardings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn flush(&self) {
@@ -175,8 +185,8 @@ fn classify(error: &rusqlite::Error, path: &Path) -> StoreError {
 struct Writer {
     connection: Connection,
     name: PathBuf,
-    /// Changes not yet written, the latest of each binding.
-    pending: BTreeMap<u64, Change>,
+    /// Changes not yet written, the latest of each thing.
+    pending: BTreeMap<Subject, Change>,
     counters: Arc<Counters>,
     is_failing: bool,
 }
@@ -213,9 +223,9 @@ impl Writer {
     }
 
     fn keep(&mut self, change: Change) {
-        let id = change.binding_id();
-        if self.pending.len() < MAX_PENDING || self.pending.contains_key(&id) {
-            self.pending.insert(id, change);
+        let subject = change.subject();
+        if self.pending.len() < MAX_PENDING || self.pending.contains_key(&subject) {
+            self.pending.insert(subject, change);
         } else {
             self.counters.lost.fetch_add(1, Ordering::Relaxed);
         }

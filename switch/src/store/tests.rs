@@ -5,7 +5,9 @@ use std::path::Path;
 use config::StatePath;
 use rusqlite::Connection;
 
-use super::{Change, SqliteStore, Store, StoreError, StoredBinding};
+use super::{
+    Change, SqliteStore, Store, StoreError, StoredBinding, StoredForward, StoredForwarding,
+};
 
 fn binding(id: u64, line: &str) -> StoredBinding {
     StoredBinding {
@@ -56,6 +58,52 @@ fn bindings_come_back_as_they_were_after_reopening() {
     let store = open(&path).unwrap();
     assert_eq!(store.take_bindings(), [first, second]);
     assert_eq!(store.take_bindings(), []);
+}
+
+fn forwarding(line: &str, destinations: &[Option<&str>]) -> StoredForwarding {
+    let entry = |destination: &Option<&str>| StoredForward {
+        mode: 0x80,
+        caller: Some("0'612".to_owned()),
+        destination: destination.map(str::to_owned),
+    };
+    let entries = destinations.iter().map(entry).collect();
+    StoredForwarding { line: line.to_owned(), rings: Some(3), entries }
+}
+
+#[test]
+fn forward_lists_come_back_in_their_order_and_an_empty_one_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let save = |set: &StoredForwarding| store.apply(Change::SaveForwarding(set.clone()));
+    let last = forwarding("202", &[Some("206"), None, Some("203")]);
+    save(&forwarding("202", &[Some("1"), Some("2"), Some("3"), Some("4")]));
+    save(&forwarding("201", &[None]));
+    save(&forwarding("203", &[Some("201")]));
+    store.flush();
+    save(&last);
+    save(&forwarding("203", &[]));
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_forwardings(), [forwarding("201", &[None]), last]);
+    assert_eq!(store.take_forwardings(), []);
+}
+
+#[test]
+fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    store.apply(save(&binding(1, "201")));
+    drop(store);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch("DROP TABLE forwardings; PRAGMA user_version = 1").unwrap();
+    drop(old);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_bindings().len(), 1);
+    store.apply(Change::SaveForwarding(forwarding("202", &[None])));
+    drop(store);
+    assert_eq!(open(&path).unwrap().take_forwardings().len(), 1);
 }
 
 #[test]
@@ -149,7 +197,7 @@ fn a_file_of_a_later_release_is_refused() {
     let path = folder.path().join("state.db");
     drop(open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 1, .. })));
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 2, .. })));
 }
 
 #[test]

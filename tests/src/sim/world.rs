@@ -15,6 +15,7 @@ use switch::exchange::counters::Counters;
 use switch::exchange::{ApplicationInput, Clock, Exchange, ExchangeParts, Input, Output};
 use switch::phone::{PhoneConfig, PhoneCore, PhoneEvent};
 use switch::registry::Registry;
+use switch::store::{Change, StoredForwarding};
 
 use super::media::SharedMedia;
 use super::network::{Datagram, Faults, Network};
@@ -68,6 +69,8 @@ pub struct World {
     pub media: SharedMedia,
     /// Lines of `GET events`.
     pub events: Vec<Value>,
+    /// What was to be kept over a restart, in order.
+    pub changes: Vec<Change>,
     event_watch: EventWatch,
     answers: BTreeMap<u64, Result<Value, switch::exchange::Problem>>,
     /// What went to nobody's phone: datagrams to strangers, and everything on streams.
@@ -82,16 +85,32 @@ impl World {
 
     /// The office on a faulty network.
     pub fn with_faults(seed: u64, faults: Faults) -> World {
-        static OFFICE: OnceLock<Config> = OnceLock::new();
-        let office = OFFICE.get_or_init(|| {
-            let text = include_str!("../../../config/office.toml");
-            config::parse(text, "office.toml").expect("office.toml is valid")
-        });
-        World::new(seed, faults, office.clone())
+        World::new(seed, faults, office())
     }
 
     /// A world of any configuration.
     pub fn new(seed: u64, faults: Faults, config: Config) -> World {
+        World::begun(seed, faults, config, Vec::new())
+    }
+
+    /// The office after a restart of the switch: what the changes have kept is still there.
+    pub fn restarted(seed: u64, changes: &[Change]) -> World {
+        let mut kept: BTreeMap<&str, StoredForwarding> = BTreeMap::new();
+        for change in changes {
+            if let Change::SaveForwarding(set) = change {
+                kept.insert(&set.line, set.clone());
+            }
+        }
+        let kept = kept.into_values().collect();
+        World::begun(seed, Faults::default(), office(), kept)
+    }
+
+    fn begun(
+        seed: u64,
+        faults: Faults,
+        config: Config,
+        forwardings: Vec<StoredForwarding>,
+    ) -> World {
         let media = SharedMedia::default();
         let clock = Clock { now: Now::ZERO, unix_ms: START_UNIX_MS };
         let tcp = (Transport::Tcp, SWITCH);
@@ -103,6 +122,7 @@ impl World {
             entropy: Box::new(Seeded::new(seed)),
             local: vec![(Transport::Udp, SWITCH), tcp],
             restored: Vec::new(),
+            forwardings,
             clock,
         });
         World {
@@ -116,6 +136,7 @@ impl World {
             next_request: 0,
             media,
             events: Vec::new(),
+            changes: Vec::new(),
             event_watch: EventWatch::default(),
             answers: BTreeMap::new(),
             strays: Vec::new(),
@@ -343,6 +364,7 @@ impl World {
                 Output::Answer { token, answer } => {
                     self.answers.insert(token, answer);
                 }
+                Output::Store(change) => self.changes.push(change),
                 _ => {}
             }
         }
@@ -364,4 +386,13 @@ impl World {
         let elapsed = u64::try_from(self.now.0.as_millis()).unwrap_or(u64::MAX);
         Clock { now: self.now, unix_ms: START_UNIX_MS + elapsed }
     }
+}
+
+fn office() -> Config {
+    static OFFICE: OnceLock<Config> = OnceLock::new();
+    let office = OFFICE.get_or_init(|| {
+        let text = include_str!("../../../config/office.toml");
+        config::parse(text, "office.toml").expect("office.toml is valid")
+    });
+    office.clone()
 }

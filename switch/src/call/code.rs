@@ -1,0 +1,94 @@
+//! Feature codes that set something: the switch itself answers, plays the confirmation tone, hangs up.
+//!
+//! A code that cannot be carried out is refused with a final response and a Reason; no call is made.
+//! Source: sip-mapping §3.9, §3.11.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use config::FeatureCode;
+use media::Tone;
+use sip_stack::endpoint::LegId;
+use tapi::CallMode;
+use tapi::constant::{CallState, ConnectedMode, DisconnectMode};
+
+use super::cause::Cause;
+use super::{CallId, Origination, Timer};
+use crate::exchange::Exchange;
+use crate::feature::forward::{Family, check_destination};
+
+/// How long the confirmation tone is heard.
+const CONFIRMATION: Duration = Duration::from_millis(1_200);
+
+impl Exchange {
+    /// Codes of forwarding and do not disturb; `None` for every other code.
+    pub(crate) fn forward_by_code(
+        &mut self,
+        caller: CallId,
+        line: &str,
+        code: FeatureCode,
+        number: &str,
+    ) -> Option<Result<(), Cause>> {
+        use FeatureCode as Code;
+        let set = self.forwardings.get(line).cloned().unwrap_or_default();
+        let (wanted, takes_number) = match code {
+            Code::ForwardAllSet => (set.with(Family::Unconditional, Some(number)), true),
+            Code::ForwardBusySet => (set.with(Family::Busy, Some(number)), true),
+            Code::ForwardNoAnswerSet => (set.with(Family::NoAnswer, Some(number)), true),
+            Code::ForwardAllCancel => (set.with(Family::Unconditional, None), false),
+            Code::ForwardBusyCancel => (set.with(Family::Busy, None), false),
+            Code::ForwardNoAnswerCancel => (set.with(Family::NoAnswer, None), false),
+            Code::DndSet => (set.with_do_not_disturb(true), false),
+            Code::DndCancel => (set.with_do_not_disturb(false), false),
+            _ => return None,
+        };
+        let is_allowed = if takes_number { self.check_number(line, number) } else { Ok(()) };
+        let prepared = is_allowed.and_then(|()| self.prepare_confirmation(caller));
+        Some(prepared.map(|answer| {
+            self.keep_forwarding(line, wanted);
+            self.confirm(caller, answer);
+        }))
+    }
+
+    /// Errors: 484 for no number, 403 for the line's own, 404 for one that nothing has.
+    fn check_number(&self, line: &str, number: &str) -> Result<(), Cause> {
+        if number.is_empty() {
+            return Err(Cause::of_status(484, false));
+        }
+        if number == line {
+            return Err(Cause::FORBIDDEN);
+        }
+        check_destination(&self.config, line, number).map_err(|_| Cause::UNKNOWN_NUMBER)
+    }
+
+    /// The answer to the caller's INVITE; `None` when its phone is on the line with us already.
+    fn prepare_confirmation(&mut self, id: CallId) -> Result<Option<(LegId, Bytes)>, Cause> {
+        let call = self.calls.get(id.0).ok_or(Cause::NO_RESOURCES)?;
+        let (Origination::Phone, Some(leg)) = (call.origination, call.leg) else { return Ok(None) };
+        let streams = call.end.remote.as_ref().map_or(1, |offer| offer.media.len());
+        self.reserve_ports(id, streams)?;
+        let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
+        let sdp = call.end.answer_alone().map_err(|_| Cause::INCOMPATIBLE_MEDIA)?;
+        Ok(Some((leg, sdp)))
+    }
+
+    /// CONNECTED, the tone, and a moment later the switch hangs up.
+    fn confirm(&mut self, id: CallId, answer: Option<(LegId, Bytes)>) {
+        if let Some((leg, sdp)) = answer {
+            self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
+        }
+        let active = CallMode::Connected(ConnectedMode::Active);
+        self.set_state(id, CallState::Connected, active);
+        self.refresh_capability(id);
+        self.play(id, Tone::Confirmation);
+        self.set_call_timer(id, CONFIRMATION, Timer::Confirmed(id));
+    }
+
+    /// The tone was heard.
+    pub(crate) fn on_confirmation_over(&mut self, id: CallId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.timer = None;
+        }
+        self.clear_called(id, DisconnectMode::Normal, "Q.850;cause=16");
+    }
+}

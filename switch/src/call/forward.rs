@@ -1,0 +1,403 @@
+//! Sending a call on: forwarding of the line, 302 of its phone, lineRedirect of an application.
+//!
+//! Everything happens inside the caller's connection: one called party goes, the next one comes.
+//! [`feature::forward`](crate::feature::forward) decides, this carries out. Source: RFC 3261 §8.1.3.4,
+//! RFC 5806; sip-mapping §2.9.9, §3.9; TAPI lineForward, lineRedirect, 1.5.
+
+use sip_stack::endpoint::Reply;
+use sip_stack::header::{Contacts, Diversion as DiversionHeader};
+use sip_stack::message::{HeaderName, Message};
+use tapi::RequestKey;
+use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode, LineErr};
+
+use super::cause::{Cause, Outcome};
+use super::fork::ELSEWHERE;
+use super::{CallId, ConnectionKey, Origination, Side};
+use crate::exchange::Exchange;
+use crate::feature::forward::{CallerFacts, Decision, MAX_HOPS, Occasion, check_destination};
+use crate::route::{self, Target};
+
+/// Reason of the CANCEL that tells phones that their call was sent on (sip-mapping §2.9.9).
+const REDIRECTED: &str = "SIP;cause=302;text=\"Redirected\"";
+/// Diversion values of a trunk that are kept.
+const MAX_OUTSIDE: usize = 10;
+
+/// One step of a call from the number that was called to another one.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// The number that sent it on.
+    pub from: String,
+    /// Where to.
+    pub to: String,
+    /// LINECALLREASON_ at the new destination.
+    pub reason: CallReason,
+}
+
+/// How a connection came to where it is.
+#[derive(Clone, Debug, Default)]
+pub struct Diversions {
+    /// Our own, oldest first.
+    hops: Vec<Hop>,
+    /// Values of Diversion (RFC 5806), most recent first.
+    values: Vec<String>,
+    /// How often the call had been diverted before it came to us.
+    outside: u32,
+}
+
+impl Diversions {
+    /// What the INVITE of a trunk says; phones are not asked.
+    pub(crate) fn of_trunk(message: &Message) -> Diversions {
+        let said = message.list(HeaderName::Diversion).take(MAX_OUTSIDE);
+        let readable = said.filter_map(|value| Some((value, DiversionHeader::parse(value).ok()?)));
+        let mut diversions = Diversions::default();
+        for (value, parsed) in readable {
+            diversions.values.push(value.to_owned());
+            diversions.outside = diversions.outside.saturating_add(parsed.counter());
+        }
+        diversions
+    }
+
+    /// The last step, if there was one.
+    pub fn last(&self) -> Option<&Hop> {
+        self.hops.last()
+    }
+
+    /// Values of the Diversion header field, most recent first.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(String::as_str)
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.hops.len()).unwrap_or(u32::MAX).saturating_add(self.outside)
+    }
+
+    fn has_visited(&self, number: &str) -> bool {
+        self.hops.iter().any(|hop| hop.from == number)
+    }
+
+    fn push(&mut self, hop: Hop, domain: &str) {
+        let user = sip_stack::uri::encode_user(&hop.from);
+        let reason = diversion_reason(hop.reason);
+        let value =
+            format!("<sip:{user}@{domain}>;reason={reason};counter=1;privacy=off;screen=no");
+        self.values.insert(0, value);
+        self.hops.push(hop);
+    }
+}
+
+impl Exchange {
+    /// Remembers how an outside call came to us.
+    pub(crate) fn note_diversions(&mut self, id: CallId, diversions: Diversions) {
+        let key = self.calls.get(id.0).map(|call| call.connection);
+        if let Some(connection) = key.and_then(|key| self.connections.get_mut(key.0)) {
+            connection.diversions = diversions;
+        }
+    }
+
+    /// The party that a connection calls somebody for: its caller, or who waits in another one.
+    pub(crate) fn source_of(&self, key: ConnectionKey) -> Option<CallId> {
+        let connection = self.connections.get(key.0)?;
+        connection.caller.or(connection.seek.as_ref().map(|seek| seek.transferee))
+    }
+
+    /// Calls a line, or where its calls go.
+    ///
+    /// Errors: the cause why nobody is called.
+    pub(crate) fn reach_line(
+        &mut self,
+        key: ConnectionKey,
+        source: CallId,
+        line: &str,
+    ) -> Result<(), Cause> {
+        match self.decide(key, source, line, Occasion::Always) {
+            Decision::None => {}
+            Decision::Refuse => return Err(Cause::DO_NOT_DISTURB),
+            Decision::Forward { destination, reason } => {
+                let hop = Hop { from: line.to_owned(), to: destination, reason };
+                self.check_hop(key, source, &hop)?;
+                return self.divert(key, source, hop);
+            }
+        }
+        let ring_time = self.ring_time(key, source, line)?;
+        let Err(cause) = self.call_line(key, source, line, ring_time) else { return Ok(()) };
+        let hop = self.next_hop(key, source, line, cause)?;
+        self.divert(key, source, hop)
+    }
+
+    /// A called line's phones will not answer. `None` when the call went on elsewhere, else the
+    /// cause with which it fails.
+    pub(crate) fn forward_failed(&mut self, id: CallId, cause: Cause) -> Option<Cause> {
+        let Some(line) = self.forwardable(id) else { return Some(cause) };
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else {
+            return Some(cause);
+        };
+        let Some(source) = self.source_of(key) else { return Some(cause) };
+        match self.next_hop(key, source, &line, cause) {
+            Ok(hop) => self.send_on(id, source, hop),
+            Err(cause) => return Some(cause),
+        }
+        None
+    }
+
+    /// A phone answered 302: the call goes to the number in its Contact, with the rights of the
+    /// line; the host there is not asked. True when it does.
+    ///
+    /// Source: RFC 3261 §8.1.3.4; sip-mapping §2.9.9.
+    pub(crate) fn deflect(&mut self, id: CallId, status: u16, message: &Message) -> bool {
+        if !(300..=302).contains(&status) {
+            return false;
+        }
+        let Some(line) = self.forwardable(id) else { return false };
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return false };
+        let Some(source) = self.source_of(key) else { return false };
+        let config = self.config.clone();
+        let hop = contact_numbers(message)
+            .into_iter()
+            .filter(|number| check_destination(&config, &line, number).is_ok())
+            .map(|to| Hop { from: line.clone(), to, reason: CallReason::Redirect })
+            .find(|hop| self.check_hop(key, source, hop).is_ok());
+        match hop {
+            Some(hop) => self.send_on(id, source, hop),
+            None => return false,
+        }
+        true
+    }
+
+    /// lineRedirect: an offered call goes to another number; the line's own call is IDLE.
+    ///
+    /// Errors: INVALCALLSTATE unless the call is OFFERING, INVALADDRESS when no call of the line
+    /// can go there or it has been there; nothing has changed then.
+    pub(crate) fn redirect(
+        &mut self,
+        id: CallId,
+        number: &str,
+        request: Option<RequestKey>,
+    ) -> Result<(), LineErr> {
+        let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
+        let key = call.connection;
+        let is_offered = call.side == Side::Called && call.state == CallState::Offering;
+        let line = call.party.line().filter(|_| is_offered).ok_or(LineErr::InvalCallState)?;
+        let source = self.source_of(key).ok_or(LineErr::InvalCallState)?;
+        check_destination(&self.config, line, number)?;
+        let hop =
+            Hop { from: line.to_owned(), to: number.to_owned(), reason: CallReason::Redirect };
+        self.check_hop(key, source, &hop).map_err(|_| LineErr::InvalAddress)?;
+        self.done(request);
+        self.leave_group(key, id);
+        self.release_with(id, REDIRECTED);
+        self.finish(id);
+        if let Err(cause) = self.divert(key, source, hop) {
+            self.attempt_lost(key, cause);
+        }
+        Ok(())
+    }
+
+    /// The line of a called party whose call may be sent on: it is the only one that is called, and
+    /// not as a member of a group (members' own forwarding is ignored, sip-mapping §3.10).
+    fn forwardable(&self, id: CallId) -> Option<String> {
+        let call = self.calls.get(id.0).filter(|call| call.side == Side::Called)?;
+        let connection = self.connections.get(call.connection.0)?;
+        let is_alone =
+            connection.called == [id] && connection.answered.is_none() && connection.hunt.is_none();
+        call.party.line().filter(|_| is_alone).map(str::to_owned)
+    }
+
+    /// DISCONNECTED (FORWARDED), IDLE, and the next party is called.
+    fn send_on(&mut self, id: CallId, source: CallId, hop: Hop) {
+        let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
+        self.show_disconnected(id, DisconnectMode::Forwarded);
+        self.release_with(id, REDIRECTED);
+        self.finish(id);
+        if let Err(cause) = self.divert(key, source, hop) {
+            self.attempt_lost(key, cause);
+        }
+    }
+
+    /// Goes one step on. The step has been checked.
+    ///
+    /// Errors: the cause why nobody is called there.
+    pub(crate) fn divert(
+        &mut self,
+        key: ConnectionKey,
+        source: CallId,
+        hop: Hop,
+    ) -> Result<(), Cause> {
+        let destination = hop.to.clone();
+        let redirecting = self.party_of_number(&hop.from);
+        let redirection = self.party_of_number(&hop.to);
+        let domain = self.config.domain.clone();
+        let connection = self.connections.get_mut(key.0).ok_or(Cause::NO_RESOURCES)?;
+        let fields = serde_json::json!({
+            "line": hop.from, "callId": connection.call_id, "to": hop.to,
+            "reason": tapi::Constant::name(hop.reason),
+        });
+        connection.max_forwards = connection.max_forwards.saturating_sub(1);
+        connection.diversions.push(hop, &domain);
+        self.publish("FORWARDED", fields);
+        let change = |info: &mut tapi::CallInfo| {
+            info.redirecting = redirecting;
+            info.redirection = redirection;
+        };
+        self.tell_info(source, change, CallInfoState::RedirectingId | CallInfoState::RedirectionId);
+        self.say_forwarded(key);
+        self.follow(key, source, &destination)
+    }
+
+    /// Calls where a call was sent: with the right of who sent it, so a caller from outside may be
+    /// sent outside again.
+    fn follow(&mut self, key: ConnectionKey, source: CallId, number: &str) -> Result<(), Cause> {
+        let config = self.config.clone();
+        match route::resolve(&config, number) {
+            Target::Line(line) => self.reach_line(key, source, &line.number),
+            Target::Trunk { trunk, number } => self.call_trunk(key, source, &trunk.name, &number),
+            Target::HuntGroup(group) => self.hunt(key, source, group),
+            _ => Err(Cause::UNKNOWN_NUMBER),
+        }
+    }
+
+    /// 181 to the calling phone.
+    fn say_forwarded(&mut self, key: ConnectionKey) {
+        let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
+        let Some(call) = caller.and_then(|caller| self.calls.get(caller.0)) else { return };
+        let is_waiting = matches!(call.state, CallState::Proceeding | CallState::Ringback);
+        if let (Origination::Phone, Some(_), Some(leg), true) =
+            (call.origination, call.party.line(), call.leg, is_waiting)
+        {
+            self.endpoint.progress(self.clock.now, leg, &Reply::new(181), None, &mut self.sip);
+        }
+    }
+
+    /// Where a call goes that a line did not take.
+    ///
+    /// Errors: the cause with which it fails.
+    fn next_hop(
+        &self,
+        key: ConnectionKey,
+        source: CallId,
+        line: &str,
+        cause: Cause,
+    ) -> Result<Hop, Cause> {
+        let occasion = occasion(cause).ok_or(cause)?;
+        match self.decide(key, source, line, occasion) {
+            Decision::None => Err(cause),
+            Decision::Refuse => Err(Cause::DO_NOT_DISTURB),
+            Decision::Forward { destination, reason } => {
+                let hop = Hop { from: line.to_owned(), to: destination, reason };
+                // Where forwarding cannot go on, it ends: the caller learns how it is here.
+                self.check_hop(key, source, &hop).map_err(|_| cause)?;
+                Ok(hop)
+            }
+        }
+    }
+
+    /// Loop protection: nobody is visited twice, five steps, Max-Forwards (sip-mapping §3.9).
+    ///
+    /// Errors: 482; 486 when the call would come back to its caller.
+    pub(crate) fn check_hop(
+        &self,
+        key: ConnectionKey,
+        source: CallId,
+        hop: &Hop,
+    ) -> Result<(), Cause> {
+        let connection = self.connections.get(key.0).ok_or(Cause::NO_RESOURCES)?;
+        if self.calls.get(source.0).and_then(|call| call.party.line()) == Some(&hop.to) {
+            return Err(Cause::NO_APPEARANCE);
+        }
+        let passed = &connection.diversions;
+        let is_loop = hop.to == hop.from || passed.has_visited(&hop.to);
+        if is_loop || passed.count() >= MAX_HOPS || connection.max_forwards == 0 {
+            return Err(Cause::LOOP);
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &self,
+        key: ConnectionKey,
+        source: CallId,
+        line: &str,
+        occasion: Occasion,
+    ) -> Decision {
+        // A party that comes back to who parked or transferred it is not sent away again.
+        let is_recall = self
+            .connections
+            .get(key.0)
+            .and_then(|connection| connection.seek.as_ref())
+            .is_some_and(|seek| seek.reason == CallReason::Reminder);
+        match (self.forwardings.get(line), self.caller_facts(source)) {
+            (Some(set), Some(caller)) if !is_recall => set.decide(occasion, caller),
+            _ => Decision::None,
+        }
+    }
+
+    /// Whether a line does not want to be disturbed by this party.
+    pub(crate) fn is_undisturbed(&self, line: &str, source: CallId) -> bool {
+        match (self.forwardings.get(line), self.caller_facts(source)) {
+            (Some(set), Some(caller)) => set.disturbs_not(caller),
+            _ => false,
+        }
+    }
+
+    fn caller_facts(&self, source: CallId) -> Option<CallerFacts<'_>> {
+        let party = &self.calls.get(source.0)?.party;
+        Some(CallerFacts { number: party.number(), is_internal: party.line().is_some() })
+    }
+
+    fn ring_time(
+        &self,
+        key: ConnectionKey,
+        source: CallId,
+        line: &str,
+    ) -> Result<std::time::Duration, Cause> {
+        let config = self.config.lines.get(line).ok_or(Cause::UNKNOWN_NUMBER)?;
+        let will_go_on =
+            matches!(self.decide(key, source, line, Occasion::NoAnswer), Decision::Forward { .. });
+        let set = self.forwardings.get(line).filter(|_| will_go_on);
+        let own = set.zip(self.caller_facts(source));
+        let own = own.and_then(|(set, caller)| set.ring_time(caller, config.ring_cycle));
+        Ok(own.unwrap_or(config.ring_timeout))
+    }
+
+    /// The other members of a group that ring for the same call are out.
+    fn leave_group(&mut self, key: ConnectionKey, id: CallId) {
+        let Some(connection) = self.connections.get_mut(key.0) else { return };
+        connection.hunt = None;
+        let others: Vec<CallId> =
+            connection.called.iter().copied().filter(|other| *other != id).collect();
+        for other in others {
+            self.clear_called(other, DisconnectMode::Pickup, ELSEWHERE);
+        }
+    }
+}
+
+/// On which occasion a failure is looked at; `None` for those that nothing is forwarded on.
+fn occasion(cause: Cause) -> Option<Occasion> {
+    match cause.outcome {
+        _ if cause == Cause::LOOP => None,
+        Outcome::BusyStation => Some(Occasion::Busy),
+        Outcome::Disconnected(DisconnectMode::NoAnswer) => Some(Occasion::NoAnswer),
+        Outcome::Disconnected(DisconnectMode::Unreachable) => Some(Occasion::Unreachable),
+        _ => None,
+    }
+}
+
+/// RFC 5806 §4: diversion-reason.
+fn diversion_reason(reason: CallReason) -> &'static str {
+    match reason {
+        CallReason::FwdUncond => "unconditional",
+        CallReason::FwdBusy => "user-busy",
+        CallReason::FwdNoAnswer => "no-answer",
+        CallReason::Redirect => "deflection",
+        _ => "unknown",
+    }
+}
+
+/// The numbers that a 3xx names, the preferred ones first.
+fn contact_numbers(message: &Message) -> Vec<String> {
+    let Ok(contacts) = Contacts::of(message.list(HeaderName::Contact)) else { return Vec::new() };
+    let mut list = contacts.as_slice().to_vec();
+    list.sort_by_key(|contact| std::cmp::Reverse(contact.q()));
+    let number =
+        |contact: &sip_stack::header::Contact<'_>| contact.addr.parsed_uri().ok()?.user_decoded();
+    list.iter().filter_map(number).take(MAX_OUTSIDE).collect()
+}

@@ -1,0 +1,94 @@
+//! Trunks as parties: who calls from one, and calls that go out through one.
+//!
+//! Source: sip-mapping §2.7, RFC 3261 §16.
+
+use std::net::SocketAddr;
+
+use sip_stack::auth::ClientCredentials;
+use sip_stack::flow::{Flow, Transport};
+use tapi::constant::CallState;
+
+use super::cause::Cause;
+use super::identity;
+use super::{CallId, ConnectionKey, Origination, Party, Side};
+use crate::exchange::Exchange;
+use crate::exchange::state::{NewParty, OFFERED};
+
+impl Exchange {
+    /// Calls an outside number.
+    pub(crate) fn call_trunk(
+        &mut self,
+        connection: ConnectionKey,
+        caller: CallId,
+        name: &str,
+        number: &str,
+    ) -> Result<(), Cause> {
+        let targets = self.trunk_targets.get(name).cloned().unwrap_or_default();
+        let trunk = self.config.trunks.get(name).cloned().ok_or(Cause::UNKNOWN_NUMBER)?;
+        let in_use = self.calls.iter().filter(
+            |(_, call)| matches!(&call.party, Party::Trunk { name: used, .. } if used == name),
+        );
+        let in_use = in_use.count();
+        if trunk.channels.is_some_and(|most| in_use >= most) {
+            return Err(Cause::TRUNK_FULL);
+        }
+        let mut flows = targets.iter().filter_map(|target| self.flow_to(*target));
+        let Some(destination) = flows.next() else {
+            return Err(Cause::of_status(503, false));
+        };
+        let alternatives: Vec<Flow> = flows.collect();
+        let called = self.new_call(NewParty {
+            connection,
+            side: Side::Called,
+            party: Party::Trunk { name: name.to_owned(), number: number.to_owned() },
+            origination: Origination::Phone,
+            state: CallState::Offering,
+            mode: OFFERED,
+            tapi: None,
+        });
+        let offer = match self.offer_for(caller, called) {
+            Ok(offer) => offer,
+            Err(cause) => {
+                self.finish(called);
+                return Err(cause);
+            }
+        };
+        let from = self.caller_identity(caller);
+        let host = identity::socket_text(destination.remote);
+        let user = sip_stack::uri::encode_user(number);
+        let mut invite = self.invite(called, &from, &offer, destination);
+        invite.request_uri = format!("sip:{user}@{host}");
+        invite.to = format!("<sip:{user}@{host}>");
+        invite.alternatives = alternatives;
+        invite.credentials = credentials_of(&trunk);
+        self.send_invite(called, invite)
+    }
+
+    /// The trunk whose peer sends from this flow.
+    pub(crate) fn trunk_of(&self, flow: &Flow) -> Option<String> {
+        let is_peer = |targets: &[(Transport, SocketAddr)]| {
+            targets.iter().any(|(transport, address)| {
+                address.ip() == flow.remote.ip()
+                    && *transport == flow.transport
+                    && (flow.transport.is_reliable() || address.port() == flow.remote.port())
+            })
+        };
+        let mut trunks = self.trunk_targets.iter();
+        trunks.find(|(_, targets)| is_peer(targets)).map(|(name, _)| name.clone())
+    }
+
+    /// A flow from one of our listeners to an address.
+    fn flow_to(&self, target: (Transport, SocketAddr)) -> Option<Flow> {
+        let (transport, remote) = target;
+        let fits = |(kind, local): &&(Transport, SocketAddr)| {
+            *kind == transport && local.is_ipv4() == remote.is_ipv4()
+        };
+        let (_, local) = self.local.iter().find(fits)?;
+        Some(Flow { transport, local: *local, remote, connection: None })
+    }
+}
+
+fn credentials_of(trunk: &config::Trunk) -> Option<ClientCredentials> {
+    let password = trunk.password.as_ref()?.expose().to_owned();
+    Some(ClientCredentials { username: trunk.username.clone()?, password })
+}

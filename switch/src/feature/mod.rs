@@ -1,0 +1,6 @@
+//! Features that decide: asked with facts, they answer with a target or an order. Pure.
+//!
+//! No module here knows calls, legs or SIP; [`call`](crate::call) asks them and carries out.
+
+pub mod forward;
+pub mod hunt;
