@@ -17,14 +17,14 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Plays the days of the seeds; a failed one prints its ladder.
-fn play(seeds: Range<u64>) {
+fn play(seeds: Range<u64>, day: fn(u64) -> Schedule) {
     let seeds = match number("STROWGER_SEED") {
         Some(seed) => seed..seed + 1,
         None => seeds,
     };
     let mut failed = Vec::new();
     for seed in seeds {
-        if catch_unwind(AssertUnwindSafe(|| Schedule::play(seed))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| day(seed))).is_err() {
             failed.push(seed);
         }
         if failed.len() >= MOST_FAILURES {
@@ -37,13 +37,19 @@ fn play(seeds: Range<u64>) {
 #[test]
 fn whatever_happens_all_agree_and_nothing_is_left() {
     let days = number("STROWGER_SEEDS").unwrap_or(DAYS);
-    play(0..days / 2);
+    play(0..days / 2, Schedule::play);
 }
 
 #[test]
 fn whatever_happens_all_agree_and_nothing_is_left_on_other_days() {
     let days = number("STROWGER_SEEDS").unwrap_or(DAYS);
-    play(days / 2..days);
+    play(days / 2..days, Schedule::play);
+}
+
+#[test]
+fn whatever_features_are_used_everything_ends_and_nothing_is_left() {
+    let days = number("STROWGER_SEEDS").unwrap_or(DAYS) / 2;
+    play(0..days, Schedule::play_with_features);
 }
 
 #[test]

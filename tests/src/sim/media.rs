@@ -204,7 +204,7 @@ impl MediaPlane for SharedMedia {
         self.with(|model| {
             let streams = model.terminations.get(&id)?.len();
             let streams = vec![StreamStatistics::default(); streams];
-            Some(TerminationStatistics { streams, ..TerminationStatistics::default() })
+            Some(TerminationStatistics { streams })
         })
     }
 }

@@ -7,6 +7,7 @@
 
 mod agreement;
 mod applications;
+mod features;
 mod media;
 mod network;
 mod phones;

@@ -16,7 +16,7 @@ use super::world::{Application, PhoneIndex, World};
 /// Lines that have phones.
 const LINES: [&str; 4] = ["201", "202", "203", "204"];
 /// What is dialled: mostly lines, also an unreachable one, nobody, a trunk, a feature code.
-const NUMBERS: [&str; 10] =
+pub(super) const NUMBERS: [&str; 10] =
     ["201", "202", "203", "204", "201", "202", "203", "205", "299", "0123456"];
 /// How a phone refuses.
 const REFUSALS: [u16; 9] = [486, 603, 480, 404, 302, 488, 500, 503, 600];
@@ -32,12 +32,14 @@ pub struct Schedule {
     /// The world it happens in.
     pub world: World,
     random: Seeded,
-    applications: Vec<(Application, Vec<u64>)>,
+    pub(super) applications: Vec<(Application, Vec<u64>)>,
     /// Relay ports of calls whose phone was switched off.
     dead: Vec<u16>,
     /// Somebody may hold a call without its phone.
     is_switch_holding: bool,
-    has_applications: bool,
+    /// Transfer, park, pickup, forwarding and hunt groups are used, too.
+    pub(super) has_features: bool,
+    pub(super) has_applications: bool,
     has_faults: bool,
     has_restarts: bool,
 }
@@ -58,22 +60,40 @@ impl Schedule {
         day
     }
 
+    /// Plays a day with transfer, park, pickup, forwarding and hunt groups. Who talks to whom at
+    /// its end is anybody's guess; that everything ends is not.
+    pub fn play_with_features(seed: u64) -> Schedule {
+        let mut day = Schedule::new(seed);
+        day.has_features = true;
+        let steps = 10 + day.below(40);
+        for _ in 0..steps {
+            day.pause();
+            if day.below(3) == 0 { day.use_feature() } else { day.act() }
+        }
+        day.calm_down();
+        day.clear();
+        day.end();
+        day
+    }
+
     fn new(seed: u64) -> Schedule {
         let mut random = Seeded::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
         let kind = random.next_u64();
         let mut day = Schedule {
             world: World::office(seed),
             random,
-            applications: Vec::new(),
+            pub(super) applications: Vec::new(),
             dead: Vec::new(),
             is_switch_holding: false,
-            has_applications: kind % 3 != 0,
-            has_faults: (kind >> 8) % 2 == 0,
-            has_restarts: (kind >> 16) % 4 == 0,
+            has_features: false,
+            has_applications: !kind.is_multiple_of(3),
+            has_faults: (kind >> 8).is_multiple_of(2),
+            has_restarts: (kind >> 16).is_multiple_of(4),
         };
         let phones = 3 + day.below(4);
         for index in 0..phones {
-            let line = if index < 3 { LINES[index] } else { day.pick(&LINES) };
+            let own = LINES.get(index).filter(|_| index < 3).copied();
+            let line = own.unwrap_or_else(|| day.pick(&LINES));
             let behaviour = day.behaviour();
             let phone = day.world.unregistered_phone(line, behaviour);
             day.world
@@ -147,16 +167,16 @@ impl Schedule {
         }
     }
 
-    fn dial(&mut self) {
+    pub(super) fn dial(&mut self) {
         let phone = self.some_phone();
-        let number = self.pick(&NUMBERS);
+        let number = self.number();
         if self.world.legs(phone).len() < MAX_LEGS {
             self.world.note(format!("{} dials {number}", self.name(phone)));
             self.world.with_phone(phone, |phone, now| phone.call(now, number));
         }
     }
 
-    fn pick_up(&mut self) {
+    pub(super) fn pick_up(&mut self) {
         if let Some((phone, leg)) = self.some_leg(|is_uac, is_confirmed| !is_uac && !is_confirmed) {
             self.world.note(format!("{} picks up", self.name(phone)));
             self.world.with_phone(phone, |phone, now| phone.answer(now, leg));
@@ -307,7 +327,7 @@ impl Schedule {
     }
 
     /// A function of an application; it may be refused, but only in TAPI's words.
-    fn request(&mut self, index: usize, method: &str, params: Value) -> Result<Value, Value> {
+    pub(super) fn request(&mut self, index: usize, method: &str, params: Value) -> Result<Value, Value> {
         let answer = self.world.ask(self.applications[index].0, method, params);
         if let Err(error) = &answer {
             let is_lineerr = error["message"].as_str().is_some_and(|m| m.starts_with("LINEERR_"));
@@ -446,18 +466,18 @@ impl Schedule {
         }
     }
 
-    fn rows(&mut self) -> Vec<Value> {
+    pub(super) fn rows(&mut self) -> Vec<Value> {
         let rows = self.world.administrator(AdminRequest::Calls).unwrap_or_default();
         rows.as_array().cloned().unwrap_or_default()
     }
 
-    fn some_row(&mut self) -> Option<(String, u32)> {
+    pub(super) fn some_row(&mut self) -> Option<(String, u32)> {
         let rows = self.rows();
         let row = self.one_of(&rows)?;
         Some((row["line"].as_str()?.to_owned(), call_id(&row)?))
     }
 
-    fn some_leg(&mut self, fits: impl Fn(bool, bool) -> bool) -> Option<(PhoneIndex, LegId)> {
+    pub(super) fn some_leg(&mut self, fits: impl Fn(bool, bool) -> bool) -> Option<(PhoneIndex, LegId)> {
         let mut found = Vec::new();
         for phone in (0..self.world.phone_count()).map(PhoneIndex) {
             for leg in self.world.legs(phone) {
@@ -474,19 +494,19 @@ impl Schedule {
         PhoneIndex(self.below(self.world.phone_count()))
     }
 
-    fn name(&self, phone: PhoneIndex) -> String {
+    pub(super) fn name(&self, phone: PhoneIndex) -> String {
         format!("phone {} of {}", phone.0, self.world.number(phone))
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         (self.random.next_u64() % limit.max(1) as u64) as usize
     }
 
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }
 
-    fn one_of<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+    pub(super) fn one_of<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         if from.is_empty() {
             return None;
         }
@@ -494,6 +514,6 @@ impl Schedule {
     }
 }
 
-fn call_id(row: &Value) -> Option<u32> {
+pub(super) fn call_id(row: &Value) -> Option<u32> {
     row["callId"].as_u64().and_then(|id| u32::try_from(id).ok())
 }

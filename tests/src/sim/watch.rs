@@ -138,8 +138,8 @@ impl ApplicationWatch {
         let to = params["callState"].as_str().and_then(CallState::from_name);
         let to = to.ok_or("no such state")?;
         let call = self.known(params)?;
-        let is_first = call.state.is_none();
-        if !(call.is_late && is_first) && !is_legal(call.state, to) {
+        let is_free = call.is_late && call.state.is_none();
+        if !is_free && !is_legal(call.state, to) {
             return Err(format!("no transition from {:?} to {to:?}", call.state));
         }
         if to == CallState::Disconnected && params["mode"].is_null() {

@@ -1,0 +1,142 @@
+//! What a random day does with transfer, park, pickup, forwarding and hunt groups.
+
+use std::time::Duration;
+
+use serde_json::json;
+use switch::exchange::{AdminRequest, CallAction};
+
+use super::schedule::{NUMBERS, Schedule, call_id};
+use super::world::PhoneIndex;
+
+/// Feature codes, park numbers, groups, and a shared line.
+const CODES: [&str; 22] = [
+    "*8", "*810", "*820", "**201", "**202", "**203", "700", "701", "702", "703", "260", "*72203",
+    "*72202", "*73", "*90204", "*91", "*92202", "*93", "*78", "*79", "250", "*7",
+];
+/// Where calls are sent.
+const TARGETS: [&str; 9] = ["201", "202", "203", "204", "205", "299", "700", "701", "260"];
+/// Rounds of hanging up until everything must have ended.
+const ROUNDS: usize = 12;
+
+impl Schedule {
+    /// A number that somebody dials.
+    pub(super) fn number(&mut self) -> &'static str {
+        if self.has_features && self.below(3) == 0 { self.pick(&CODES) } else { self.pick(&NUMBERS) }
+    }
+
+    pub(super) fn use_feature(&mut self) {
+        match self.below(10) {
+            0..=2 => self.dial(),
+            3 => self.transfer(),
+            4 => self.transfer_attended(),
+            5 | 6 => self.send_away(),
+            _ if self.has_applications => self.ask_for_feature(),
+            _ => self.pick_up(),
+        }
+    }
+
+    /// Everybody hangs up, again and again, because parked and transferred calls come back.
+    pub(super) fn clear(&mut self) {
+        for _ in 0..ROUNDS {
+            for phone in (0..self.world.phone_count()).map(PhoneIndex) {
+                for leg in self.world.legs(phone) {
+                    self.world.with_phone(phone, |phone, now| phone.hang_up(now, leg));
+                }
+            }
+            for row in self.rows() {
+                let line = row["line"].as_str().unwrap_or_default().to_owned();
+                if let Some(call_id) = call_id(&row) {
+                    let action = CallAction::Drop;
+                    let request = AdminRequest::CallAction { call_id, line, action };
+                    let _ = self.world.administrator(request);
+                }
+            }
+            self.world.run_for(Duration::from_secs(45));
+            if self.rows().is_empty() {
+                return;
+            }
+        }
+        let rows = self.rows();
+        self.world.demand(Err(format!("calls that do not end: {rows:?}")));
+    }
+
+    fn transfer(&mut self) {
+        let target = self.pick(&TARGETS);
+        if let Some((phone, leg)) = self.some_leg(|_, is_confirmed| is_confirmed) {
+            self.world.note(format!("{} transfers to {target}", self.name(phone)));
+            self.world.with_phone(phone, |phone, now| phone.transfer(now, leg, target));
+        }
+    }
+
+    fn transfer_attended(&mut self) {
+        let Some((phone, leg)) = self.some_leg(|_, is_confirmed| is_confirmed) else { return };
+        let others: Vec<_> =
+            self.world.legs(phone).into_iter().filter(|other| *other != leg).collect();
+        if let Some(consult) = self.one_of(&others) {
+            self.world.note(format!("{} joins its two calls", self.name(phone)));
+            self.world.with_phone(phone, |phone, now| phone.transfer_attended(now, leg, consult));
+        }
+    }
+
+    /// An administrator parks or transfers.
+    fn send_away(&mut self) {
+        let to = self.pick(&TARGETS).to_owned();
+        let slot = self.pick(&[None, Some("701"), Some("702")]).map(str::to_owned);
+        let action = self.pick(&[CallAction::Park { slot }, CallAction::Transfer { to }]);
+        if let Some((line, call_id)) = self.some_row() {
+            self.world.note(format!("administrator: {action:?} at {line}"));
+            let _ = self.world.administrator(AdminRequest::CallAction { call_id, line, action });
+        }
+    }
+
+    fn ask_for_feature(&mut self) {
+        if self.applications.is_empty() {
+            return;
+        }
+        let index = self.below(self.applications.len());
+        let (application, lines) = self.applications[index].clone();
+        if !self.world.is_connected(application) {
+            return;
+        }
+        let handles = self.world.watch(application).handles();
+        let recent: Vec<u64> = handles.iter().rev().take(5).map(|(handle, _)| *handle).collect();
+        let (Some(line), Some(call), Some(other)) =
+            (self.one_of(&lines), self.one_of(&recent), self.one_of(&recent))
+        else {
+            return;
+        };
+        let to = self.pick(&TARGETS);
+        let forward = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": to}]);
+        let requests = [
+            ("lineSetupTransfer", json!({"hCall": call})),
+            ("lineSetupTransfer", json!({"hCall": call})),
+            ("lineDial", json!({"hCall": call, "destAddress": to})),
+            ("lineDial", json!({"hCall": call, "destAddress": to})),
+            (
+                "lineCompleteTransfer",
+                json!({"hCall": call, "hConsultCall": other,
+                    "transferMode": "LINETRANSFERMODE_TRANSFER"}),
+            ),
+            (
+                "lineCompleteTransfer",
+                json!({"hCall": other, "hConsultCall": call,
+                    "transferMode": "LINETRANSFERMODE_TRANSFER"}),
+            ),
+            ("lineSwapHold", json!({"hActiveCall": call, "hHeldCall": other})),
+            ("lineBlindTransfer", json!({"hCall": call, "destAddress": to})),
+            ("lineRedirect", json!({"hCall": call, "destAddress": to})),
+            ("linePark", json!({"hCall": call, "parkMode": "LINEPARKMODE_NONDIRECTED"})),
+            (
+                "linePark",
+                json!({"hCall": call, "parkMode": "LINEPARKMODE_DIRECTED", "dirAddress": "701"}),
+            ),
+            ("lineUnpark", json!({"hLine": line, "addressId": 0, "destAddress": "701"})),
+            ("linePickup", json!({"hLine": line, "addressId": 0})),
+            ("linePickup", json!({"hLine": line, "addressId": 0, "destAddress": "202"})),
+            ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": forward})),
+            ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": []})),
+        ];
+        let (method, params) = self.pick(&requests);
+        let _ = self.request(index, method, params);
+    }
+}
