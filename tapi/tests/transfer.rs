@@ -58,11 +58,7 @@ fn a_consultation_transfer_is_told_in_order() {
     );
     assert_eq!(
         bench.trace(2),
-        [
-            "APPNEWCALL 2 MONITOR",
-            "CALLSTATE 2 UNKNOWN MONITOR",
-            "CALLSTATE 2 DIALTONE INTERNAL"
-        ]
+        ["APPNEWCALL 2 MONITOR", "CALLSTATE 2 UNKNOWN MONITOR", "CALLSTATE 2 DIALTONE INTERNAL"]
     );
     let info = bench.ok(1, "lineGetCallInfo", json!({"hCall": 3}));
     for (field, value) in [
@@ -76,8 +72,7 @@ fn a_consultation_transfer_is_told_in_order() {
     }
     assert!(!bench.can(1, h_call, "COMPLETETRANSF"), "nobody is called yet");
     let (request, intent) = bench.begin(1, "lineDial", json!({"hCall": 3, "destAddress": "203"}));
-    let expected =
-        Intent::Dial { call: consultation, digits: "203".to_owned(), complete: true };
+    let expected = Intent::Dial { call: consultation, digits: "203".to_owned(), complete: true };
     assert_eq!(intent, expected);
     bench.complete(request);
     for state in [S::Dialing, S::Proceeding, S::Ringback, S::Connected] {
@@ -158,11 +153,7 @@ fn a_transfer_is_completed_as_a_conference_of_three() {
     );
     assert_eq!(
         bench.trace(2),
-        [
-            "APPNEWCALL 2 MONITOR",
-            "CALLSTATE 2 UNKNOWN MONITOR",
-            "CALLSTATE 2 CONNECTED ACTIVE"
-        ]
+        ["APPNEWCALL 2 MONITOR", "CALLSTATE 2 UNKNOWN MONITOR", "CALLSTATE 2 CONNECTED ACTIVE"]
     );
     let related = bench.ok(1, "lineGetConfRelatedCalls", json!({"hCall": h_consult}));
     assert_eq!(related["calls"], json!([4, h_call, h_consult]));
@@ -292,9 +283,7 @@ fn complete_transfer_errors() {
     bench.monitor(2, "201");
     let h_line = bench.open_more(2, "201", &["MONITOR"]);
     let seen = bench.ok(2, "lineGetNewCalls", json!({"hLine": h_line}))["calls"].clone();
-    let done = |call: Value, consult: Value, mode: Value| {
-        json!({"hCall": call, "hConsultCall": consult, "transferMode": mode})
-    };
+    let done = |call: Value, consult: Value, mode: Value| json!({"hCall": call, "hConsultCall": consult, "transferMode": mode});
     let method = "lineCompleteTransfer";
     let foreign = done(seen[0].clone(), seen[1].clone(), json!(1));
     assert_eq!(bench.refused(2, method, foreign), "LINEERR_NOTOWNER");
