@@ -187,7 +187,8 @@ fn user_user_information_is_sent_and_kept_until_released() {
 fn the_message_waiting_lamp_is_set() {
     let mut bench = Bench::full();
     let h_line = bench.owner(1, "201");
-    let set = |change: Value, on: Value| json!({"hLine": h_line, "statusToChange": change, "status": on});
+    let set =
+        |change: Value, on: Value| json!({"hLine": h_line, "statusToChange": change, "status": on});
     let device = bench.line("201");
     let (request, intent) = bench.begin(
         1,

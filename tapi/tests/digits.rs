@@ -224,10 +224,7 @@ fn a_newer_gathering_and_the_end_of_the_call_cancel_one() {
     assert_eq!(bench.trace(2), ["GATHERDIGITS 2 3 CANCEL"]);
     bench.ok(2, "lineGatherDigits", gather(2, json!({})));
     bench.state(key, S::Disconnected, CallMode::Disconnected(DisconnectMode::Normal));
-    assert_eq!(
-        bench.trace(2),
-        ["GATHERDIGITS 2  CANCEL", "CALLSTATE 2 DISCONNECTED NORMAL"]
-    );
+    assert_eq!(bench.trace(2), ["GATHERDIGITS 2  CANCEL", "CALLSTATE 2 DISCONNECTED NORMAL"]);
     assert_eq!(bench.trace(1), ["CALLSTATE 2 DISCONNECTED NORMAL"]);
 }
 
@@ -295,7 +292,8 @@ fn digits_are_sent_and_the_end_is_told_to_who_asked() {
     for (digits, duration, expected, duration_ms) in
         [("12#a,!", 0, "12#A,!", 100), ("1x2 é", 1, "12", 40), ("5", 9_999, "5", 2_000)]
     {
-        let (request, intent) = generating(&mut bench, "lineGenerateDigits", send(digits, duration));
+        let (request, intent) =
+            generating(&mut bench, "lineGenerateDigits", send(digits, duration));
         let expected = Intent::GenerateDigits {
             call: key,
             digits: expected.to_owned(),
@@ -389,10 +387,7 @@ fn a_custom_tone_has_components() {
         1,
         "lineGenerateDigits",
         &[
-            (
-                json!({"hCall": h_call, "digits": "1", "digitMode": 1}),
-                "LINEERR_INVALDIGITMODE",
-            ),
+            (json!({"hCall": h_call, "digits": "1", "digitMode": 1}), "LINEERR_INVALDIGITMODE"),
             (json!({"hCall": h_call, "digits": "1"}), "LINEERR_INVALDIGITMODE"),
             (json!({"hCall": h_call, "digits": 1}), "Invalid params"),
         ],

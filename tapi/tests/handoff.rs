@@ -85,7 +85,8 @@ fn handoff_errors() {
     bench.monitor(2, "201");
     bench.owner(3, "202");
     let (h_call, _) = bench.connected(1);
-    let hand = |name: Value, mode: Value| json!({"hCall": h_call, "fileName": name, "mediaMode": mode});
+    let hand =
+        |name: Value, mode: Value| json!({"hCall": h_call, "fileName": name, "mediaMode": mode});
     bench.check(
         1,
         "lineHandoff",

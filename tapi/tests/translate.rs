@@ -10,7 +10,8 @@ use tapi::translate::{Card, Location, Rules, Translation};
 
 /// The office of the example configuration, a second location, and a card.
 fn office() -> Translation {
-    let home = Location { id: 5, name: "Home".to_owned(), ..Location::office(1, "425", "1", "011", "") };
+    let home =
+        Location { id: 5, name: "Home".to_owned(), ..Location::office(1, "425", "1", "011", "") };
     let card = Card {
         id: 3,
         name: "Card".to_owned(),
