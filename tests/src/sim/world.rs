@@ -194,7 +194,7 @@ impl World {
         let is_at_rest = self.exchange.is_at_rest() && left.is_empty();
         self.demand(if is_at_rest { Ok(()) } else { Err(format!("the exchange keeps {left:?}")) });
         let terminations = self.media.with(|model| model.count());
-        let is_returned = terminations == 0;
+        let is_returned = terminations == 0 && self.media.with(|model| model.conferences()) == 0;
         self.demand(if is_returned { Ok(()) } else { Err("media ports leaked".to_owned()) });
         for phone in &self.phones {
             if !phone.core.is_at_rest() {
