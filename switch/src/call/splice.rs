@@ -32,6 +32,7 @@ impl Exchange {
         if from == to {
             return;
         }
+        let former = self.connections.get(from.0).map_or(0, |connection| connection.call_id);
         self.forget_in_connection(from, id);
         let Some(connection) = self.connections.get_mut(to.0) else { return };
         let call_id = connection.call_id;
@@ -49,6 +50,9 @@ impl Exchange {
         if let Some(key) = call.tapi {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
+        }
+        if former != call_id {
+            self.publish_move(id, former);
         }
     }
 

@@ -158,7 +158,6 @@ impl Exchange {
         };
         if let Some(connection) = self.connections.get_mut(search.0) {
             connection.seek = Some(seek);
-            connection.call_id = call_id;
             connection.caller = None;
         }
         if let Some(connection) = self.connections.get_mut(origin.0) {
@@ -167,12 +166,18 @@ impl Exchange {
         if let Some(refer) = &refer {
             self.notify_refer(refer, 200, true);
         }
-        let ringing = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();
-        for target in ringing {
-            self.describe_target(target, transferee, &by);
-        }
         self.part(consult);
         self.part(id);
+        let ringing = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();
+        let former = self.connections.get_mut(search.0).map_or(0, |connection| {
+            std::mem::replace(&mut connection.call_id, call_id)
+        });
+        for target in ringing {
+            let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
+            self.tell_info(target, fill, tapi::constant::CallInfoState::CallId);
+            self.publish_move(target, former);
+            self.describe_target(target, transferee, &by);
+        }
         self.play(transferee, Tone::Ringback);
         Ok(())
     }

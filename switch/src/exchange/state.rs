@@ -346,6 +346,17 @@ impl Exchange {
         self.publish("LINE_CALLSTATE", fields);
     }
 
+    /// A call has another dwCallID from now on.
+    pub(crate) fn publish_move(&mut self, id: CallId, former: u32) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(line) = call.party.line() else { return };
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        let fields = json!({
+            "line": line, "callId": call_id, "formerCallId": former, "callState": call.state.name(),
+        });
+        self.publish("LINE_CALLINFO", fields);
+    }
+
     fn publish_media(&mut self, call: &Call, statistics: &TerminationStatistics) {
         let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
         for stream in &statistics.streams {

@@ -215,13 +215,16 @@ impl EventWatch {
             return Err(format!("event {number} follows {}", self.last));
         }
         self.last = number;
-        if event["kind"] != "LINE_CALLSTATE" {
+        if event["kind"] != "LINE_CALLSTATE" && event["kind"] != "LINE_CALLINFO" {
             return Ok(());
         }
         let state = event["callState"].as_str().and_then(CallState::from_name);
         let state = state.ok_or_else(|| format!("no such state: {event}"))?;
         let line = event["line"].as_str().unwrap_or_default().to_owned();
-        let key = (line, event["callId"].as_u64().unwrap_or_default());
+        let key = (line.clone(), event["callId"].as_u64().unwrap_or_default());
+        if let Some(former) = event["formerCallId"].as_u64() {
+            return self.moves(&(line, former), key, state.value());
+        }
         let possible = self.states.entry(key).or_insert_with(|| BTreeSet::from([Vec::new()]));
         let next: BTreeSet<Vec<u32>> =
             possible.iter().flat_map(|calls| followers(calls, state)).collect();
@@ -229,6 +232,36 @@ impl EventWatch {
             return Err(format!("{state:?} follows none of {possible:?}: {event}"));
         }
         *possible = next;
+        Ok(())
+    }
+
+    /// A call goes on under another dwCallID: transfer, pickup, unpark.
+    fn moves(
+        &mut self,
+        from: &(String, u64),
+        to: (String, u64),
+        state: u32,
+    ) -> Result<(), String> {
+        let left = self.states.remove(from).unwrap_or_default();
+        let left: BTreeSet<Vec<u32>> = left
+            .into_iter()
+            .filter_map(|mut calls| {
+                let index = calls.iter().position(|known| *known == state)?;
+                calls.remove(index);
+                Some(calls)
+            })
+            .collect();
+        if left.is_empty() {
+            return Err(format!("a call that is unknown moves from {from:?} to {to:?}"));
+        }
+        self.states.insert(from.clone(), left);
+        let there = self.states.remove(&to).unwrap_or_else(|| BTreeSet::from([Vec::new()]));
+        let joined = there.into_iter().map(|mut calls| {
+            calls.push(state);
+            calls.sort_unstable();
+            calls
+        });
+        self.states.insert(to, joined.collect());
         Ok(())
     }
 
