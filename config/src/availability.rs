@@ -8,7 +8,7 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 16] = [
+const NOT_YET_AVAILABLE: [Feature; 15] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
@@ -17,7 +17,6 @@ const NOT_YET_AVAILABLE: [Feature; 16] = [
     ("shared lines (shared_lines)", |config| !config.shared_lines.is_empty()),
     ("park lots (park.lots)", |config| !config.park.lots.is_empty()),
     ("hunt groups (hunt_groups)", |config| !config.hunt_groups.is_empty()),
-    ("conference rooms (conference.rooms)", |config| !config.conference.rooms.is_empty()),
     ("queues (queues)", |config| !config.queues.is_empty()),
     ("agents (agent_groups, agents)", |config| {
         !config.agents.is_empty() || !config.agent_groups.is_empty()
@@ -69,9 +68,9 @@ mod tests {
 
     #[test]
     fn names_what_is_configured_and_only_that() {
-        let text = format!("{PLAIN}[conference.rooms.800]\nname = \"Board\"\n");
+        let text = format!("{PLAIN}[hunt_groups.260]\nmembers = [\"201\"]\n");
         let features = parse(&text, "x").unwrap().not_yet_available();
-        assert_eq!(features, ["conference rooms (conference.rooms)"]);
+        assert_eq!(features, ["hunt groups (hunt_groups)"]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 pub use crate::codec::{ToneCodec, Voice};
 pub use crate::context::{
-    CONFERENCES_MAX, ConferenceId, MEMBERS_MAX, MemberCodec, PayloadMap, STREAMS_MAX, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
+    CONFERENCES_MAX, ConferenceId, MEMBERS_MAX, MemberCodec, PayloadMap, STREAMS_MAX, StreamPorts,
+    StreamSpec, Termination, TerminationId, Treatment,
 };
 pub use crate::dsp::tone::{Country, Tone};
 pub use crate::plan::statistics::{

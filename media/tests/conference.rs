@@ -42,7 +42,15 @@ impl Hummer {
         let (encoder, decoder) = (Encoder::new(codec.kind), Decoder::new(codec.kind));
         let ports = at.streams[0];
         Self {
-            phone, id: at.id, ports, codec, encoder, decoder, note_hz, said: 0, heard: Vec::new(),
+            phone,
+            id: at.id,
+            ports,
+            codec,
+            encoder,
+            decoder,
+            note_hz,
+            said: 0,
+            heard: Vec::new(),
         }
     }
 

@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_tone_in_either_band_survives() {
-        for (frequency, least) in [(300.0, 25.0), (1_000.0, 25.0), (3_000.0, 20.0), (6_000.0, 10.0)] {
+        for (frequency, least) in [(300.0, 25.0), (1_000.0, 25.0), (3_000.0, 20.0), (6_000.0, 10.0)]
+        {
             let quality = quality(frequency, 8_000.0);
             assert!(quality > least, "{frequency} Hz: {quality} dB");
         }

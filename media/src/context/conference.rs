@@ -309,8 +309,9 @@ mod tests {
             let count = self.rate_hz / 50;
             let step = std::f64::consts::TAU * self.tone_hz / f64::from(self.rate_hz);
             let from = self.said * count;
-            let samples: Vec<i16> =
-                (from..from + count).map(|n| ((f64::from(n) * step).sin() * 6_000.0) as i16).collect();
+            let samples: Vec<i16> = (from..from + count)
+                .map(|n| ((f64::from(n) * step).sin() * 6_000.0) as i16)
+                .collect();
             let mut payload = [0; 160];
             self.encoder.encode(&samples, &mut payload);
             assert!(self.inlet.push(Seq(self.said as u16), &payload));

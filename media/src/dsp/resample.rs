@@ -43,7 +43,12 @@ impl Resampler {
         let taps: Box<[f32]> = match direction {
             Direction::Up => {
                 let phase = |phase: usize| {
-                    prototype.iter().skip(phase).step_by(factor).rev().map(|tap| tap * to_f64(factor))
+                    prototype
+                        .iter()
+                        .skip(phase)
+                        .step_by(factor)
+                        .rev()
+                        .map(|tap| tap * to_f64(factor))
                 };
                 (0..factor).flat_map(phase).map(to_f32).collect()
             }
@@ -186,7 +191,10 @@ mod tests {
                 assert!((level(steady) / 7_071.0 - 1.0).abs() < 0.02, "{from} {to} {frequency}");
                 let crossings =
                     steady.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
-                assert!((crossings as f64 - frequency * 0.9).abs() <= 2.0, "{from} {to} {crossings}");
+                assert!(
+                    (crossings as f64 - frequency * 0.9).abs() <= 2.0,
+                    "{from} {to} {crossings}"
+                );
             }
         }
     }

@@ -31,7 +31,8 @@ impl Inlet {
     /// An empty ring.
     #[must_use]
     pub fn new() -> Self {
-        let cell = |_| Cell { head: AtomicU32::new(0), words: [const { AtomicU64::new(0) }; WORDS] };
+        let cell =
+            |_| Cell { head: AtomicU32::new(0), words: [const { AtomicU64::new(0) }; WORDS] };
         let cells = (0..CELLS).map(cell).collect();
         Self { cells, written: AtomicU32::new(0), read: AtomicU32::new(0) }
     }
@@ -66,7 +67,8 @@ impl Inlet {
         let cell = self.cell(read)?;
         let [low, high, number_low, number_high] = cell.head.load(Ordering::Relaxed).to_le_bytes();
         let length = usize::from(u16::from_le_bytes([low, high])).min(PAYLOAD_MAX);
-        for (octets, word) in payload.chunks_exact_mut(8).zip(&cell.words).take(length.div_ceil(8)) {
+        for (octets, word) in payload.chunks_exact_mut(8).zip(&cell.words).take(length.div_ceil(8))
+        {
             octets.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
         }
         self.read.store(read.wrapping_add(1), Ordering::Release);

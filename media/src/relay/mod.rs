@@ -20,12 +20,10 @@ use std::time::Duration;
 use self::port::{PortPair, Reserve};
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
 use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Signal, Worker};
-use crate::context::{
-    Board, Conferences, Key, MEMBERS_MAX, Member, Player, STREAMS_MAX, compile,
-};
+use crate::context::{Board, Conferences, Key, MEMBERS_MAX, Member, Player, STREAMS_MAX, compile};
 use crate::control::{
-    ConferenceId, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PayloadMap, StreamPorts,
-    StreamSpec, Termination, TerminationId, TerminationStatistics, Treatment,
+    ConferenceId, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PayloadMap,
+    StreamPorts, StreamSpec, Termination, TerminationId, TerminationStatistics, Treatment,
 };
 use crate::plan::{Inlet, Outlet};
 
@@ -364,7 +362,8 @@ impl MediaPlane for RelayControl {
         }
         let streams = self.board.remove(id).unwrap_or_default();
         let now_us = self.clock.now_us();
-        let statistics = streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
+        let statistics =
+            streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
         for stream in streams {
             let bound = stream.handle.bound;
             self.tell(&bound, Command::Close(Arc::clone(&bound)));
@@ -375,7 +374,8 @@ impl MediaPlane for RelayControl {
 
     fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics> {
         let streams = self.board.streams(id)?;
-        let streams = streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
+        let streams =
+            streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
         Some(TerminationStatistics { streams })
     }
 }

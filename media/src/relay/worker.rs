@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
-use super::room::Rooms;
 use super::port::PortPair;
+use super::room::Rooms;
 use super::sys::{Poller, Waker};
 use crate::context::{Key, Member, Mixer, PACKET_LEN, Player};
 use crate::control::Notify;

@@ -184,11 +184,10 @@ mod tests {
     fn a_sender_that_begins_anew_is_followed_at_once() {
         let mut jitter = Jitter::new();
         put(&mut jitter, &[65_534, 65_535, 0]);
-        assert_eq!([take(&mut jitter), take(&mut jitter), take(&mut jitter)], [
-            Some(254),
-            Some(255),
-            Some(0)
-        ]);
+        assert_eq!(
+            [take(&mut jitter), take(&mut jitter), take(&mut jitter)],
+            [Some(254), Some(255), Some(0)]
+        );
         put(&mut jitter, &[30_000, 30_001]);
         assert_eq!(take(&mut jitter), Some(48));
         put(&mut jitter, &[10, 11]);

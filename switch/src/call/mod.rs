@@ -8,6 +8,7 @@
 
 pub mod bridge;
 pub mod cause;
+pub mod conference;
 pub mod end;
 pub mod fork;
 pub mod identity;
@@ -28,6 +29,7 @@ use tapi::constant::CallState;
 use tapi::{CallKey, CallMode, RequestKey};
 
 use self::cause::Cause;
+use self::conference::ConferenceKey;
 use self::end::MediaEnd;
 use self::seek::Seek;
 
@@ -164,6 +166,8 @@ pub struct Call {
     pub origination: Origination,
     /// Digits of an application.
     pub dialling: Dialling,
+    /// The conference that its party hears.
+    pub conference: Option<ConferenceKey>,
     /// The other half of a consultation: the held call and its consultation call name each other.
     pub partner: Option<CallId>,
     /// A phone of it has rung.

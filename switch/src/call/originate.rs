@@ -291,8 +291,11 @@ impl Exchange {
         }
     }
 
-    /// What only a caller can dial: slots and feature codes. `None` when the number is neither.
+    /// What only a caller can dial: rooms, slots and feature codes. `None` when the number is none.
     fn dial_feature(&mut self, caller: CallId, dialled: &str) -> Option<Result<(), Cause>> {
+        if self.config.conference.rooms.contains_key(dialled) {
+            return Some(self.enter_room(caller, dialled));
+        }
         let line = self.calls.get(caller.0)?.party.line()?.to_owned();
         if self.lot_of(dialled).is_some_and(|lot| lot.slots.contains(dialled)) {
             return Some(self.unpark(caller, dialled));
@@ -328,6 +331,8 @@ impl Exchange {
             }
             // Trunk to trunk would let strangers call at the office's expense.
             Target::Trunk { .. } => Err(Cause::FORBIDDEN),
+            // A party is sent to a room by transfer; nobody can be fetched from one.
+            Target::Room(_) => Err(Cause::FORBIDDEN),
             Target::Feature { code, .. } => {
                 let name = code.name();
                 tracing::info!(%dialled, feature = name, "feature code is not yet available");

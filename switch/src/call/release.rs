@@ -69,7 +69,8 @@ impl Exchange {
         }
         let key = call.connection;
         let is_caller = call.side == Side::Caller;
-        let is_answered = self.connections.get(key.0).is_some_and(|c| c.answered.is_some());
+        let is_answered = call.conference.is_some()
+            || self.connections.get(key.0).is_some_and(|c| c.answered.is_some());
         let (mode, reason) = if is_caller && !is_answered {
             (DisconnectMode::Cancelled, "SIP;cause=487;text=\"Request Terminated\"")
         } else {
@@ -142,6 +143,12 @@ impl Exchange {
     pub(crate) fn on_media_timeout(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
+        if call.conference.is_some() {
+            if !call.is_away() {
+                self.clear_called(id, DisconnectMode::QosUnavail, "Q.850;cause=41");
+            }
+            return;
+        }
         let is_silent_by_intent = self
             .pair(key)
             .into_iter()

@@ -102,6 +102,9 @@ impl Exchange {
         refer: Option<Refer>,
     ) -> Result<(), LineErr> {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
+        if let Some(room) = self.room_of(consult).map(str::to_owned) {
+            return self.join_consulted_room(id, consult, &room, refer);
+        }
         let state = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.state;
         match state {
             CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer => {
@@ -113,6 +116,23 @@ impl Exchange {
             CallState::Busy => Err(LineErr::OperationFailed),
             _ => Err(LineErr::InvalCallState),
         }
+    }
+
+    /// The consultation call is in a conference room: the far party joins it instead.
+    fn join_consulted_room(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        room: &str,
+        refer: Option<Refer>,
+    ) -> Result<(), LineErr> {
+        self.send_to_room(id, room).map_err(transfer_error)?;
+        if let Some(refer) = &refer {
+            self.notify_refer(refer, 200, true);
+        }
+        self.part(id);
+        self.part(consult);
+        Ok(())
     }
 
     fn splice(
@@ -189,7 +209,7 @@ impl Exchange {
     pub(crate) fn blind_transfer(&mut self, id: CallId, number: &str) -> Result<(), LineErr> {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
-        if self.park_by_transfer(id, number, None) {
+        if self.park_by_transfer(id, number, None) || self.enter_by_transfer(id, number, None) {
             return Ok(());
         }
         let seek =

@@ -61,6 +61,8 @@ impl Exchange {
                 continue;
             };
             let far = self.far(CallId(key)).and_then(|far| self.calls.get(far.0));
+            let far = far.filter(|_| is_established(call.state)).map(|far| far.party.number());
+            let connected = far.or_else(|| self.room_of(CallId(key)));
             let caller = connection.caller.and_then(|caller| self.calls.get(caller.0));
             rows.push(json!({
                 "callId": connection.call_id, "line": line, "addressId": 0,
@@ -68,7 +70,7 @@ impl Exchange {
                 "origin": if call.side == Side::Caller { "OUTBOUND" } else { "INBOUND" },
                 "caller": caller.map(|caller| Identity::of(&self.config, &caller.party).number),
                 "called": connection.dialled,
-                "connected": far.filter(|_| is_established(call.state)).map(|far| far.party.number()),
+                "connected": connected,
                 "since": call.since_unix_ms, "codec": call.end.codec(),
             }));
         }

@@ -26,6 +26,7 @@ use sip_stack::slab::Slab;
 use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
+use crate::call::conference::Conference;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::registrar::Registrar;
 use crate::registry::Registry;
@@ -75,6 +76,7 @@ pub struct Exchange {
     pub(crate) local: Vec<(Transport, SocketAddr)>,
     pub(crate) calls: Slab<Call>,
     pub(crate) connections: Slab<Connection>,
+    pub(crate) conferences: Slab<Conference>,
     pub(crate) by_leg: HashMap<LegId, CallId>,
     pub(crate) by_termination: HashMap<TerminationId, CallId>,
     pub(crate) by_tapi: HashMap<CallKey, CallId>,
@@ -115,6 +117,7 @@ impl Exchange {
             local,
             calls: Slab::new(),
             connections: Slab::new(),
+            conferences: Slab::new(),
             by_leg: HashMap::new(),
             by_termination: HashMap::new(),
             by_tapi: HashMap::new(),
@@ -320,6 +323,12 @@ impl Exchange {
                 return Err(format!("{key:?} is not known to its connection"));
             }
         }
+        for (_, conference) in self.conferences.iter() {
+            let is_gone = |id: &&CallId| self.calls.get(id.0).is_none_or(|c| c.conference.is_none());
+            if conference.members.is_empty() || conference.members.iter().find(is_gone).is_some() {
+                return Err(format!("conference {} has nobody or ghosts", conference.number));
+            }
+        }
         for (termination, call) in &self.by_termination {
             if !self.calls.contains(call.0) {
                 return Err(format!("{termination:?} has no call"));
@@ -335,6 +344,7 @@ impl Exchange {
         let rows = [
             ("calls", self.calls.len()),
             ("connections", self.connections.len()),
+            ("conferences", self.conferences.len()),
             ("legs of calls", self.by_leg.len()),
             ("terminations of calls", self.by_termination.len()),
             ("TAPI keys", self.by_tapi.len()),
@@ -355,6 +365,7 @@ impl Exchange {
     pub fn is_at_rest(&self) -> bool {
         self.calls.is_empty()
             && self.connections.is_empty()
+            && self.conferences.is_empty()
             && self.by_leg.is_empty()
             && self.by_termination.is_empty()
             && self.by_line.values().all(Vec::is_empty)

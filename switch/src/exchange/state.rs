@@ -67,6 +67,7 @@ impl Exchange {
             hold: Hold::default(),
             origination: new.origination,
             dialling: Dialling::default(),
+            conference: None,
             partner: None,
             has_alerted: false,
             refusal: None,
@@ -234,6 +235,7 @@ impl Exchange {
     /// been released or be gone.
     pub(crate) fn finish(&mut self, id: CallId) {
         self.leave_slot(id);
+        self.leave_conference(id);
         self.stop_seeking_for(id);
         self.set_state(id, CallState::Idle, CallMode::None);
         let Some(mut call) = self.calls.remove(id.0) else { return };

@@ -1,6 +1,6 @@
 //! From a dialled number to what it names. Pure: reads the configuration, knows no calls.
 
-use config::{Config, FeatureCode, Line, Trunk};
+use config::{Config, FeatureCode, Line, Room, Trunk};
 
 /// What a number names.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub enum Target<'a> {
         /// The digits after the code.
         argument: &'a str,
     },
+    /// A conference room of ours.
+    Room(&'a Room),
     /// Configured, but this release cannot do it.
     NotAvailable(&'static str),
     /// Nothing has this number.
@@ -31,6 +33,9 @@ pub enum Target<'a> {
 pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
     if let Some(line) = config.lines.get(dialled) {
         return Target::Line(line);
+    }
+    if let Some(room) = config.conference.rooms.get(dialled) {
+        return Target::Room(room);
     }
     if let Some(feature) = configured_feature(config, dialled) {
         return Target::NotAvailable(feature);
@@ -54,9 +59,6 @@ fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
     if config.hunt_groups.contains_key(dialled) {
         return Some("hunt groups");
     }
-    if config.conference.rooms.contains_key(dialled) {
-        return Some("conference rooms");
-    }
     let mut queues = config.queues.values();
     queues.any(|queue| queue.number == dialled).then_some("queues")
 }
@@ -76,6 +78,12 @@ mod tests {
     }
 
     #[test]
+    fn a_room_is_found_by_its_number() {
+        let config = office();
+        assert!(matches!(resolve(&config, "800"), Target::Room(room) if room.name == "Board"));
+    }
+
+    #[test]
     fn a_route_strips_the_outside_line_prefix() {
         let config = office();
         match resolve(&config, "0123456") {
@@ -89,7 +97,7 @@ mod tests {
     #[test]
     fn features_of_later_releases_are_named_instead_of_not_found() {
         let config = office();
-        for number in ["250", "260", "800", "600"] {
+        for number in ["250", "260", "600"] {
             assert!(matches!(resolve(&config, number), Target::NotAvailable(_)), "{number}");
         }
     }
