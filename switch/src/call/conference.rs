@@ -27,12 +27,16 @@ pub struct ConferenceKey(pub Key);
 /// Parties that hear each other.
 #[derive(Debug)]
 pub struct Conference {
-    /// The room's number.
+    /// The room's number; empty if a line's parent call holds it together.
     pub number: String,
     /// The mixer.
     pub media: ConferenceId,
     /// Who is in it, held members included.
     pub members: Vec<CallId>,
+    /// The call by which a line holds it together; rooms have none.
+    pub parent: Option<CallId>,
+    /// That line's CONFERENCED calls, whose far parties are members or are going to be.
+    pub parties: Vec<CallId>,
 }
 
 impl Exchange {
@@ -142,14 +146,21 @@ impl Exchange {
         open.find(|(_, conference)| conference.number == number).map(|(key, _)| ConferenceKey(key))
     }
 
-    fn open_conference(&mut self, number: &str) -> Result<ConferenceKey, Cause> {
+    pub(crate) fn open_conference(&mut self, number: &str) -> Result<ConferenceKey, Cause> {
         let media = self.media.new_conference().map_err(no_mixer)?;
-        let conference = Conference { number: number.to_owned(), media, members: Vec::new() };
+        let conference = Conference {
+            number: number.to_owned(),
+            media,
+            members: Vec::new(),
+            parent: None,
+            parties: Vec::new(),
+        };
         Ok(ConferenceKey(self.conferences.insert(conference)))
     }
 
-    fn close_if_empty(&mut self, key: ConferenceKey) {
-        if self.conferences.get(key.0).is_some_and(|conference| conference.members.is_empty())
+    pub(crate) fn close_if_empty(&mut self, key: ConferenceKey) {
+        let is_empty = |c: &Conference| c.members.is_empty() && c.parent.is_none();
+        if self.conferences.get(key.0).is_some_and(is_empty)
             && let Some(conference) = self.conferences.remove(key.0)
         {
             self.media.drop_conference(conference.media);
@@ -214,6 +225,30 @@ impl Exchange {
         Ok(())
     }
 
+    /// Whether a party's phone speaks something that can be mixed.
+    pub(crate) fn can_be_mixed(&self, id: CallId) -> bool {
+        let Some(call) = self.calls.get(id.0) else { return false };
+        let can_speak = call.end.remote.as_ref().is_some_and(|remote| choice_of(remote).is_some());
+        call.leg.is_some() && (can_speak || voice_of(&call.end).is_some())
+    }
+
+    /// A party of a line's conference is heard by the others from now on; again, if it was before.
+    pub(crate) fn mix(&mut self, id: CallId, key: ConferenceKey) {
+        let Some(conference) = self.conferences.get_mut(key.0) else { return };
+        if !conference.members.contains(&id) {
+            conference.members.push(id);
+        }
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.conference = Some(key);
+        }
+        let number = self.calls.get(id.0).map(|call| call.party.number().to_owned());
+        if let Err(cause) = self.answer_for_mixer(id, &number.unwrap_or_default()) {
+            tracing::warn!(cause = cause.relay, "a party cannot be asked for a mixable codec");
+        }
+        self.show_hold(id);
+        self.seat(id);
+    }
+
     /// Brings the relay in line with a member: heard and hearing, or muted while it is held.
     pub(crate) fn seat(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
@@ -237,7 +272,7 @@ impl Exchange {
         }
     }
 
-    fn stand_up(&mut self, id: CallId) {
+    pub(crate) fn stand_up(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
         let Some(termination) = call.end.termination() else { return };
         for stream in 0..call.end.streams() {
@@ -258,7 +293,8 @@ impl Exchange {
     /// The number of the room that a call is in.
     pub(crate) fn room_of(&self, id: CallId) -> Option<&str> {
         let key = self.calls.get(id.0)?.conference?;
-        self.conferences.get(key.0).map(|conference| conference.number.as_str())
+        let number = self.conferences.get(key.0).map(|conference| conference.number.as_str());
+        number.filter(|number| !number.is_empty())
     }
 
     fn publish_membership(&mut self, kind: &str, id: CallId, key: ConferenceKey) {

@@ -14,6 +14,7 @@ pub mod fork;
 pub mod identity;
 pub mod modify;
 pub mod originate;
+pub mod parent;
 pub mod park;
 pub mod pickup;
 pub mod refer;
@@ -216,8 +217,10 @@ impl Call {
     /// Whether its party does not listen to the far party: on hold in any way, or its phone serves
     /// another call.
     pub(crate) fn is_away(&self) -> bool {
-        use CallState::{OnHold, OnHoldPendConf, OnHoldPendTransfer};
-        self.hold.is_held() || matches!(self.state, OnHold | OnHoldPendConf | OnHoldPendTransfer)
+        use CallState::{Conferenced, OnHold, OnHoldPendConf, OnHoldPendTransfer};
+        let is_elsewhere =
+            matches!(self.state, Conferenced | OnHold | OnHoldPendConf | OnHoldPendTransfer);
+        self.hold.is_held() || is_elsewhere
     }
 }
 

@@ -574,7 +574,12 @@ impl Exchange {
     /// Whether the address of a line has room for one more call (`max_calls`).
     pub(crate) fn has_appearance(&self, line: &str) -> bool {
         let most = self.config.lines.get(line).map_or(0, |line| line.max_calls);
-        let used = self.by_line.get(line).map_or(0, Vec::len);
+        // Members of a conference share the appearance of its parent.
+        let is_member = |id: &&CallId| {
+            self.calls.get(id.0).is_some_and(|call| call.state == CallState::Conferenced)
+        };
+        let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
+        let used = calls.iter().filter(|id| !is_member(id)).count();
         used < usize::try_from(most).unwrap_or(usize::MAX)
     }
 

@@ -31,6 +31,7 @@ impl Exchange {
             _ => Vec::new(),
         };
         let mode = clearing_mode(&said, default_mode(cause));
+        self.drop_conference_of(id);
         if self.leaves_party_behind(id) {
             return self.finish(id);
         }
@@ -41,6 +42,16 @@ impl Exchange {
         };
         self.clear_far(id, mode, reason.as_deref().unwrap_or("Q.850;cause=16"));
         self.finish(id);
+    }
+
+    /// The phone that holds a conference together, or consults for one, has hung up: all end.
+    fn drop_conference_of(&mut self, id: CallId) {
+        self.drop_members(id);
+        let parent = self.calls.get(id.0).and_then(|call| call.partner);
+        if let Some(parent) = parent.filter(|parent| self.conference_of_parent(*parent).is_some()) {
+            self.drop_members(parent);
+            self.finish(parent);
+        }
     }
 
     /// Whether the far party stays although this one goes: it is parked, or somebody is being called
@@ -61,6 +72,10 @@ impl Exchange {
 
     /// lineDrop, click on "hang up", or a feature that ends the call of one party.
     pub(crate) fn drop_call(&mut self, id: CallId) {
+        if self.cancel_conference_consultation(id) {
+            return;
+        }
+        self.drop_members(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let is_offered = call.side == Side::Called
             && matches!(call.state, CallState::Offering | CallState::Accepted);

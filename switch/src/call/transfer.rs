@@ -243,7 +243,7 @@ impl Exchange {
     }
 
     /// The two calls of a consultation know each other (dwRelatedCallID).
-    fn relate(&mut self, held: CallId, consult: CallId) {
+    pub(crate) fn relate(&mut self, held: CallId, consult: CallId) {
         let number = |id: CallId| {
             let call = self.calls.get(id.0)?;
             self.connections.get(call.connection.0).map(|connection| connection.call_id)

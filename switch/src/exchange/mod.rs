@@ -10,6 +10,7 @@ pub mod counters;
 pub mod mailbox;
 mod requests;
 pub(crate) mod state;
+mod step;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ use crate::registry::Registry;
 use crate::store::StoredBinding;
 
 use self::counters::{Counters, count};
+pub use self::step::ConferenceStep;
 pub use self::mailbox::{
     AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, Input, Output,
     Problem,
@@ -166,6 +168,24 @@ impl Exchange {
             Input::Stop => self.stop(),
         }
         self.settle(out);
+    }
+
+    /// An operation on a line's conference, as an application will ask for it; calls are named by
+    /// dwCallID. Gives those of the calls that were made.
+    ///
+    /// Errors: those of the TAPI function.
+    #[doc(hidden)]
+    pub fn conference(
+        &mut self,
+        clock: Clock,
+        line: &str,
+        step: ConferenceStep<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<Vec<u32>, tapi::LineErr> {
+        self.clock = clock;
+        let made = self.conference_step(line, step);
+        self.settle(out);
+        made
     }
 
     /// Fires every timer that is due.
@@ -325,7 +345,8 @@ impl Exchange {
         }
         for (_, conference) in self.conferences.iter() {
             let is_gone = |id: &&CallId| self.calls.get(id.0).is_none_or(|c| c.conference.is_none());
-            if conference.members.is_empty() || conference.members.iter().find(is_gone).is_some() {
+            let is_empty = conference.members.is_empty() && conference.parent.is_none();
+            if is_empty || conference.members.iter().find(is_gone).is_some() {
                 return Err(format!("conference {} has nobody or ghosts", conference.number));
             }
         }

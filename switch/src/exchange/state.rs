@@ -178,7 +178,8 @@ impl Exchange {
             return;
         }
         let is_far_held =
-            self.far(id).and_then(|far| self.calls.get(far.0)).is_some_and(Call::is_away);
+            self.far(id).and_then(|far| self.calls.get(far.0)).is_some_and(Call::is_away)
+                && call.conference.is_none();
         if call.hold.is_held() {
             self.set_state(id, CallState::OnHold, CallMode::None);
         } else if is_far_held {
@@ -267,6 +268,7 @@ impl Exchange {
             calls.retain(|other| *other != id);
         }
         self.forget_in_connection(call.connection, id);
+        self.member_gone(id);
     }
 
     pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {

@@ -133,6 +133,18 @@ impl World {
         self.answers.remove(&token).expect("every request is answered")
     }
 
+    /// An operation on a line's conference; gives the dwCallIDs of the calls that it makes.
+    pub fn conference(
+        &mut self,
+        line: &str,
+        step: switch::exchange::ConferenceStep<'_>,
+    ) -> Result<Vec<u32>, tapi::LineErr> {
+        let mut out = Vec::new();
+        let made = self.exchange.conference(self.clock(), line, step, &mut out);
+        self.carry_out(out);
+        made
+    }
+
     /// Gives the exchange an input.
     pub fn input(&mut self, input: Input) {
         let mut out = Vec::new();
