@@ -35,7 +35,7 @@ pub fn configuration(lines: usize) -> String {
     let mut text = format!(
         "domain = \"{DOMAIN}\"\n\
          [sip]\nlisten = [\"udp:127.0.0.1:0\"]\n\
-         [media]\naddress = \"127.0.0.1\"\nports = \"10000-31999\"\n\
+         [media]\naddress = \"127.0.0.1\"\n\
          [api]\nlisten = \"127.0.0.1:0\"\n\
          [[api.tokens]]\nname = \"load\"\nsecret = \"load-token\"\nscopes = [\"admin\"]\n\
          [state]\npath = \":memory:\"\n"
@@ -43,7 +43,8 @@ pub fn configuration(lines: usize) -> String {
     for line in 0..lines {
         let (number, password) = (number(line), password(line));
         // Writing to a String cannot fail.
-        let _ = write!(text, "[lines.{number}]\nname = \"Line {number}\"\npassword = \"{password}\"\n");
+        let _ =
+            write!(text, "[lines.{number}]\nname = \"Line {number}\"\npassword = \"{password}\"\n");
     }
     text
 }

@@ -13,11 +13,13 @@ pub mod message;
 pub mod model;
 mod op;
 pub mod server;
+pub mod translate;
 
 pub use constant::{Constant, LineErr, Mask};
 pub use model::{
     AddressId, AddressSpec, ApplicationId, CallCapability, CallInfo, CallKey, CallMode, CallParams,
-    ConnectionId, DeviceId, LineFilter, LineSpec, PartyId,
+    CompletionLimits, ConnectionId, DeviceId, Forward, ForwardLimits, Forwarding, LineFilter,
+    LineOffers, LineSpec, Offers, PartyId, Tone,
 };
-pub use op::Intent;
-pub use server::{NewCall, Output, ReplyFields, RequestKey, Server, ServerConfig};
+pub use op::{GeneratedTone, Intent, PickupTarget};
+pub use server::{CompletionEnd, NewCall, Output, ReplyFields, RequestKey, Server, ServerConfig};

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -277,6 +278,7 @@ impl Application {
     }
 
     fn receive(&mut self, what: &str) -> Arrived {
+        let start = Instant::now();
         loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => {
@@ -289,14 +291,18 @@ impl Application {
                     return Arrived::Closed { code, reason };
                 }
                 Ok(Message::Close(None)) => panic!("{what}: closed without a code"),
-                Ok(_) => {}
-                Err(error) => {
-                    let waiting: Vec<Value> = self.inbox.drain(..).collect();
-                    let waiting: Vec<String> = waiting.iter().map(|m| self.brief(m)).collect();
-                    panic!("{what}: {error}; told was {:#?}, then {waiting:#?}", self.told)
-                }
+                // Pings come for ever and are no sign that what is waited for will.
+                Ok(_) if start.elapsed() < PATIENCE => {}
+                Ok(_) => self.give_up(what, "it does not come"),
+                Err(error) => self.give_up(what, &error.to_string()),
             }
         }
+    }
+
+    fn give_up(&mut self, what: &str, why: &str) -> ! {
+        let waiting: Vec<Value> = self.inbox.drain(..).collect();
+        let waiting: Vec<String> = waiting.iter().map(|message| self.brief(message)).collect();
+        panic!("{what}: {why}; told was {:#?}, then {waiting:#?}", self.told)
     }
 
     /// Notifications are numbered by one, responses are not numbered.

@@ -3,29 +3,35 @@
 //! Every program is a child process on ports of its own; it is killed when its value is dropped.
 //! A program that is not installed fails the test with the name of its Debian package.
 
-mod baresip;
+//mod baresip;
 mod peer;
 mod sipp;
 
-pub use baresip::Baresip;
+//pub use baresip::Baresip;
 pub use peer::{Audio, Peer, hear_each_other, relay_port};
-pub use sipp::{Log, Logged, Running, Sipp, register};
+pub use sipp::{Log, Logged, Running, Sipp, register, sdp};
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command};
 
-/// `office.toml` on free ports whose challenges name MD5 first: SIPp 3.6 reads only the first one
-/// and knows no SHA-256.
+/// `office.toml` on free ports, the same for UDP and TCP.
 pub fn office(edit: impl FnOnce(String) -> String) -> String {
+    let port = free_port();
     crate::program::office(|text| {
-        edit(text.replacen("[sip]\n", "[sip]\ndigest = [\"MD5\", \"SHA-256\"]\n", 1))
+        let text = text.replacen("udp:127.0.0.1:0", &format!("udp:127.0.0.1:{port}"), 1);
+        edit(text.replacen("tcp:127.0.0.1:0", &format!("tcp:127.0.0.1:{port}"), 1))
     })
 }
 
-/// A UDP port that nobody has at the moment.
+/// A port that nobody has at the moment, neither for UDP nor for TCP.
 pub fn free_port() -> u16 {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-    socket.local_addr().expect("a bound socket has an address").port()
+    loop {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+        let port = socket.local_addr().expect("a bound socket has an address").port();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Starts a program, or fails with the name of the Debian package that has it.

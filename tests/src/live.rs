@@ -80,14 +80,22 @@ impl LivePhone {
         self.with(|phone| phone.hang_up(leg));
     }
 
-    /// Holds by `a=sendonly`.
+    /// Holds by `a=sendonly`, and waits until the switch has agreed.
     pub fn hold(&self, leg: LegId) {
         self.with(|phone| phone.hold(leg, HoldSpelling::SendOnly));
+        self.offer_answered();
     }
 
-    /// Resumes.
+    /// Resumes, and waits until the switch has agreed.
     pub fn resume(&self, leg: LegId) {
         self.with(|phone| phone.resume(leg));
+        self.offer_answered();
+    }
+
+    fn offer_answered(&self) {
+        self.wait("200 to the re-INVITE", |event| {
+            matches!(event, PhoneEvent::OfferAnswered { .. }).then_some(())
+        });
     }
 
     /// Packets so far.
@@ -182,20 +190,24 @@ impl LivePhone {
         }
     }
 
-    /// Waits until this phone has sent some packets during which it heard no voice.
-    pub fn hears_no_voice(&self) {
+    /// Waits until this phone has sent some packets during which it heard nothing of `other`.
+    pub fn hears_nothing_of(&self, other: &LivePhone) {
         const PACKETS: u64 = 10;
+        let other = other.with(|phone| phone.number().to_owned());
         let start = Instant::now();
         let mut quiet_since = self.rtp();
+        let mut voice = quiet_since.voice;
         loop {
-            let counts = self.rtp();
-            if counts.voice > quiet_since.voice {
+            let (counts, is_other) =
+                self.with(|phone| (phone.rtp(), phone.heard_number_is(&other)));
+            if is_other && counts.voice > voice {
                 quiet_since = counts;
             }
+            voice = counts.voice;
             if counts.sent >= quiet_since.sent + PACKETS {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "voice goes on: {counts:?}");
+            assert!(start.elapsed() < PATIENCE, "{other} is still heard: {counts:?}");
             pause();
         }
     }

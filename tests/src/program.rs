@@ -31,7 +31,10 @@ pub struct Program {
     pub api: SocketAddr,
     /// The configuration it runs with.
     pub config: PathBuf,
+    /// The line with which it said that it is ready.
+    pub ready: String,
     log: Arc<Mutex<String>>,
+    said: Arc<Mutex<String>>,
     _folder: tempfile::TempDir,
 }
 
@@ -102,18 +105,37 @@ impl Program {
         let mut ready = String::new();
         let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
         stdout.read_line(&mut ready).expect("a ready line");
-        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let said = Arc::new(Mutex::new(String::new()));
+        let sink = said.clone();
+        std::thread::spawn(move || {
+            let mut rest = String::new();
+            while stdout.read_line(&mut rest).is_ok_and(|length| length > 0) {
+                sink.lock().expect("no panic while reading").push_str(&rest);
+                rest.clear();
+            }
+        });
         let (sip, api) = addresses(&ready)
             .unwrap_or_else(|| panic!("no ready line but {ready:?}: {}", log.lock().expect("log")));
-        Program { child, sip, api, config, log, _folder: folder }
+        Program { child, sip, api, config, ready, log, said, _folder: folder }
     }
 
-    /// Starts the program with a configuration that keeps it from running; what it printed.
-    pub fn refused(config: &str) -> Output {
+    /// Starts the program with a configuration that keeps it from running; its exit code and what
+    /// it wrote to stderr.
+    pub fn refused(config: &str) -> (Option<i32>, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("office.toml");
         std::fs::write(&path, config).expect("the configuration is written");
-        run(&["run", "--config", &path.to_string_lossy()])
+        let mut child = Command::new(binary())
+            .args(["run", "--log", "error", "--config"])
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("strowger starts");
+        let code = exit_code(&mut child);
+        let _ = child.kill();
+        let output = child.wait_with_output().expect("the child is ours");
+        (code, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Kills it as `kill -9` does and starts it again with the same files, on the same ports.
@@ -228,14 +250,25 @@ impl Program {
 
     /// Waits for its end; the exit code.
     pub fn wait_for_exit(&mut self) -> Option<i32> {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait().expect("the child is ours") {
-                return status.code();
-            }
-            pause();
-        }
-        None
+        exit_code(&mut self.child)
+    }
+
+    /// What it wrote to stdout after the ready line.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("no panic while reading").clone()
+    }
+
+    /// A client command that does not end by itself; its lines are read from its stdout.
+    pub fn follow(&self, arguments: &[&str]) -> Follower {
+        let url = format!("http://{}", self.api);
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .args(["--url", &url, "--token", TOKEN])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("strowger runs");
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        Follower { child, lines }
     }
 
     /// Asks until the answer satisfies, at most for [`PATIENCE`].
@@ -250,6 +283,42 @@ impl Program {
             pause();
         }
     }
+}
+
+/// A running client command; killed when dropped.
+pub struct Follower {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Follower {
+    /// The next line that fits.
+    pub fn wait(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.lines.next().expect("more lines").expect("text");
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn exit_code(child: &mut Child) -> Option<i32> {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().expect("the child is ours") {
+            return status.code();
+        }
+        pause();
+    }
+    None
 }
 
 impl Drop for Program {

@@ -218,3 +218,58 @@ fn what_the_states_forbid_is_refused_and_changes_nothing() {
     office.step(ConferenceStep::Drop(parent)).unwrap();
     office.world.assert_at_rest();
 }
+
+#[test]
+fn an_application_builds_a_conference_and_drops_it() {
+    use tapi::constant::CallState;
+    let mut office = Office::new(408);
+    office.hang_up(0);
+    office.legs.clear();
+    let app = office.world.application("crm");
+    office.world.open(app, "201");
+    let (near, far) = office.world.connected(office.phones[0], office.phones[1]);
+    office.legs = vec![near, far];
+    office.world.settle();
+    let message = |message: &&Value| message["method"] == json!("LINE_APPNEWCALL");
+    let call = office.world.inbox(app).iter().find(message).unwrap()["params"]["hCall"].clone();
+    office.world.trace(app);
+    let ask = |office: &mut Office, method: &str, params: Value| {
+        let answer = office.world.ask(app, method, params);
+        office.world.settle();
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    };
+    // Replies and states; what LINE_CALLINFO says in between is not looked at.
+    let told = |office: &mut Office| {
+        let mut trace = office.world.trace(app);
+        trace.retain(|message| !message.starts_with("LINE_CALLINFO"));
+        trace
+    };
+    let made = ask(&mut office, "lineSetupConference", json!({"hCall": call}));
+    let (parent, consult) = (made["hConfCall"].clone(), made["hConsultCall"].clone());
+    assert_eq!(told(&mut office), [
+        "LINE_REPLY 0",
+        "LINE_CALLSTATE ONHOLDPENDCONF",
+        "LINE_CALLSTATE DIALTONE INTERNAL",
+        "LINE_CALLSTATE CONFERENCED",
+    ]);
+    ask(&mut office, "lineDial", json!({"hCall": consult, "destAddress": "203"}));
+    let ringing = office.world.incoming(office.phones[2]);
+    office.world.with_phone(office.phones[2], |phone, now| phone.answer(now, ringing));
+    office.world.settle();
+    office.legs.push(ringing);
+    office.world.trace(app);
+    ask(&mut office, "lineAddToConference", json!({"hConfCall": parent, "hConsultCall": consult}));
+    office.hear_each_other(&[0, 1, 2]);
+    assert_eq!(told(&mut office), [
+        "LINE_REPLY 0",
+        "LINE_CALLSTATE CONFERENCED",
+        "LINE_CALLSTATE CONNECTED ACTIVE",
+    ]);
+    let state = |office: &Office, call: &Value| office.world.watch(app).state(call.as_u64().unwrap());
+    assert_eq!(state(&office, &call), Some(CallState::Conferenced));
+    ask(&mut office, "lineDrop", json!({"hCall": parent}));
+    for handle in [&call, &consult, &parent] {
+        assert_eq!(state(&office, handle), Some(CallState::Idle));
+    }
+    office.world.assert_at_rest();
+}

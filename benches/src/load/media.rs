@@ -101,7 +101,7 @@ impl Bench<'_> {
             &format!("{:.0} packets/s, {lost:.3} % lost", heard / elapsed),
             &format!(
                 "{:.2} us CPU a packet (all threads {:.2})",
-                cpu.of("relay").as_secs_f64() * 1e6 / heard,
+                cpu.of("media").as_secs_f64() * 1e6 / heard,
                 cpu.total().as_secs_f64() * 1e6 / heard,
             ),
         );

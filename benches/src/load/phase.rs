@@ -8,9 +8,14 @@ use super::media::Sockets;
 use super::process::{CpuTime, Switch};
 use super::report::Report;
 use super::wire::Wire;
-use super::{Options, now};
+use super::{Options, now, rest};
 use crate::phones::{Phones, Send, Tally};
 
+/// Most jobs of one closed loop of registrations: what the switch remembers of answered requests
+/// is bounded, and beyond that it refuses.
+const MOST_REGISTRATIONS: usize = 25_000;
+/// How long the switch has to remember an answered request; waited for between phases.
+const ECHOES: Duration = Duration::from_secs(5);
 /// The search goes up by this factor until a step fails, then half-way back.
 const GROWTH: f64 = 1.3;
 /// Steps upwards, and steps between the last good and the first bad rate.
@@ -99,6 +104,7 @@ impl<'a> Bench<'a> {
         let is_settled = self.wire.settle()?;
         let elapsed = start.elapsed();
         let cpu = self.switch.cpu()?.since(&cpu);
+        rest(ECHOES);
         Ok(Stretch { tally: self.wire.take_tally(), elapsed, cpu, is_settled })
     }
 
@@ -148,10 +154,11 @@ impl<'a> Bench<'a> {
         let grown = self.switch.memory_kib()?.saturating_sub(before) as f64 / lines as f64;
         report.row("memory of a registration", &format!("{grown:.2} KiB"), "with transactions");
         let again = self.measure(|bench| {
-            let start = now();
+            let (start, begun) = (now(), std::cell::Cell::new(0));
             bench.closed_loop(
-                || start.elapsed() < time,
+                || start.elapsed() < time && begun.get() < MOST_REGISTRATIONS,
                 |phones, now_us, send| {
+                    begun.set(begun.get() + 1);
                     next += 1;
                     phones.register(now_us, next % lines, send)
                 },
@@ -159,10 +166,11 @@ impl<'a> Bench<'a> {
         })?;
         self.note(report, "registrations, 401 each", &again);
         let refreshed = self.measure(|bench| {
-            let start = now();
+            let (start, begun) = (now(), std::cell::Cell::new(0));
             bench.closed_loop(
-                || start.elapsed() < time / 2,
+                || start.elapsed() < time && begun.get() < MOST_REGISTRATIONS,
                 |phones, now_us, send| {
+                    begun.set(begun.get() + 1);
                     next += 1;
                     phones.refresh(now_us, next % lines, send)
                 },

@@ -168,10 +168,8 @@ impl Phones {
         }
         for slot in 0..self.slots.len() {
             let Some(call) = self.slots.get_mut(slot) else { continue };
-            let outcomes = [
-                repeat(&mut call.waiting, now_us, send),
-                repeat(&mut call.answer, now_us, send),
-            ];
+            let outcomes =
+                [repeat(&mut call.waiting, now_us, send), repeat(&mut call.answer, now_us, send)];
             for outcome in outcomes {
                 match outcome {
                     Repeat::No => {}

@@ -99,7 +99,10 @@ impl Phones {
             (200, true) => {
                 let contact = format!("sip:{}@{}", self.number(line), self.config.address);
                 let is_bound = parts.target() == Some(contact.as_str());
-                self.end_registration(line, is_bound.then_some(()).ok_or("200 without the contact"));
+                self.end_registration(
+                    line,
+                    is_bound.then_some(()).ok_or("200 without the contact"),
+                );
             }
             (401, false) => {
                 let nonce = parts.challenge.and_then(|text| parameter(text, "nonce"));

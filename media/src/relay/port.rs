@@ -15,6 +15,8 @@ use crate::plan::Component;
 
 /// Pairs bound before the first call.
 const RESERVE: usize = 32;
+/// How long a freed pair rests at least, when no other is left.
+const MIN_REST: Duration = Duration::from_secs(2);
 /// Stale packets thrown away at one socket before it serves again.
 const STALE_MAX: usize = 1_024;
 /// Ports of other programs that one request steps over.
@@ -60,6 +62,8 @@ pub(super) struct Reserve {
     resting: VecDeque<(u64, Arc<PortPair>)>,
     /// Even ports that were never bound, in random order (SEC-80).
     unbound: VecDeque<u16>,
+    /// Ports that other programs had when we tried them; tried again only when all else is in use.
+    foreign: VecDeque<u16>,
     /// Slots given out so far by each worker.
     slots: Vec<usize>,
     next_worker: usize,
@@ -88,6 +92,7 @@ impl Reserve {
             ready: VecDeque::new(),
             resting: VecDeque::new(),
             unbound: unbound.into(),
+            foreign: VecDeque::new(),
             slots: vec![0; workers],
             next_worker: 0,
             quarantine_us: u64::try_from(quarantine.as_micros()).unwrap_or(u64::MAX),
@@ -114,8 +119,25 @@ impl Reserve {
                 pair.drain();
                 Ok(pair)
             }
-            None => self.bind_next(),
+            None => self.bind_next().or_else(|error| match self.take_resting(now_us) {
+                Some(pair) => Ok(pair),
+                None if self.foreign.is_empty() => Err(error),
+                None => {
+                    self.unbound.append(&mut self.foreign);
+                    self.bind_next()
+                }
+            }),
         }
+    }
+
+    /// The pair that has rested longest, when calls come and go so fast that none is left: most late
+    /// packets have come by then, and the next stream hears only the address it was told.
+    fn take_resting(&mut self, now_us: u64) -> Option<Arc<PortPair>> {
+        let left_us = self.quarantine_us.saturating_sub(MIN_REST.as_micros() as u64);
+        let limit_us = now_us.saturating_add(left_us);
+        let (_, pair) = self.resting.pop_front_if(|(until, _)| *until <= limit_us)?;
+        pair.drain();
+        Some(pair)
     }
 
     /// Takes a pair back; it rests first, so that late packets of the old call find nobody.
@@ -130,7 +152,7 @@ impl Reserve {
 
     /// Pairs that could be taken now or after their rest.
     pub(super) fn len(&self) -> usize {
-        self.ready.len() + self.resting.len() + self.unbound.len()
+        self.ready.len() + self.resting.len() + self.unbound.len() + self.foreign.len()
     }
 
     fn bind_next(&mut self) -> Result<Arc<PortPair>, MediaError> {
@@ -138,17 +160,13 @@ impl Reserve {
             let port = self.unbound.pop_front().ok_or(MediaError::PortsExhausted)?;
             match self.bind(port) {
                 Ok(pair) => return Ok(pair),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    self.foreign.push_back(port);
+                }
                 Err(error) => {
-                    // It may be free another time.
                     self.unbound.push_back(port);
-                    if error.kind() != io::ErrorKind::AddrInUse {
-                        let address = SocketAddr::new(self.address, port);
-                        return Err(MediaError::Socket {
-                            operation: "bind",
-                            address,
-                            source: error,
-                        });
-                    }
+                    let address = SocketAddr::new(self.address, port);
+                    return Err(MediaError::Socket { operation: "bind", address, source: error });
                 }
             }
         }
@@ -223,8 +241,20 @@ mod tests {
         assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
         let ports = pair.ports;
         reserve.give_back(pair, 1_000_000);
-        assert!(matches!(reserve.take(30_999_999), Err(MediaError::PortsExhausted)));
-        assert_eq!(reserve.take(31_000_000).unwrap().ports, ports);
+        assert!(matches!(reserve.take(2_999_999), Err(MediaError::PortsExhausted)));
+        assert_eq!(reserve.take(3_000_000).unwrap().ports, ports);
+    }
+
+    #[test]
+    fn a_freed_pair_rests_long_while_there_are_others() {
+        let mut reserve = reserve(27_320..=27_327, Duration::from_secs(30));
+        let pair = reserve.take(0).unwrap();
+        let ports = pair.ports;
+        reserve.give_back(pair, 0);
+        for _ in 0..3 {
+            assert_ne!(reserve.take(29_999_999).unwrap().ports, ports);
+        }
+        assert_eq!(reserve.take(30_000_000).unwrap().ports, ports);
     }
 
     #[test]
@@ -233,6 +263,16 @@ mod tests {
         let mut reserve = reserve(27_304..=27_307, Duration::ZERO);
         assert_eq!(reserve.take(0).unwrap().ports, StreamPorts { rtp: 27_306, rtcp: 27_307 });
         assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+    }
+
+    #[test]
+    fn a_port_that_another_program_gave_up_serves_when_all_others_are_in_use() {
+        let other = UdpSocket::bind((LOCAL, 27_331)).unwrap();
+        let mut reserve = reserve(27_330..=27_333, Duration::ZERO);
+        assert_eq!(reserve.take(0).unwrap().ports.rtp, 27_332);
+        assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+        drop(other);
+        assert_eq!(reserve.take(0).unwrap().ports.rtp, 27_330);
     }
 
     #[test]

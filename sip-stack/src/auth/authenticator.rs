@@ -28,6 +28,9 @@ pub struct AuthenticatorConfig {
     /// Whether `uri` must be the Request-URI octet for octet; otherwise port and parameters may
     /// differ.
     pub is_uri_exact: bool,
+    /// Hosts that are this server. A `uri` that names one of them and no user stands for any
+    /// Request-URI: some clients always write the address they send to.
+    pub own_hosts: Vec<String>,
 }
 
 impl AuthenticatorConfig {
@@ -43,6 +46,7 @@ impl AuthenticatorConfig {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             accepts_without_qop: false,
             is_uri_exact: true,
+            own_hosts: Vec::new(),
         }
     }
 }
@@ -226,6 +230,14 @@ impl Authenticator {
         uri == request_uri
             || (!self.config.is_uri_exact
                 && core_of(uri).is_some_and(|core| Some(core) == core_of(request_uri)))
+            || self.is_own(uri)
+    }
+
+    fn is_own(&self, uri: &str) -> bool {
+        let own = &self.config.own_hosts;
+        core_of(uri).is_some_and(|(scheme, user, host)| {
+            scheme == "sip" && user.is_empty() && own.iter().any(|own| own.eq_ignore_ascii_case(&host))
+        })
     }
 
     fn judge(&mut self, now: u64, credentials: &Credentials<'_>, is_right: bool) -> Verdict {

@@ -9,7 +9,8 @@ use crate::transaction::Timers;
 /// Source: security SEC-100.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Legs, those included that only wait for their last transaction.
+    /// Legs that the switch has; those that only wait for their last transaction come on top, at most
+    /// as many as there may be transactions.
     pub legs: usize,
     /// Requests of peers that wait for an answer of the switch.
     pub requests: usize,

@@ -267,7 +267,11 @@ impl Core {
         if status >= 200 {
             self.invites.remove(&key);
         }
-        self.layer.respond(self.now, key, status, bytes, &mut self.tx);
+        // A stranger's request leaves no state behind (RFC 3261 §8.2.7).
+        let is_challenge = matches!(status, 401 | 407);
+        if !(is_challenge && self.layer.refuse(key, bytes, &mut self.tx)) {
+            self.layer.respond(self.now, key, status, bytes, &mut self.tx);
+        }
     }
 
     /// Sends a response without body.

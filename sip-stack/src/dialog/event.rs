@@ -85,7 +85,9 @@ pub enum Event {
         /// Where it came from.
         flow: Flow,
     },
-    /// A new inbound INVITE; 100 Trying is sent already.
+    /// A new inbound INVITE; 100 Trying goes out by itself if nothing else does within 200 ms.
+    /// The checks of [`validate::check_session`](crate::message::validate::check_session) come
+    /// after authentication and are the switch's.
     Invite {
         /// The new leg.
         leg: LegId,

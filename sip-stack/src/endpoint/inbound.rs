@@ -74,7 +74,7 @@ impl Endpoint {
     }
 
     fn on_invite(&mut self, key: ServerKey, message: Message, flow: Flow) {
-        if self.legs.len() >= self.core.config.limits.legs {
+        if !self.has_room() {
             return self.overloaded(key, &message);
         }
         let config = &self.core.config;
@@ -135,10 +135,18 @@ impl Endpoint {
             return self.refuse(key, &message, Reply::new(481));
         }
         if !leg.remote.accept_cseq(text::cseq(&message)) {
-            return self.refuse(key, &message, Reply::new(500).reason("CSeq Out Of Order"));
+            return self.refuse(key, &message, Reply::new(500).reason("Out Of Order"));
         }
         if leg.is_attached {
             leg.flow = flow;
+        }
+        let has_session = matches!(method, Method::Invite | Method::Update | Method::Prack);
+        if has_session && let Err(refusal) = validate::check_session(&message) {
+            // SIP mapping §1.5 row 15; the session stays as it was.
+            if let Some(bytes) = refusal.response(&message, tag) {
+                self.core.respond(key, refusal.status, &bytes);
+            }
+            return;
         }
         let is_session = leg.phase != Phase::Subscription;
         match method {

@@ -135,7 +135,7 @@ impl Endpoint {
     /// Errors: [`Full`] at the ceiling of legs or transactions; nothing was sent.
     pub fn invite(&mut self, now: Now, invite: Invite, out: &mut Outbox) -> Result<LegId, Full> {
         self.core.now = now;
-        if self.legs.len() >= self.core.config.limits.legs {
+        if !self.has_room() {
             return Err(Full);
         }
         let session = if invite.session_timer {
@@ -450,6 +450,13 @@ impl Endpoint {
         }
     }
 
+    /// Whether one more leg fits. Those that only wait for their last transaction are bounded by
+    /// the transactions.
+    fn has_room(&self) -> bool {
+        let limits = &self.core.config.limits;
+        self.attached < limits.legs && self.legs.len() < limits.legs + limits.transactions
+    }
+
     /// Runs a command on a leg that the switch sees; `None` if there is none.
     fn command<R>(
         &mut self,
@@ -569,7 +576,7 @@ impl Endpoint {
 
     fn make_subscription(&mut self, id: RequestId, contact: &str) -> Option<LegId> {
         let waiting = self.waiting.get(&id.0)?;
-        if self.legs.len() >= self.core.config.limits.legs {
+        if !self.has_room() {
             return None;
         }
         let session = SessionTimer::off();

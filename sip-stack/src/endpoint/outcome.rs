@@ -172,7 +172,9 @@ impl Core {
         // RFC 5057 §5: NOTIFY, SUBSCRIBE and REFER take only their subscription with them.
         let is_usage_of_call =
             !matches!(method, None | Some(Method::Notify | Method::Subscribe | Method::Refer));
-        if status == 481 && is_usage_of_call {
+        // While our 2xx has no ACK the peer may not know of the dialog yet.
+        let is_known = leg.unacknowledged.is_none();
+        if status == 481 && is_usage_of_call && is_known {
             self.dialog_lost(leg, status);
         }
     }

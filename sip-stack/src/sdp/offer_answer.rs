@@ -159,6 +159,16 @@ pub fn payload_map(from: &Media, to: &Media) -> Vec<(u8, u8)> {
         .collect()
 }
 
+/// Whether an answer takes at least one stream of the offer in a coding that was offered; with any
+/// other answer the parties could not hear each other (RFC 3264 §6.1).
+pub fn is_agreement(offer: &Session, answer: &Session) -> bool {
+    let is_taken = |(offered, answered): (&Media, &Media)| {
+        let is_live = !offered.is_rejected() && !answered.is_rejected();
+        is_live && answer_with(offered, &named_by(answered, Some(offered))).is_some()
+    };
+    offer.media.iter().zip(&answer.media).any(is_taken)
+}
+
 /// Whether the author does not listen: every live audio stream (or, without audio, every live
 /// stream) is sendonly, inactive or at an unspecified address.
 pub fn is_hold(session: &Session) -> bool {

@@ -1,6 +1,7 @@
 //! What goes into the transaction layer and what comes out of it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -14,6 +15,9 @@ pub const MAX_SERVER_TRANSACTIONS: usize = 50_000;
 /// Most client transactions at a time, unless configured otherwise; the CANCELs that the layer
 /// makes itself (at most one for each INVITE) come on top.
 pub const MAX_CLIENT_TRANSACTIONS: usize = 50_000;
+/// How long an answered transaction is kept at least, however many come: by then the third echo of
+/// its request, if there was one, has been answered (RFC 3261 §17.1.2.2: 0.5, 1.5, 3.5 s).
+pub(super) const MIN_ECHO_TIME: Duration = Duration::from_secs(4);
 
 /// Names one client transaction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -23,8 +27,9 @@ pub struct ClientKey(pub Key);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ServerKey(pub Key);
 
-/// The ceilings of a layer. Beyond them a request from outside gets 503 with Retry-After without
-/// any state being kept, and a request of ours is refused with [`Full`].
+/// The ceilings of a layer. At them the oldest transactions that are answered and only absorb
+/// echoes make room. When there is none that has done so for some seconds, a request from outside
+/// gets 503 with Retry-After without any state being kept, and one of ours is refused with [`Full`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// Most server transactions at a time; a sixteenth of them is kept for requests inside dialogs.

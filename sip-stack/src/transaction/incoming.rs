@@ -1,9 +1,11 @@
 //! The server side of the layer: requests from outside and our responses to them.
 
+use std::collections::VecDeque;
+
 use ahash::AHashMap;
 use bytes::Bytes;
 
-use super::event::{Counters, Event, Outbox, ServerKey};
+use super::event::{Counters, Event, MIN_ECHO_TIME, Outbox, ServerKey};
 use super::generate;
 use super::invite_server::InviteServer;
 use super::key::{PathIndex, RequestKeys};
@@ -47,6 +49,8 @@ pub(super) struct ServerSide {
     /// By Call-ID, From tag and CSeq: finds merged requests and CANCELs with an altered Via.
     by_call: AHashMap<Box<str>, Key>,
     by_path: PathIndex,
+    /// What has its final response, by the time of it; some are gone by now.
+    answered: VecDeque<(Now, Key)>,
     wheel: TimerWheel<(Key, Timer)>,
     actions: Vec<Action>,
 }
@@ -60,6 +64,7 @@ impl ServerSide {
             by_request: AHashMap::new(),
             by_call: AHashMap::new(),
             by_path: PathIndex::default(),
+            answered: VecDeque::new(),
             wheel: TimerWheel::new(),
             actions: Vec::new(),
         }
@@ -110,7 +115,7 @@ impl ServerSide {
         }
         // What ends or keeps up a call goes before what begins one.
         let reserve = if keys.has_to_tag { 0 } else { self.limit / RESERVED_SHARE };
-        if self.transactions.len() + reserve >= self.limit {
+        if !self.make_room(now, reserve) {
             counters.refused_requests += 1;
             send(&generate::overloaded(&message), &flow, &keys, out);
             return;
@@ -217,10 +222,11 @@ impl ServerSide {
             return false;
         }
         transaction.response = Some(generate::stamp_via(bytes, transaction.flow.remote));
-        if class != Class::Provisional {
-            transaction.request = None;
-        }
+        let is_first_final = class != Class::Provisional && transaction.request.take().is_some();
         self.step(now, key, ServerInput::Response(class), out);
+        if is_first_final && self.transactions.contains(key) {
+            self.answered.push_back((now, key));
+        }
         if class == Class::Success
             && let Some(transaction) = self.transactions.get_mut(key)
             && matches!(transaction.machine, Machine::Invite(_))
@@ -242,11 +248,37 @@ impl ServerSide {
             Machine::Invite(machine) => machine.is_open(),
             Machine::Other(machine) => machine.is_open(),
         };
-        if is_open {
+        // After a 1xx the peer does not repeat its request any more: the refusal must not get lost.
+        let may_be_forgotten = is_open && transaction.response.is_none();
+        if may_be_forgotten {
             send(bytes, &transaction.flow, &transaction.keys, out);
             self.remove(key);
         }
-        is_open
+        may_be_forgotten
+    }
+
+    /// Makes sure that one more fits, beside a reserve; false if all are still needed.
+    fn make_room(&mut self, now: Now, reserve: usize) -> bool {
+        while self.transactions.len() + reserve >= self.limit {
+            let Some((since, key)) = self.answered.front().copied() else { return false };
+            if self.transactions.contains(key) {
+                if now - since < MIN_ECHO_TIME {
+                    return false;
+                }
+                self.remove(key);
+            }
+            self.answered.pop_front();
+        }
+        true
+    }
+
+    /// Forgets what is gone of the answered ones.
+    fn tidy(&mut self) {
+        let transactions = &self.transactions;
+        while self.answered.pop_front_if(|(_, key)| !transactions.contains(*key)).is_some() {}
+        if self.answered.len() > 2 * self.limit {
+            self.answered.retain(|(_, key)| transactions.contains(*key));
+        }
     }
 
     pub(super) fn trying(&mut self, now: Now, ServerKey(key): ServerKey, out: &mut Outbox) -> bool {
@@ -278,6 +310,7 @@ impl ServerSide {
             }
             self.step(now, key, ServerInput::Timer(timer), out);
         }
+        self.tidy();
     }
 
     /// Lets a machine take one input and carries out what it orders.

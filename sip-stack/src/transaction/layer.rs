@@ -64,7 +64,7 @@ impl Layer {
     ///
     /// The refusal is not repeated and an echo of the request comes out as a new one, so that a
     /// stranger leaves no state behind; its ACK comes out as [`Event::Ack`](super::Event::Ack) that
-    /// fits no dialog. False if the transaction is gone or was answered.
+    /// fits no dialog. False if the transaction is gone or was answered, be it by a 1xx only.
     ///
     /// Source: RFC 3261 §8.2.7 (stateless UAS).
     pub fn refuse(&mut self, key: ServerKey, bytes: &Bytes, out: &mut Outbox) -> bool {

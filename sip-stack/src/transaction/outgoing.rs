@@ -1,10 +1,12 @@
 //! The client side of the layer: requests of ours and the responses to them.
 
+use std::collections::VecDeque;
+
 use ahash::AHashMap;
 use bytes::Bytes;
 
 use super::client::Client;
-use super::event::{ClientKey, Counters, Event, Full, Outbox, Outgoing};
+use super::event::{ClientKey, Counters, Event, Full, MIN_ECHO_TIME, Outbox, Outgoing};
 use super::generate;
 use super::invite_client::InviteClient;
 use super::key::{PathIndex, transaction_branch};
@@ -51,6 +53,8 @@ pub(super) struct ClientSide {
     /// The CANCELs that the layer made; they share their INVITE's branch.
     cancels: AHashMap<Box<str>, Key>,
     by_path: PathIndex,
+    /// What got its final response, by the time of it; some are gone by now.
+    answered: VecDeque<(Now, Key)>,
     wheel: TimerWheel<(Key, Timer)>,
     actions: Vec<Action>,
 }
@@ -64,6 +68,7 @@ impl ClientSide {
             by_branch: AHashMap::new(),
             cancels: AHashMap::new(),
             by_path: PathIndex::default(),
+            answered: VecDeque::new(),
             wheel: TimerWheel::new(),
             actions: Vec::new(),
         }
@@ -77,7 +82,7 @@ impl ClientSide {
         out: &mut Outbox,
     ) -> Result<ClientKey, Full> {
         // Two requests under one branch could not be told apart: the caller's randomness failed.
-        if self.by_branch.len() >= self.limit || self.by_branch.contains_key(&*outgoing.branch) {
+        if self.by_branch.contains_key(&*outgoing.branch) || !self.make_room(now, out) {
             counters.refused_clients += 1;
             return Err(Full);
         }
@@ -101,6 +106,33 @@ impl ClientSide {
         self.by_path.insert(&flow, key);
         self.step(now, key, ClientInput::Start, None, out);
         Ok(ClientKey(key))
+    }
+
+    /// Makes sure that one more fits: ends the oldest that only wait for echoes, as their timers
+    /// would. False if all are still needed.
+    fn make_room(&mut self, now: Now, out: &mut Outbox) -> bool {
+        while self.by_branch.len() >= self.limit {
+            let Some((since, key)) = self.answered.front().copied() else { return false };
+            if self.transactions.contains(key) {
+                if now - since < MIN_ECHO_TIME {
+                    return false;
+                }
+                for timer in [Timer::D, Timer::K, Timer::M] {
+                    self.step(now, key, ClientInput::Timer(timer), None, out);
+                }
+            }
+            self.answered.pop_front();
+        }
+        true
+    }
+
+    /// Forgets what is gone of the answered ones.
+    fn tidy(&mut self) {
+        let transactions = &self.transactions;
+        while self.answered.pop_front_if(|(_, key)| !transactions.contains(*key)).is_some() {}
+        if self.answered.len() > 2 * self.limit {
+            self.answered.retain(|(_, key)| transactions.contains(*key));
+        }
     }
 
     pub(super) fn cancel(
@@ -176,7 +208,11 @@ impl ClientSide {
             counters.foreign_responses += 1;
             return;
         }
+        let was_open = self.is_open(ClientKey(key));
         self.step(now, key, ClientInput::Response(class), Some(&received), out);
+        if was_open && class != Class::Provisional && self.transactions.contains(key) {
+            self.answered.push_back((now, key));
+        }
         if class == Class::Provisional {
             self.release_cancel(now, key, out);
         }
@@ -215,6 +251,7 @@ impl ClientSide {
             }
             self.step(now, key, ClientInput::Timer(timer), None, out);
         }
+        self.tidy();
     }
 
     /// Lets a machine take one input and carries out what it orders.

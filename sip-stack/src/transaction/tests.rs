@@ -352,6 +352,61 @@ fn at_the_ceiling_requests_get_503_and_leave_nothing() {
 }
 
 #[test]
+fn at_the_ceiling_the_oldest_answered_request_makes_room_once_its_echoes_are_over() {
+    let mut bench = Bench::with(Limits { server_transactions: 2, client_transactions: 1 });
+    for (cseq, method) in (1..).zip(["INVITE", "REGISTER"]) {
+        let request = request(method, &format!("z9hG4bK{cseq}"), cseq, "");
+        bench.receive(&request);
+        let key = bench.new_request();
+        assert!(bench.respond(key, &request, 200));
+        bench.pass(Duration::from_secs(1));
+    }
+    bench.sent();
+    let next = |cseq: u32| request("OPTIONS", &format!("z9hG4bK{cseq}"), cseq, "");
+    bench.pass(Duration::from_millis(1_999));
+    bench.receive(&next(3));
+    assert_eq!(bench.sent_names(), ["503"], "the INVITE was answered less than 4 s ago");
+    bench.pass(Duration::from_millis(1));
+    bench.receive(&next(4));
+    let open = bench.new_request();
+    bench.receive(&request("REGISTER", "z9hG4bK2", 2, ""));
+    assert_eq!(bench.sent_names(), ["200"], "the younger one still answers its echo");
+    bench.pass(Duration::from_secs(1));
+    bench.receive(&next(5));
+    bench.new_request();
+    bench.pass(Duration::from_secs(20));
+    bench.receive(&next(6));
+    assert_eq!(bench.sent_names(), ["503"], "what has no answer never makes room");
+    assert!(bench.layer.is_owed(open));
+}
+
+#[test]
+fn at_the_ceiling_the_oldest_answered_request_of_ours_makes_room() {
+    let mut bench = Bench::with(Limits { server_transactions: 1, client_transactions: 1 });
+    let invite = request("INVITE", "z9hG4bK1", 1, "");
+    let first = bench.send(&invite, Transport::Udp);
+    bench.receive(&text(std::str::from_utf8(&reply(&invite, 200, "peer")).unwrap()));
+    assert!(matches!(bench.event(), Some(Event::Response { .. })));
+    bench.pass(Duration::from_secs(4));
+    let second = bench.send(&request("OPTIONS", "z9hG4bK2", 2, ""), Transport::Udp);
+    assert!(matches!(bench.event(), Some(Event::Ended { key }) if key == first));
+    assert_eq!(bench.layer.client_count(), 1);
+    assert!(bench.layer.is_awaited(second));
+}
+
+#[test]
+fn a_refusal_is_not_forgotten_after_a_provisional_response() {
+    let mut bench = Bench::new();
+    let invite = request("INVITE", "z9hG4bK1", 1, "");
+    bench.receive(&invite);
+    let key = bench.new_request();
+    bench.respond(key, &invite, 100);
+    let refusal = reply(&invite, 401, "local");
+    assert!(!bench.layer.refuse(key, &refusal, &mut bench.out));
+    assert!(bench.layer.is_owed(key));
+}
+
+#[test]
 fn the_last_server_transactions_are_kept_for_requests_inside_dialogs() {
     let mut bench = Bench::with(Limits { server_transactions: 32, client_transactions: 1 });
     let inside = |cseq: u32| {

@@ -105,6 +105,9 @@ impl Api {
                 self.applications.send(connection, text);
             }
             Output::CloseApplication { connection, code, reason } => {
+                if code == applications::CLOSE_TRY_AGAIN {
+                    self.applications.slow_readers_total.fetch_add(1, Ordering::Relaxed);
+                }
                 self.applications.close(connection, Close { code, reason });
             }
             Output::Answer { token, answer } => self.answers.deliver(token, answer),

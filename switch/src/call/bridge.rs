@@ -33,12 +33,21 @@ impl Exchange {
             (Some(alone), None) => return self.leave_alone(alone, near.end.streams(), tones.0),
             (None, None) => return,
         };
+        let is_held = near.is_away() || far.is_away();
         for stream in 0..near.end.streams().min(far.end.streams()) {
-            let a_to_b = map(&near.end, &far.end, stream);
-            let b_to_a = map(&far.end, &near.end, stream);
-            self.media.connect((a, stream), (b, stream), a_to_b, b_to_a);
-            self.media.treat(a, stream, tones.0);
-            self.media.treat(b, stream, tones.1);
+            // A held call carries nothing of its parties, whether or not a tone can take its place.
+            if is_held {
+                self.media.disconnect(a, stream);
+                self.media.disconnect(b, stream);
+            } else {
+                let a_to_b = map(&near.end, &far.end, stream);
+                let b_to_a = map(&far.end, &near.end, stream);
+                self.media.connect((a, stream), (b, stream), a_to_b, b_to_a);
+            }
+            let is_audio = |end: &MediaEnd| end.audio_stream() == Some(stream);
+            let tone = |end, tone| if is_audio(end) { tone } else { Treatment::None };
+            self.media.treat(a, stream, tone(&near.end, tones.0));
+            self.media.treat(b, stream, tone(&far.end, tones.1));
         }
     }
 

@@ -102,26 +102,18 @@ impl Exchange {
         &mut self,
         id: CallId,
         number: &str,
-        refer: Option<&Refer>,
+        refer: &Refer,
     ) -> bool {
         if !self.config.conference.rooms.contains_key(number) {
             return false;
         }
         match self.send_to_room(id, number) {
-            Ok(()) => match refer {
-                Some(refer) => {
-                    self.notify_refer(refer, 200, true);
-                    self.part(id);
-                }
-                None => {
-                    self.release_with(id, "Q.850;cause=16");
-                    self.finish(id);
-                }
-            },
+            Ok(()) => {
+                self.notify_refer(refer, 200, true);
+                self.part(id);
+            }
             Err(cause) => {
-                if let Some(refer) = refer {
-                    self.notify_refer(refer, cause.relay, true);
-                }
+                self.notify_refer(refer, cause.relay, true);
                 self.back_to(id);
             }
         }

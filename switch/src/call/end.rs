@@ -9,8 +9,8 @@ use media::{
     MediaError, MediaPlane, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
 };
 use sip_stack::sdp::{
-    Direction, Incompatible, LocalDescription, Media, RelayMedia, Session, answer_locally,
-    full_offer, is_hold, relay_answer, relay_offer,
+    Direction, Incompatible, LocalDescription, Media, MediaKind, RelayMedia, Session, answer_locally,
+    full_offer, is_agreement, is_hold, relay_answer, relay_offer,
 };
 
 /// Ports and descriptions of one call.
@@ -92,6 +92,12 @@ impl MediaEnd {
         self.ports.get(stream).map(|ports| ports.rtp)
     }
 
+    /// The stream that tones belong to: the first that carries audio.
+    pub fn audio_stream(&self) -> Option<usize> {
+        let is_audio = |media: &Media| media.kind == MediaKind::Audio && !media.is_rejected();
+        self.local()?.media.iter().position(is_audio)
+    }
+
     /// How many streams have ports.
     pub fn streams(&self) -> usize {
         self.ports.len()
@@ -101,6 +107,11 @@ impl MediaEnd {
     pub fn hear(&mut self, remote: Session) {
         self.remote = Some(remote);
         self.is_fresh = true;
+    }
+
+    /// Whether an answer takes anything of what the phone was offered.
+    pub fn agrees_to(&self, answer: &Session) -> bool {
+        self.local().is_some_and(|offer| is_agreement(offer, answer))
     }
 
     /// An offer made of what another party offered or answered.
@@ -117,6 +128,20 @@ impl MediaEnd {
         let relay = self.relay(Direction::SendRecv).into_iter().flatten().next()?;
         let mut offer = full_offer(&[], relay);
         self.description.continue_with(&mut offer);
+        Some(self.description.write(offer))
+    }
+
+    /// An offer of the same session in both directions; `None` if the phone may talk already.
+    pub fn offer_to_talk(&mut self) -> Option<Bytes> {
+        let mut offer = self.local()?.clone();
+        let is_open = |media: &Media| media.effective_direction(&offer) == Direction::SendRecv;
+        let live = |media: &&Media| !media.is_rejected();
+        if offer.media.iter().filter(live).all(is_open) {
+            return None;
+        }
+        for media in offer.media.iter_mut().filter(|media| !media.is_rejected()) {
+            media.direction = Some(Direction::SendRecv);
+        }
         Some(self.description.write(offer))
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sip_stack::endpoint::{LegId, Release, Reply};
 use sip_stack::message::Message;
 use sip_stack::sdp::{Direction, Session};
-use tapi::constant::{ConnectedMode, DisconnectMode};
+use tapi::constant::DisconnectMode;
 use tapi::CallMode;
 use tapi::constant::CallState;
 
@@ -81,8 +81,19 @@ impl Exchange {
         let (Origination::Phone, Some(caller_leg)) = (call.origination, call.leg) else { return };
         let status = if early.is_some() || status == 180 { status } else { 180 };
         let reply = Reply::new(status);
+        let has_early_media = early.is_some();
         self.endpoint.progress(self.clock.now, caller_leg, &reply, early, &mut self.sip);
-        self.join_media(connection);
+        if has_early_media {
+            self.join_media(connection);
+        }
+    }
+
+    /// 180 to the caller's phone although none of the called ones says so: the call was accepted.
+    pub(crate) fn tell_caller_it_rings(&mut self, connection: ConnectionKey) {
+        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else { return };
+        let Some(call) = self.calls.get(caller.0) else { return };
+        let (Origination::Phone, Some(leg)) = (call.origination, call.leg) else { return };
+        self.endpoint.progress(self.clock.now, leg, &Reply::new(180), None, &mut self.sip);
     }
 
     /// The answer for the caller that an early answer of the called phone allows. `None` for a
@@ -139,7 +150,7 @@ impl Exchange {
             // The call is gone already: hang up what should not have been answered.
             return self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
         };
-        let answer = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        let answer = self.answer_of(id, sdp);
         let Some(answer) = answer else {
             self.forget_leg(leg);
             self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
@@ -160,6 +171,12 @@ impl Exchange {
         self.stop_ringing(id);
         let is_own_phone = self.calls.get(id.0).is_some_and(|call| call.side == Side::Caller);
         if is_own_phone { self.own_phone_answered(id) } else { self.called_answered(id, message) }
+    }
+
+    /// The answer to our offer, if there is one and it leaves something to talk with.
+    pub(crate) fn answer_of(&self, id: CallId, sdp: Option<&Bytes>) -> Option<Session> {
+        let answer = Session::parse(sdp?).ok()?;
+        self.calls.get(id.0)?.end.agrees_to(&answer).then_some(answer)
     }
 
     /// lineMakeCall, second step: the caller's own phone is on the line.
@@ -183,21 +200,28 @@ impl Exchange {
         for loser in losers {
             self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
         }
-        if let Some(Waiting::Answer(request)) =
-            self.calls.get_mut(id.0).and_then(|call| call.waiting.take())
-        {
-            self.done(Some(request));
-        }
         count(&self.counters.calls_answered_total);
         let Some(caller) = caller else {
+            self.answer_is_done(id);
             return match is_search {
                 true => self.found(key, id),
                 false => self.clear_connection(key, "SIP;cause=487"),
             };
         };
-        if let Err(cause) = self.join(key) {
+        if let Err(cause) = self.align(caller, id) {
             self.clear_called(id, cause.disconnect_mode(), &cause.reason_header());
-            self.attempt_failed(caller, cause);
+            return self.attempt_failed(caller, cause);
+        }
+        self.answer_is_done(id);
+        self.connect_parties(key);
+    }
+
+    /// lineAnswer has done what it promised; the states follow its reply.
+    fn answer_is_done(&mut self, id: CallId) {
+        if let Some(Waiting::Answer(request)) =
+            self.calls.get_mut(id.0).and_then(|call| call.waiting.take())
+        {
+            self.done(Some(request));
         }
     }
 
@@ -224,6 +248,9 @@ impl Exchange {
     pub(crate) fn called_failed(&mut self, id: CallId, cause: Cause) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
+        if call.errand.is_some() {
+            return self.finish(id);
+        }
         if call.side == Side::Caller {
             // The caller's own phone refused lineMakeCall: the state says how.
             return self.show_failure(id, Outcome::Disconnected(cause.disconnect_mode()));

@@ -10,6 +10,7 @@ pub mod bridge;
 pub mod cause;
 pub mod conference;
 pub mod end;
+pub mod errand;
 pub mod fork;
 pub mod identity;
 pub mod modify;
@@ -32,6 +33,7 @@ use tapi::{CallKey, CallMode, RequestKey};
 use self::cause::Cause;
 use self::conference::ConferenceKey;
 use self::end::MediaEnd;
+use self::errand::Errand;
 use self::seek::Seek;
 
 /// Names a call inside the exchange; stale ones find nothing.
@@ -118,13 +120,18 @@ pub enum Waiting {
     Hold(RequestKey),
     /// lineUnhold: the phone was told to resume.
     Unhold(RequestKey),
+    /// linePickup, lineUnpark: the line's own phone is called first.
+    Errand(RequestKey),
 }
 
 impl Waiting {
     /// The request that is to be completed.
     pub fn request(self) -> RequestKey {
         match self {
-            Waiting::Answer(request) | Waiting::Hold(request) | Waiting::Unhold(request) => request,
+            Waiting::Answer(request)
+            | Waiting::Hold(request)
+            | Waiting::Unhold(request)
+            | Waiting::Errand(request) => request,
         }
     }
 }
@@ -169,6 +176,8 @@ pub struct Call {
     pub dialling: Dialling,
     /// The conference that its party hears.
     pub conference: Option<ConferenceKey>,
+    /// What the phone is called for, when it is not a number (linePickup, lineUnpark).
+    pub errand: Option<Errand>,
     /// The other half of a consultation: the held call and its consultation call name each other.
     pub partner: Option<CallId>,
     /// A phone of it has rung.
@@ -212,6 +221,11 @@ impl Call {
         self.leg = phone.leg;
         self.end = phone.end;
         self.hold.by_phone = phone.is_holding;
+    }
+
+    /// Whether its party is in a conversation, talking or on hold.
+    pub(crate) fn is_established(&self) -> bool {
+        self.state == CallState::Connected || self.is_away()
     }
 
     /// Whether its party does not listen to the far party: on hold in any way, or its phone serves

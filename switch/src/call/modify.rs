@@ -94,7 +94,7 @@ impl Exchange {
     /// The answer to an offer of ours.
     pub(crate) fn on_offer_answered(&mut self, leg: LegId, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
-        let answer = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        let answer = self.answer_of(id, sdp);
         let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
         let reoffer = self.connections.get_mut(key.0).and_then(|connection| {
             connection.reoffer.take_if(|reoffer| reoffer.from != id)
@@ -146,19 +146,18 @@ impl Exchange {
     /// The ACK of our 200: a late offer has its answer here.
     pub(crate) fn on_confirmed(&mut self, leg: LegId, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
-        let answer = sdp.map(|sdp| Session::parse(sdp));
-        match answer {
-            Some(Ok(answer)) => {
+        let is_awaited = self.calls.get(id.0).is_some_and(|call| call.end.remote.is_none());
+        if sdp.is_none() && !is_awaited {
+            return;
+        }
+        match self.answer_of(id, sdp) {
+            Some(answer) => {
                 if let Some(call) = self.calls.get_mut(id.0) {
                     call.end.hear(answer);
                 }
                 self.session_changed(id);
             }
-            Some(Err(_)) => self.media_impossible(id),
-            None if self.calls.get(id.0).is_some_and(|call| call.end.remote.is_none()) => {
-                self.media_impossible(id);
-            }
-            None => {}
+            None => self.media_impossible(id),
         }
     }
 
@@ -183,7 +182,8 @@ impl Exchange {
         self.join_media(key);
     }
 
-    fn show_both_holds(&mut self, id: CallId) {
+    /// States and capabilities after somebody at either end began or ended a hold.
+    pub(crate) fn show_both_holds(&mut self, id: CallId) {
         self.show_hold(id);
         if let Some(far) = self.far(id) {
             self.show_hold(far);
@@ -223,6 +223,12 @@ impl Exchange {
         request: Option<RequestKey>,
     ) -> Result<(), LineErr> {
         let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
+        let waits = matches!(call.state, CallState::OnHoldPendTransfer | CallState::OnHoldPendConf);
+        if let (true, Some(consult)) = (waits, call.partner) {
+            self.done(request);
+            self.drop_call(consult);
+            return Ok(());
+        }
         if call.state != CallState::OnHold {
             return Err(LineErr::InvalCallState);
         }
@@ -240,9 +246,18 @@ impl Exchange {
         call.hold.by_switch = false;
         let key = call.connection;
         self.done(request);
+        self.reopen(id);
         self.show_both_holds(id);
         self.join_media(key);
         Ok(())
+    }
+
+    /// Tells a phone that it may talk again. It was told otherwise if it has re-offered while the
+    /// switch held.
+    fn reopen(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let (Some(leg), Some(offer)) = (call.leg, call.end.offer_to_talk()) else { return };
+        self.endpoint.offer(self.clock.now, leg, offer, &mut self.sip);
     }
 
     /// lineAnswer: by `Event: talk`.
@@ -333,7 +348,7 @@ impl Exchange {
         let Some(waiting) = call.waiting.take() else { return };
         match waiting {
             Waiting::Hold(request) => self.hold_by_switch(id, Some(request)),
-            Waiting::Answer(request) | Waiting::Unhold(request) => {
+            Waiting::Answer(request) | Waiting::Unhold(request) | Waiting::Errand(request) => {
                 let failed = Err(LineErr::OperationFailed);
                 self.tapi.complete(self.clock.unix_ms, request, failed);
             }

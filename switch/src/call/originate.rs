@@ -9,6 +9,7 @@ use sip_stack::auth::{ClientCredentials, Verdict};
 use sip_stack::endpoint::{Invite, LegId, Release, Reply};
 use sip_stack::flow::{Flow, Transport};
 use sip_stack::message::{HeaderName, Message};
+use sip_stack::message::validate::check_session;
 use sip_stack::sdp::{Incompatible, Session};
 use tapi::constant::{DialToneMode, LineErr};
 use tapi::CallKey;
@@ -54,6 +55,13 @@ impl Exchange {
         if self.connections.len() >= MAX_CONNECTIONS {
             count(&self.counters.calls_refused_total);
             return self.reject_leg(leg, Reply::new(503).header("Retry-After", "5"));
+        }
+        if let Err(refusal) = check_session(message) {
+            let mut reply = Reply::new(refusal.status).reason(refusal.reason);
+            for (name, value) in refusal.headers {
+                reply = reply.header(name.as_str(), value);
+            }
+            return self.reject_leg(leg, reply);
         }
         let Some(dialled) = identity::dialled_number(message) else {
             return self.reject_leg(leg, Reply::new(404));
@@ -130,7 +138,7 @@ impl Exchange {
                 self.reject_leg(leg, Reply::new(403).reason("From is not the authenticated line"));
             }
             verdict => {
-                let reply = self.challenge(&verdict);
+                let reply = self.challenge(&verdict, message);
                 self.reject_leg(leg, reply);
             }
         }
@@ -218,7 +226,7 @@ impl Exchange {
     }
 
     /// Calls the caller's own phones with auto-answer header fields.
-    fn summon(&mut self, id: CallId) -> Result<(), Cause> {
+    pub(crate) fn summon(&mut self, id: CallId) -> Result<(), Cause> {
         self.reserve_ports(id, 1)?;
         let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
         let offer = call.end.offer_everything().ok_or(Cause::NO_RESOURCES)?;
@@ -242,11 +250,15 @@ impl Exchange {
         if call.origination != Origination::Summoned {
             return;
         }
+        if call.errand.is_some() {
+            return self.finish_errand(id);
+        }
         if call.dialling.is_complete {
             let number = call.dialling.digits.clone();
             if let Some(connection) = self.connections.get_mut(call.connection.0) {
                 connection.dialled = number;
             }
+            self.show_called_party(id);
             self.route_call(id);
         } else {
             self.play(id, Tone::Dial);

@@ -8,7 +8,7 @@
 
 use media::{MEMBERS_MAX, Tone};
 use tapi::constant::{CallState, ConnectedMode, DialToneMode, DisconnectMode, LineErr};
-use tapi::{CallKey, CallMode};
+use tapi::{CallKey, CallMode, RequestKey};
 
 use super::conference::ConferenceKey;
 use super::{CallId, Origination, Party, Side};
@@ -26,8 +26,8 @@ impl Exchange {
     pub(crate) fn set_up_conference(
         &mut self,
         call: CallId,
-        parent: Option<CallKey>,
-        consult: Option<CallKey>,
+        keys: Option<(CallKey, CallKey)>,
+        request: Option<RequestKey>,
     ) -> Result<(CallId, CallId), LineErr> {
         let first = self.calls.get(call.0).ok_or(LineErr::InvalCallHandle)?;
         let is_usable = first.state == CallState::Connected
@@ -40,12 +40,14 @@ impl Exchange {
             return Err(LineErr::CallUnavail);
         }
         let key = self.open_conference("").map_err(|_| LineErr::ResourceUnavail)?;
-        let parent = self.new_own_call(&line, CallState::OnHoldPendConf, CallMode::None, parent);
+        self.done(request);
+        let waits = CallState::OnHoldPendConf;
+        let parent = self.new_own_call(&line, waits, CallMode::None, keys.map(|keys| keys.0));
         if let Some(conference) = self.conferences.get_mut(key.0) {
             conference.parent = Some(parent);
             conference.parties.push(call);
         }
-        let consult = self.new_consultation(parent, consult);
+        let consult = self.new_consultation(parent, keys.map(|keys| keys.1));
         self.set_state(call, CallState::Conferenced, self.conferenced(parent));
         self.swap_phones(call, consult);
         self.show_far_hold(call);
@@ -61,6 +63,7 @@ impl Exchange {
         &mut self,
         parent: CallId,
         consult: Option<CallKey>,
+        request: Option<RequestKey>,
     ) -> Result<CallId, LineErr> {
         let key = self.conference_of_parent(parent).ok_or(LineErr::InvalConfCallHandle)?;
         let call = self.calls.get(parent.0).ok_or(LineErr::InvalConfCallHandle)?;
@@ -72,6 +75,7 @@ impl Exchange {
         if !self.has_appearance(&line) {
             return Err(LineErr::CallUnavail);
         }
+        self.done(request);
         self.stand_up(parent);
         self.set_state(parent, CallState::OnHoldPendConf, CallMode::None);
         let consult = self.new_consultation(parent, consult);
@@ -89,6 +93,7 @@ impl Exchange {
         &mut self,
         parent: CallId,
         call: CallId,
+        request: Option<RequestKey>,
     ) -> Result<(), LineErr> {
         let key = self.conference_of_parent(parent).ok_or(LineErr::InvalConfCallHandle)?;
         self.check_room(key)?;
@@ -112,6 +117,7 @@ impl Exchange {
         if !phones.into_iter().all(|id| self.can_be_mixed(*id)) {
             return Err(LineErr::OperationFailed);
         }
+        self.done(request);
         self.part_partners(call, parent);
         self.swap_phones(call, parent);
         if let Some(conference) = self.conferences.get_mut(key.0) {
@@ -130,11 +136,16 @@ impl Exchange {
     /// lineRemoveFromConference, and lineDrop of a member: its party is hung up.
     ///
     /// Errors: INVALCALLSTATE unless the call is CONFERENCED.
-    pub(crate) fn remove_from_conference(&mut self, member: CallId) -> Result<(), LineErr> {
+    pub(crate) fn remove_from_conference(
+        &mut self,
+        member: CallId,
+        request: Option<RequestKey>,
+    ) -> Result<(), LineErr> {
         let call = self.calls.get(member.0).ok_or(LineErr::InvalCallHandle)?;
         if call.state != CallState::Conferenced {
             return Err(LineErr::InvalCallState);
         }
+        self.done(request);
         self.hang_up_member(member);
         Ok(())
     }

@@ -21,25 +21,20 @@ impl Exchange {
         &mut self,
         id: CallId,
         number: &str,
-        refer: Option<&Refer>,
+        refer: &Refer,
     ) -> bool {
         if self.lot_of(number).is_none() {
             return false;
         }
         match self.park(id, number) {
-            Ok(_) => match refer {
-                Some(refer) => {
-                    let party = self.far(id);
-                    self.notify_refer(refer, 200, true);
-                    self.part(id);
-                    party.into_iter().for_each(|party| self.show_parked(party));
-                }
-                None => self.leave_parked(id),
-            },
+            Ok(_) => {
+                let party = self.far(id);
+                self.notify_refer(refer, 200, true);
+                self.part(id);
+                party.into_iter().for_each(|party| self.show_parked(party));
+            }
             Err(cause) => {
-                if let Some(refer) = refer {
-                    self.notify_refer(refer, cause.relay, true);
-                }
+                self.notify_refer(refer, cause.relay, true);
                 self.back_to(id);
             }
         }

@@ -12,6 +12,7 @@ use tapi::constant::{CallReason, CallState, ConnectedMode};
 
 use super::cause::Cause;
 use super::seek::Seek;
+use super::transfer::Asked;
 use super::{CallId, Timer};
 use crate::exchange::Exchange;
 
@@ -100,8 +101,8 @@ impl Exchange {
         let Some(transferee) = self.far(id) else {
             return self.notify_refer(&refer, 481, true);
         };
-        if self.park_by_transfer(id, number, Some(&refer))
-            || self.enter_by_transfer(id, number, Some(&refer))
+        if self.park_by_transfer(id, number, &refer)
+            || self.enter_by_transfer(id, number, &refer)
         {
             return;
         }
@@ -129,7 +130,7 @@ impl Exchange {
         else {
             return self.notify_refer(refer, 481, true);
         };
-        match self.complete_transfer(id, consult, Some(refer.clone())) {
+        match self.complete_transfer(id, consult, Asked::ByPhone(refer.clone())) {
             Ok(()) => {}
             Err(_) => {
                 self.notify_refer(refer, 603, true);

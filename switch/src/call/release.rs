@@ -3,14 +3,20 @@
 //! A local drop goes to IDLE at once; the far party sees DISCONNECTED with its mode, then IDLE,
 //! because the switch puts its phone on hook. Source: sip-mapping §2.2, §2.3; TAPI lineDrop.
 
+use media::Tone;
 use sip_stack::endpoint::{EndCause, LegId, Release};
 use sip_stack::message::{HeaderName, Message};
 use tapi::constant::CallState;
-use tapi::constant::DisconnectMode;
+use tapi::constant::{CallReason, DisconnectMode};
 
 use super::cause::{Cause, clearing_mode, reasons_of};
-use super::{CallId, ConnectionKey, Side};
+use super::seek::Seek;
+use super::transfer::Asked;
+use super::{CallId, ConnectionKey, Side, Timer};
 use crate::exchange::{Exchange, default_mode};
+
+/// How long a user hears that the consulted party is gone before the held one is back (§2.9.4).
+const CONSULTATION_OVER: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Exchange {
     /// The caller's CANCEL, before anybody answered.
@@ -32,6 +38,11 @@ impl Exchange {
         };
         let mode = clearing_mode(&said, default_mode(cause));
         self.drop_conference_of(id);
+        if let Some(held) = self.calls.get(id.0).and_then(|call| call.partner)
+            && self.calls.get(held.0).is_some_and(|held| held.leg.is_none())
+        {
+            return self.hung_up_in_consultation(id, held);
+        }
         if self.leaves_party_behind(id) {
             return self.finish(id);
         }
@@ -83,6 +94,8 @@ impl Exchange {
             return self.reject_offered(id);
         }
         let key = call.connection;
+        let held = self.give_phone_back(id);
+        let Some(call) = self.calls.get(id.0) else { return };
         let is_caller = call.side == Side::Caller;
         let is_answered = call.conference.is_some()
             || self.connections.get(key.0).is_some_and(|c| c.answered.is_some());
@@ -95,6 +108,44 @@ impl Exchange {
         self.set_state(id, CallState::Idle, tapi::CallMode::None);
         self.clear_far(id, mode, reason);
         self.finish(id);
+        held.into_iter().for_each(|held| self.reconnect(held));
+    }
+
+    /// A consultation call is over: the phone that it used belongs to the held call again, which is
+    /// given back to be reconnected.
+    fn give_phone_back(&mut self, id: CallId) -> Option<CallId> {
+        let held = self.calls.get(id.0)?.partner?;
+        let has_phone = |id: CallId| self.calls.get(id.0).is_some_and(|call| call.leg.is_some());
+        if has_phone(held) || !has_phone(id) {
+            return None;
+        }
+        self.swap_phones(id, held);
+        Some(held)
+    }
+
+    /// The user put the handset down during a consultation: the transfer is completed where the
+    /// target can be reached, else the line is rung for the held party (sip-mapping §2.9.4).
+    fn hung_up_in_consultation(&mut self, id: CallId, held: CallId) {
+        if self.complete_transfer(held, id, Asked::ByHangingUp).is_ok() {
+            return;
+        }
+        let line = self.calls.get(held.0).and_then(|call| call.party.line().map(str::to_owned));
+        let transferee = self.far(held);
+        self.clear_far(id, DisconnectMode::Normal, "Q.850;cause=16");
+        self.finish(id);
+        let (Some(line), Some(transferee)) = (line, transferee) else {
+            return self.drop_call(held);
+        };
+        self.finish(held);
+        let recall = Seek {
+            transferee,
+            transferor: None,
+            reason: CallReason::Reminder,
+            refer: None,
+        };
+        if self.seek(&line, recall).is_err() {
+            self.clear_called(transferee, DisconnectMode::Normal, "Q.850;cause=16");
+        }
     }
 
     /// The called party's application does not want the call.
@@ -128,6 +179,18 @@ impl Exchange {
     /// DISCONNECTED with `mode`, phone on hook, IDLE.
     pub(crate) fn clear_called(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
         self.show_disconnected(id, mode);
+        let is_consultation = self.calls.get(id.0).is_some_and(|call| {
+            call.leg.is_some()
+                && call
+                    .partner
+                    .and_then(|held| self.calls.get(held.0))
+                    .is_some_and(|held| held.leg.is_none())
+        });
+        if is_consultation {
+            // The user hears that the other side is gone, then has the held party again.
+            self.play(id, Tone::Congestion);
+            return self.set_call_timer(id, CONSULTATION_OVER, Timer::KeepFailed(id));
+        }
         self.release_with(id, reason);
         self.finish(id);
     }
@@ -190,8 +253,10 @@ impl Exchange {
             };
             self.show_disconnected(id, mode);
         }
+        let held = self.give_phone_back(id);
         self.release_with(id, "Q.850;cause=16");
         self.finish(id);
+        held.into_iter().for_each(|held| self.reconnect(held));
     }
 
     /// Releases all legs of a call with a Reason.

@@ -6,7 +6,7 @@
 
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::{Direction, Session};
-use tapi::constant::{CallInfoState, ConnectedMode};
+use tapi::constant::{CallInfoState, CallState, ConnectedMode};
 use tapi::{CallMode, Mask};
 
 use super::cause::Cause;
@@ -51,7 +51,8 @@ impl Exchange {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
         }
-        if former != call_id {
+        let is_seen = self.calls.get(id.0).is_some_and(|call| call.state != CallState::Unknown);
+        if former != call_id && is_seen {
             self.publish_move(id, former);
         }
     }
@@ -71,13 +72,16 @@ impl Exchange {
         let Some((a, b)) = self.pair(key) else { return };
         for id in [b, a] {
             if let Some(call) = self.calls.get_mut(id.0) {
-                call.hold.by_phone = call.end.is_held_by_phone();
+                // A phone that was in a conversation, or that an application has called first, may
+                // hold by itself; the direction of a first offer is no hold.
+                let may_hold = call.is_established() || call.is_summoned();
+                call.hold.by_phone = may_hold && call.end.is_held_by_phone();
                 call.hold.by_switch = false;
             }
         }
         for id in [b, a] {
             let active = CallMode::Connected(ConnectedMode::Active);
-            self.set_state(id, tapi::constant::CallState::Connected, active);
+            self.set_state(id, CallState::Connected, active);
         }
         for id in [b, a] {
             self.show_hold(id);

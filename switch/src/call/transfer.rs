@@ -7,7 +7,7 @@
 
 use media::Tone;
 use tapi::constant::{CallReason, CallState, ConnectedMode, DialToneMode, LineErr};
-use tapi::{CallKey, CallMode};
+use tapi::{CallKey, CallMode, RequestKey};
 
 use super::refer::{Refer, transfer_error};
 use super::seek::Seek;
@@ -15,13 +15,25 @@ use super::{CallId, Origination, Party, Side};
 use crate::exchange::Exchange;
 use crate::exchange::state::NewParty;
 
+/// Who asked for the completion of a transfer.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// A phone, by REFER.
+    ByPhone(Refer),
+    /// An application, by lineCompleteTransfer.
+    ByApplication(RequestKey),
+    /// A user that put the handset down during the consultation.
+    ByHangingUp,
+}
+
 impl Exchange {
     /// lineSetupTransfer: the call goes to consultation hold, a consultation call with dial tone
     /// appears beside it on the same phone.
     pub(crate) fn set_up_transfer(
         &mut self,
         id: CallId,
-        consult: Option<CallKey>,
+        consult: CallKey,
+        request: RequestKey,
     ) -> Result<CallId, LineErr> {
         let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
         if call.state != CallState::Connected || call.leg.is_none() {
@@ -31,6 +43,7 @@ impl Exchange {
         if !self.has_appearance(&line) {
             return Err(LineErr::CallUnavail);
         }
+        self.done(Some(request));
         let connection = self.new_connection("", super::originate::MAX_FORWARDS);
         let other = self.new_call(NewParty {
             connection,
@@ -39,7 +52,7 @@ impl Exchange {
             origination: Origination::Summoned,
             state: CallState::DialTone,
             mode: CallMode::DialTone(DialToneMode::Internal),
-            tapi: consult,
+            tapi: Some(consult),
         });
         self.relate(id, other);
         self.set_state(id, CallState::OnHoldPendTransfer, CallMode::None);
@@ -66,15 +79,29 @@ impl Exchange {
     }
 
     /// lineSwapHold: the phone moves to the held call; the active one takes that one's held state.
-    pub(crate) fn swap_hold(&mut self, active: CallId, held: CallId) -> Result<(), LineErr> {
+    pub(crate) fn swap_hold(
+        &mut self,
+        active: CallId,
+        held: CallId,
+        request: RequestKey,
+    ) -> Result<(), LineErr> {
         let (Some(one), Some(other)) = (self.calls.get(active.0), self.calls.get(held.0)) else {
             return Err(LineErr::InvalCallHandle);
         };
         if one.party != other.party {
             return Err(LineErr::InvalCallState);
         }
+        if other.state == CallState::OnHoldPendConf {
+            // LIMIT: consultation and conference are not toggled; the phone stays where it is.
+            return Err(LineErr::OperationUnavail);
+        }
         let held_state = other.state;
         let shares_phone = other.leg.is_none();
+        if !shares_phone && (one.hold.by_phone || other.hold.by_phone) {
+            // The phone itself holds one of its two dialogs: only its user can swap them.
+            return Err(LineErr::OperationFailed);
+        }
+        self.done(Some(request));
         if shares_phone {
             self.swap_phones(active, held);
         } else {
@@ -99,19 +126,19 @@ impl Exchange {
         &mut self,
         id: CallId,
         consult: CallId,
-        refer: Option<Refer>,
+        asked: Asked,
     ) -> Result<(), LineErr> {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         if let Some(room) = self.room_of(consult).map(str::to_owned) {
-            return self.join_consulted_room(id, consult, &room, refer);
+            return self.join_consulted_room(id, consult, &room, &asked);
         }
         let state = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.state;
         match state {
             CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer => {
-                self.splice(id, consult, transferee, refer)
+                self.splice(id, consult, transferee, &asked)
             }
             CallState::Proceeding | CallState::Ringback => {
-                self.splice_ringing(id, consult, transferee, refer)
+                self.splice_ringing(id, consult, transferee, &asked)
             }
             CallState::Busy => Err(LineErr::OperationFailed),
             _ => Err(LineErr::InvalCallState),
@@ -124,12 +151,10 @@ impl Exchange {
         id: CallId,
         consult: CallId,
         room: &str,
-        refer: Option<Refer>,
+        asked: &Asked,
     ) -> Result<(), LineErr> {
         self.send_to_room(id, room).map_err(transfer_error)?;
-        if let Some(refer) = &refer {
-            self.notify_refer(refer, 200, true);
-        }
+        self.grant(asked);
         self.part(id);
         self.part(consult);
         Ok(())
@@ -140,15 +165,13 @@ impl Exchange {
         id: CallId,
         consult: CallId,
         transferee: CallId,
-        refer: Option<Refer>,
+        asked: &Asked,
     ) -> Result<(), LineErr> {
         let target = self.far(consult).ok_or(LineErr::InvalCallState)?;
         let origin = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?.connection;
         let by = self.calls.get(id.0).map(|call| call.party.number().to_owned());
         self.align(transferee, target).map_err(transfer_error)?;
-        if let Some(refer) = &refer {
-            self.notify_refer(refer, 200, true);
-        }
+        self.grant(asked);
         self.part(id);
         self.part(consult);
         self.move_call(target, origin);
@@ -163,7 +186,7 @@ impl Exchange {
         id: CallId,
         consult: CallId,
         transferee: CallId,
-        refer: Option<Refer>,
+        asked: &Asked,
     ) -> Result<(), LineErr> {
         let origin = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?.connection;
         let search = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.connection;
@@ -183,9 +206,7 @@ impl Exchange {
         if let Some(connection) = self.connections.get_mut(origin.0) {
             connection.search = Some(search);
         }
-        if let Some(refer) = &refer {
-            self.notify_refer(refer, 200, true);
-        }
+        self.grant(asked);
         self.part(consult);
         self.part(id);
         let ringing = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();
@@ -202,14 +223,38 @@ impl Exchange {
         Ok(())
     }
 
+    /// Tells whoever asked for a transfer that it is done, before any state follows.
+    fn grant(&mut self, asked: &Asked) {
+        match asked {
+            Asked::ByPhone(refer) => self.notify_refer(refer, 200, true),
+            Asked::ByApplication(request) => self.done(Some(*request)),
+            Asked::ByHangingUp => {}
+        }
+    }
+
     /// lineBlindTransfer.
     ///
     /// Errors: INVALADDRESS when the number names nothing, OPERATIONFAILED when nobody can be rung
     /// there; the call stays as it was.
-    pub(crate) fn blind_transfer(&mut self, id: CallId, number: &str) -> Result<(), LineErr> {
+    pub(crate) fn blind_transfer(
+        &mut self,
+        id: CallId,
+        number: &str,
+        request: Option<RequestKey>,
+    ) -> Result<(), LineErr> {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
-        if self.park_by_transfer(id, number, None) || self.enter_by_transfer(id, number, None) {
+        if self.config.conference.rooms.contains_key(number) {
+            self.send_to_room(id, number).map_err(transfer_error)?;
+            self.done(request);
+            self.release_with(id, "Q.850;cause=16");
+            self.finish(id);
+            return Ok(());
+        }
+        if self.lot_of(number).is_some() {
+            self.line_park(id, Some(number))?;
+            self.done(request);
+            self.leave_parked(id);
             return Ok(());
         }
         let seek =
@@ -218,6 +263,7 @@ impl Exchange {
             404 => LineErr::InvalAddress,
             _ => LineErr::OperationFailed,
         })?;
+        self.done(request);
         self.release_with(id, "Q.850;cause=16");
         self.finish(id);
         self.play(transferee, Tone::Ringback);

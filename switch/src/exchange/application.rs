@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use tapi::constant::LineErr;
-use tapi::{Intent, LineFilter, Output as TapiOutput, RequestKey};
+use tapi::{Intent, LineFilter, Output as TapiOutput, PickupTarget, ReplyFields, RequestKey};
 use tapi::CallMode;
 use tapi::constant::CallState;
 
 use super::counters::count;
 use super::mailbox::{ApplicationInput, Output};
 use super::Exchange;
+use crate::call::errand::Errand;
+use crate::call::transfer::Asked;
 use crate::call::{CallId, Timer};
 
 impl Exchange {
@@ -113,6 +115,78 @@ impl Exchange {
                 let id = self.call_of(call)?;
                 self.unhold(id, Some(request))
             }
+            other => self.try_feature(request, other),
+        }
+    }
+
+    /// The operations that involve more than one call, or a place that others watch.
+    fn try_feature(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
+        match intent {
+            Intent::SwapHold { active, held } => {
+                let (active, held) = (self.call_of(active)?, self.call_of(held)?);
+                self.swap_hold(active, held, request)
+            }
+            Intent::SetupTransfer { call, consultation, target, .. } => {
+                let id = self.call_of(call)?;
+                let consult = self.set_up_transfer(id, consultation, request)?;
+                target.map_or(Ok(()), |number| self.dial_more(consult, &number, true))
+            }
+            Intent::CompleteTransfer { held, consultation, conference: None } => {
+                let (held, consult) = (self.call_of(held)?, self.call_of(consultation)?);
+                self.complete_transfer(held, consult, Asked::ByApplication(request))
+            }
+            Intent::BlindTransfer { call, destination } => {
+                let id = self.call_of(call)?;
+                self.blind_transfer(id, &destination, Some(request))
+            }
+            Intent::Park { call, slot } => {
+                let id = self.call_of(call)?;
+                let slot = self.line_park(id, slot.as_deref())?;
+                let reply = ReplyFields::default().with("address", slot);
+                self.tapi.complete(self.clock.unix_ms, request, Ok(reply));
+                self.leave_parked(id);
+                Ok(())
+            }
+            Intent::Unpark { line, call, slot, .. } => {
+                let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
+                self.run_errand(&line, call, Errand::Unpark(slot), request)
+            }
+            Intent::Pickup { line, call, target, .. } => {
+                let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
+                let errand = match target {
+                    PickupTarget::Address { number, .. } => Errand::PickUpAt(number),
+                    PickupTarget::Group(group) => Errand::PickUpIn(group),
+                    PickupTarget::Nearest => Errand::PickUpIn(String::new()),
+                };
+                self.run_errand(&line, call, errand, request)
+            }
+            other => self.try_conference(request, other),
+        }
+    }
+
+    /// The operations of a line's conference.
+    fn try_conference(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
+        match intent {
+            Intent::SetupConference {
+                call: Some(call), conference, consultation, target: None, ..
+            } => {
+                let id = self.call_of(call)?;
+                let keys = Some((conference, consultation));
+                self.set_up_conference(id, keys, Some(request)).map(|_| ())
+            }
+            Intent::PrepareAddToConference { conference, consultation, target: None, .. } => {
+                let parent = self.call_of(conference)?;
+                let consult = Some(consultation);
+                self.prepare_add_to_conference(parent, consult, Some(request)).map(|_| ())
+            }
+            Intent::AddToConference { conference, call } => {
+                let (parent, id) = (self.call_of(conference)?, self.call_of(call)?);
+                self.add_to_conference(parent, id, Some(request))
+            }
+            Intent::RemoveFromConference { call, .. } => {
+                let id = self.call_of(call)?;
+                self.remove_from_conference(id, Some(request))
+            }
             _ => Err(LineErr::OperationUnavail),
         }
     }
@@ -132,6 +206,7 @@ impl Exchange {
         let key = call.connection;
         if call.state == CallState::Offering {
             self.set_state(id, CallState::Accepted, CallMode::None);
+            self.tell_caller_it_rings(key);
             self.show_ringback(key);
         }
     }

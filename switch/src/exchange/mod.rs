@@ -112,7 +112,7 @@ impl Exchange {
             tapi: Server::new(server_config(&config, instance)),
             media,
             registrar: Registrar::new(registry),
-            authenticator: Authenticator::new(authenticator_config(&config, secret)),
+            authenticator: Authenticator::new(authenticator_config(&config, secret, &local)),
             credentials: HashMap::new(),
             config,
             counters,
@@ -147,7 +147,10 @@ impl Exchange {
         match input {
             Input::Sip(received) => {
                 count(&self.counters.sip_messages_received_total);
-                self.endpoint.receive(clock.now, received, &mut self.sip);
+                let stray = self.endpoint.stray(&received);
+                if stray.is_none_or(|leg| self.may_come_from_elsewhere(leg, &received)) {
+                    self.endpoint.receive(clock.now, received, &mut self.sip);
+                }
             }
             Input::Malformed { bytes, error, flow } => self.on_malformed(&bytes, error, flow),
             Input::TransportFailed(flow) => {
@@ -394,13 +397,20 @@ impl Exchange {
     }
 }
 
-fn authenticator_config(config: &Config, secret: [u8; 32]) -> AuthenticatorConfig {
+fn authenticator_config(
+    config: &Config,
+    secret: [u8; 32],
+    local: &[(Transport, SocketAddr)],
+) -> AuthenticatorConfig {
+    let addresses = local.iter().map(|(_, address)| address.ip().to_string());
     let algorithm = |named: &config::DigestAlgorithm| match named {
         config::DigestAlgorithm::Sha256 => Algorithm::Sha256,
         config::DigestAlgorithm::Md5 => Algorithm::Md5,
     };
     AuthenticatorConfig {
         algorithms: config.sip.digest.iter().map(algorithm).collect(),
+        is_uri_exact: false,
+        own_hosts: addresses.chain([config.domain.clone()]).collect(),
         ..AuthenticatorConfig::new(&config.domain, secret)
     }
 }

@@ -9,10 +9,13 @@ use config::Config;
 use serde_json::json;
 use sip_stack::auth::{Ha1, Verdict};
 use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
-use sip_stack::flow::{Flow, Transmit};
+use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
-use sip_stack::message::{HeaderName, Message, Method, ParseError};
-use tapi::LineSpec;
+use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
+use tapi::constant::{
+    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, RemoveFromConf,
+};
+use tapi::{LineSpec, Mask, Offers};
 
 use super::Exchange;
 use super::counters::count;
@@ -47,7 +50,7 @@ impl Exchange {
         let user = match self.authenticate(message, flow) {
             Verdict::Authenticated { user } => user,
             verdict => {
-                let reply = self.challenge(&verdict);
+                let reply = self.challenge(&verdict, message);
                 return self.reply(id, reply);
             }
         };
@@ -123,7 +126,7 @@ impl Exchange {
         let has_user = crate::call::identity::dialled_number(message).is_some();
         if has_user && !matches!(self.authenticate(message, flow), Verdict::Authenticated { .. }) {
             let verdict = self.authenticate(message, flow);
-            let reply = self.challenge(&verdict);
+            let reply = self.challenge(&verdict, message);
             return self.reply(id, reply);
         }
         self.reply(id, capabilities());
@@ -210,17 +213,42 @@ impl Exchange {
     }
 
     /// The answer to a request that is not authenticated.
-    pub(crate) fn challenge(&mut self, verdict: &Verdict) -> Reply {
+    pub(crate) fn challenge(&mut self, verdict: &Verdict, message: &Message) -> Reply {
         if matches!(verdict, Verdict::Malformed) {
             return Reply::new(400).reason("Bad Authorization");
         }
         let is_stale = matches!(verdict, Verdict::Stale);
         let now_s = self.clock.unix_ms / 1000;
         let mut reply = Reply::new(401);
-        for challenge in self.authenticator.challenges(now_s, is_stale) {
+        let challenges = self.authenticator.challenges(now_s, is_stale);
+        for challenge in suited_to(message.header(HeaderName::UserAgent), challenges) {
             reply = reply.header("WWW-Authenticate", challenge);
         }
         reply
+    }
+
+    /// Whether a request inside a dialog may come over another path than the dialog's own: only
+    /// with the credentials of the dialog's line; then the dialog moves there. Otherwise it is
+    /// answered here, without a transaction (security SEC-40).
+    pub(super) fn may_come_from_elsewhere(&mut self, leg: LegId, received: &Received) -> bool {
+        let message = &received.message;
+        let verdict = self.authenticate(message, received.flow);
+        let owner = self.by_leg.get(&leg).and_then(|call| self.calls.get(call.0));
+        let owner = owner.and_then(|call| call.party.line());
+        let reply = match &verdict {
+            Verdict::Authenticated { user } if Some(user.as_str()) == owner => return true,
+            Verdict::Authenticated { .. } => Reply::new(403),
+            verdict => self.challenge(verdict, message),
+        };
+        let tag = format!("{:x}", self.new_session_id());
+        let reason = sip_stack::message::reason_phrase(reply.status);
+        let mut answer = response_to(message, reply.status, reason, Some(&tag));
+        for (name, value) in &reply.headers {
+            answer.header_named(name, value);
+        }
+        let bytes = answer.finish(None, b"");
+        self.outputs.push(Output::Transmit(Transmit { bytes, flow: received.flow }));
+        false
     }
 
     /// Makes lines and credentials those of the configuration.
@@ -235,7 +263,7 @@ impl Exchange {
             })
             .collect();
         for line in config.lines.values() {
-            self.tapi.add_line(line_spec(line));
+            self.tapi.add_line(line_spec(&config, line));
         }
     }
 
@@ -279,6 +307,20 @@ impl Exchange {
     }
 }
 
+/// The challenges in an order that the client can work with: SIP programs that do not even name
+/// themselves read only the first one and know MD5 alone (SIPp before 3.7); baresip 1 gives up when
+/// it sees any algorithm but MD5. All others get the configured order, SHA-256 first (RFC 8760).
+fn suited_to(user_agent: Option<&str>, mut challenges: Vec<String>) -> Vec<String> {
+    let is_md5 = |challenge: &String| challenge.contains("algorithm=MD5");
+    let has_md5 = challenges.iter().any(is_md5);
+    match user_agent {
+        Some(agent) if has_md5 && agent.starts_with("baresip v1.") => challenges.retain(is_md5),
+        None => challenges.sort_by_key(|challenge| !is_md5(challenge)),
+        Some(_) => {}
+    }
+    challenges
+}
+
 fn capabilities() -> Reply {
     Reply::new(200)
         .header("Allow", ALLOW)
@@ -298,11 +340,77 @@ fn printable(text: &str) -> String {
     text.chars().take(64).map(safe).collect()
 }
 
-fn line_spec(line: &config::Line) -> LineSpec {
-    LineSpec::new(&line.number, &line.name, permanent_id(&line.number), line.max_calls)
+fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
+    let mut spec =
+        LineSpec::new(&line.number, &line.name, permanent_id(&line.number), line.max_calls);
+    for address in &mut spec.addresses {
+        address.cap_flags |=
+            AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
+        address.cap_flags |= AddrCapFlag::ConfDrop;
+        address.offers = offers(config, line);
+    }
+    spec
+}
+
+/// What the exchange can do on an address beyond making, answering, holding and dropping calls.
+fn offers(config: &Config, line: &config::Line) -> Offers {
+    use CallFeature as Call;
+    let mut call_features =
+        Call::SwapHold | Call::SetupTransfer | Call::CompleteTransf | Call::BlindTransfer;
+    call_features |=
+        Call::SetupConf | Call::PrepareAddConf | Call::AddToConf | Call::RemoveFromConf;
+    let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
+    let mut address_features = Mask::from(AddrFeature::PickupDirect);
+    if line.pickup_group.is_some() {
+        address_features |= AddrFeature::PickupGroup;
+    }
+    if !config.park.lots.is_empty() {
+        call_features |= Call::Park;
+        call_features2 |= CallFeature2::ParkDirect | CallFeature2::ParkNonDirect;
+        address_features |= AddrFeature::Unpark;
+    }
+    Offers {
+        call_features,
+        call_features2,
+        address_features,
+        max_on_hold_pending: 1,
+        max_conference: u32::try_from(media::MEMBERS_MAX).unwrap_or(u32::MAX),
+        remove_from_conference: RemoveFromConf::Any,
+        removed_state: CallState::Idle,
+        ..Offers::default()
+    }
 }
 
 /// dwPermanentLineID: follows from the number alone (FNV-1a), so that restarts and reloads keep it.
 fn permanent_id(number: &str) -> u32 {
     number.bytes().fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn challenges() -> Vec<String> {
+        ["algorithm=SHA-256, qop", "algorithm=MD5, qop"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn a_phone_is_asked_for_sha_256_first() {
+        assert_eq!(suited_to(Some("Yealink SIP-T54W 96.86"), challenges()), challenges());
+    }
+
+    #[test]
+    fn a_client_that_does_not_name_itself_is_asked_for_md5_first() {
+        let mut reversed = challenges();
+        reversed.reverse();
+        assert_eq!(suited_to(None, challenges()), reversed);
+    }
+
+    #[test]
+    fn baresip_1_is_asked_for_md5_alone_unless_only_sha_256_is_allowed() {
+        let agent = Some("baresip v1.0.0 (x86_64/linux)");
+        assert_eq!(suited_to(agent, challenges()), ["algorithm=MD5, qop"]);
+        let strict = vec!["algorithm=SHA-256, qop".to_owned()];
+        assert_eq!(suited_to(agent, strict.clone()), strict);
+    }
 }

@@ -68,6 +68,7 @@ impl Exchange {
             origination: new.origination,
             dialling: Dialling::default(),
             conference: None,
+            errand: None,
             partner: None,
             has_alerted: false,
             refusal: None,
@@ -87,6 +88,13 @@ impl Exchange {
                 Side::Caller => connection.caller = Some(id),
                 Side::Called => connection.called.push(id),
             }
+        }
+        if new.state == CallState::Unknown {
+            // An errand: nobody hears of the call until it has something to show.
+            return id;
+        }
+        if new.tapi.is_some() {
+            self.tell_state(id);
         }
         self.publish_state(id);
         id
@@ -150,6 +158,21 @@ impl Exchange {
         self.tapi.call_info(self.clock.unix_ms, key, fill, tapi::Mask::EMPTY);
     }
 
+    /// The number of an application's call is complete: who is called is known now
+    /// (LINECALLINFOSTATE_CALLEDID), unless it was known from the beginning.
+    pub(crate) fn show_called_party(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let (Some(key), Some(connection)) = (call.tapi, self.connections.get(call.connection.0))
+        else {
+            return;
+        };
+        let called = party_id(&self.identity_of_number(&connection.dialled));
+        if self.tapi.call(key).is_some_and(|view| view.info.called != called) {
+            let fill = |info: &mut CallInfo| info.called = called;
+            self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CalledId);
+        }
+    }
+
     /// Moves a call to a state; the same state with the same mode is said only once.
     pub(crate) fn set_state(&mut self, id: CallId, state: CallState, mode: CallMode) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
@@ -159,16 +182,23 @@ impl Exchange {
         if call.state != state {
             call.since_unix_ms = self.clock.unix_ms;
         }
+        let is_unseen = call.state == CallState::Unknown && state == CallState::Idle;
         call.state = state;
         call.mode = mode;
-        if let Some(key) = call.tapi {
-            let told = self.tapi.call_state(self.clock.unix_ms, key, state, mode);
-            if let Err(error) = told {
-                debug_assert!(false, "{error}");
-                tracing::error!(%error, "a call's state is refused");
-            }
+        if is_unseen {
+            return; // An errand that came to nothing: nobody has heard of the call.
         }
+        self.tell_state(id);
         self.publish_state(id);
+    }
+
+    fn tell_state(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let Some(key) = call.tapi else { return };
+        if let Err(error) = self.tapi.call_state(self.clock.unix_ms, key, call.state, call.mode) {
+            debug_assert!(false, "{error}");
+            tracing::error!(%error, "a call's state is refused");
+        }
     }
 
     /// The state of an established call follows from who holds.

@@ -39,18 +39,18 @@ impl Exchange {
                 vec![parent, consult]
             }
             ConferenceStep::Prepare(parent) => {
-                vec![self.prepare_add_to_conference(named(self, parent)?, None)?]
+                vec![self.prepare_add_to_conference(named(self, parent)?, None, None)?]
             }
             ConferenceStep::Dial(call, digits) => {
                 self.dial_more(named(self, call)?, digits, true)?;
                 Vec::new()
             }
             ConferenceStep::Add(parent, call) => {
-                self.add_to_conference(named(self, parent)?, named(self, call)?)?;
+                self.add_to_conference(named(self, parent)?, named(self, call)?, None)?;
                 Vec::new()
             }
             ConferenceStep::Remove(member) => {
-                self.remove_from_conference(named(self, member)?)?;
+                self.remove_from_conference(named(self, member)?, None)?;
                 Vec::new()
             }
             ConferenceStep::Drop(call) => {

@@ -12,7 +12,7 @@ use sip_stack::endpoint::{
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::{HeaderName, Message, Method};
 use sip_stack::sdp::{
-    Codec, Direction, LocalDescription, RelayMedia, Session, answer_locally, full_offer, is_hold,
+    Codec, Direction, Incompatible, LocalDescription, RelayMedia, Session, answer_locally, full_offer, is_hold,
 };
 use sip_stack::time::{Entropy, Now};
 
@@ -336,9 +336,10 @@ impl PhoneCore {
         let full = self.session(Direction::SendRecv);
         let Some(talk) = self.talks.get_mut(&leg) else { return };
         let answer = match &talk.remote {
-            Some(offer) => answer_locally(offer, &full, &[]).unwrap_or(full),
-            None => full,
+            Some(offer) => answer_locally(offer, &full, &[]),
+            None => Ok(full),
         };
+        let Ok(answer) = answer else { return self.reject(now, leg, Incompatible::STATUS) };
         let sdp = talk.description.write(answer);
         talk.is_answered = true;
         self.endpoint.answer(now, leg, sdp, &[], &mut self.out);
@@ -381,8 +382,15 @@ impl PhoneCore {
 
     fn offer(&mut self, now: Now, leg: LegId, session: Session) -> bool {
         let Some(talk) = self.talks.get_mut(&leg) else { return false };
+        let previous = talk.description.session().cloned();
         let sdp = talk.description.write(session);
-        self.endpoint.offer(now, leg, sdp, &mut self.out)
+        let is_taken = self.endpoint.offer(now, leg, sdp, &mut self.out);
+        if let (false, Some(previous)) = (is_taken, previous)
+            && let Some(talk) = self.talks.get_mut(&leg)
+        {
+            talk.description.write(previous);
+        }
+        is_taken
     }
 
     /// Where the far side wants the media of a call, and with which payload type.
@@ -492,6 +500,7 @@ impl PhoneCore {
                 self.events.push_back(PhoneEvent::OfferAnswered { leg, direction });
             }
             Event::OfferRefused { leg, status } => {
+                self.go_back(leg);
                 self.events.push_back(PhoneEvent::OfferRefused { leg, status });
             }
             Event::InDialog { leg, id, message } => self.on_in_dialog(now, leg, id, &message),
@@ -528,7 +537,13 @@ impl PhoneCore {
             // A late offer: the 2xx carried it, the ACK carries our answer.
             let offer = talk.remote.as_ref();
             let answer = offer.and_then(|offer| answer_locally(offer, &full, &[]).ok());
-            let sdp = talk.description.write(answer.unwrap_or(full));
+            let Some(answer) = answer else {
+                self.talks.remove(&leg);
+                let refusal = Reply::new(Incompatible::STATUS);
+                self.endpoint.refuse_offer(now, leg, &refusal, &mut self.out);
+                return self.events.push_back(PhoneEvent::Ended { leg });
+            };
+            let sdp = talk.description.write(answer);
             self.endpoint.accept_offer(now, leg, sdp, &mut self.out);
         }
         self.events.push_back(PhoneEvent::Connected { leg });
@@ -536,12 +551,17 @@ impl PhoneCore {
 
     fn on_offer(&mut self, now: Now, leg: LegId, sdp: Option<&Bytes>) {
         let full = self.session(Direction::SendRecv);
+        let offer = sdp.and_then(|sdp| Session::parse(sdp).ok());
+        let session = match &offer {
+            Some(offer) => answer_locally(offer, &full, &[]),
+            None => Ok(full),
+        };
+        let Ok(session) = session else {
+            let refusal = Reply::new(Incompatible::STATUS);
+            return self.endpoint.refuse_offer(now, leg, &refusal, &mut self.out);
+        };
         self.hear(leg, sdp);
         let Some(talk) = self.talks.get_mut(&leg) else { return };
-        let session = match (&talk.remote, sdp) {
-            (Some(offer), Some(_)) => answer_locally(offer, &full, &[]).unwrap_or(full),
-            _ => full,
-        };
         let is_held = talk.remote.as_ref().is_some_and(is_hold);
         let sdp = talk.description.write(session);
         self.endpoint.accept_offer(now, leg, sdp, &mut self.out);
@@ -601,6 +621,15 @@ impl PhoneCore {
             token: OTHER_TOKEN,
         };
         self.endpoint.request_in_dialog(now, leg, request, &mut self.out);
+    }
+
+    /// A refused offer leaves the session as it was (RFC 3261 §14.1).
+    fn go_back(&mut self, leg: LegId) {
+        let agreed = self.endpoint.leg(leg).and_then(|view| view.local_sdp);
+        let agreed = agreed.and_then(|sdp| Session::parse(sdp).ok());
+        if let (Some(talk), Some(agreed)) = (self.talks.get_mut(&leg), agreed) {
+            talk.description.write(agreed);
+        }
     }
 
     fn hear(&mut self, leg: LegId, sdp: Option<&Bytes>) {

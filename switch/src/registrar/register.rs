@@ -246,7 +246,8 @@ impl<'a> Request<'a> {
         if self.cseq == stored.cseq && age < RETRANSMISSION_WINDOW {
             return Ok(true);
         }
-        Err(Reply::new(500).reason("CSeq Is Not Higher"))
+        // The reason does not begin with a header's name: SIPp takes it for the header.
+        Err(Reply::new(500).reason("Out Of Order"))
     }
 
     fn binding(

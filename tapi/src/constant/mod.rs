@@ -12,6 +12,7 @@ mod media;
 mod service;
 mod setup;
 mod status;
+mod translate;
 
 pub use call_state::{
     BusyMode, CallState, ConnectedMode, DialToneMode, DisconnectMode, OfferingMode, SpecialInfo,
@@ -30,6 +31,7 @@ pub use setup::{
     CallPrivilege, CallReason, CallSelect, DevCapFlag, MediaMode, OpenOption,
 };
 pub use status::{AddressState, CallInfoState, LineDevState, LineDevStatusFlag};
+pub use translate::{CardOption, LocationOption, TranslateOption, TranslateResult};
 
 use serde_json::Value;
 

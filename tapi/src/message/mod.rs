@@ -99,6 +99,8 @@ pub enum Message {
         h_call: u32,
         /// Why it ended.
         reason: GenerateTerm,
+        /// The application's own mark.
+        end_to_end_id: Option<u32>,
     },
     /// A listed tone was detected.
     MonitorTone {
@@ -226,7 +228,13 @@ impl Message {
             Self::GatherDigits { h_call, digits, reason } => {
                 json!({ "hCall": h_call, "digits": digits, "reason": reason })
             }
-            Self::Generate { h_call, reason } => json!({ "hCall": h_call, "reason": reason }),
+            Self::Generate { h_call, reason, end_to_end_id } => {
+                let mut value = json!({ "hCall": h_call, "reason": reason });
+                if let Some(id) = end_to_end_id {
+                    value["endToEndId"] = (*id).into();
+                }
+                value
+            }
             Self::MonitorTone { h_call, app_specific } => {
                 json!({ "hCall": h_call, "appSpecific": app_specific })
             }

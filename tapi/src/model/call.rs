@@ -1,6 +1,10 @@
 //! A call on one address of one line, and the store of all calls.
 
-use crate::constant::{CallPrivilege, CallState};
+use std::collections::VecDeque;
+
+use crate::constant::{
+    CallFeature, CallOrigin, CallPrivilege, CallState, DigitMode, Mask, MediaMode,
+};
 use crate::server::RequestKey;
 
 use super::{AddressId, ApplicationId, CallInfo, CallMode, DeviceId};
@@ -25,6 +29,8 @@ pub struct CallCapability {
     pub can_hold: bool,
     /// The call can be taken back from hold.
     pub can_unhold: bool,
+    /// What the address offers and this call cannot.
+    pub unavailable: Mask<CallFeature>,
 }
 
 impl Default for CallCapability {
@@ -35,6 +41,7 @@ impl Default for CallCapability {
             can_dial: true,
             can_hold: true,
             can_unhold: true,
+            unavailable: Mask::EMPTY,
         }
     }
 }
@@ -75,6 +82,40 @@ pub(crate) struct Call {
     pub(crate) takes_digits: bool,
     /// Some digit has been dialled.
     pub(crate) has_digits: bool,
+    /// The call that this one was begun for: on consultation hold, or a conference.
+    pub(crate) consults: Option<CallKey>,
+    /// Its place in the order in which calls became members of conferences.
+    pub(crate) joined: u64,
+    /// User-user information that waits for the release of what is stored.
+    pub(crate) later_info: VecDeque<String>,
+    /// What applications have detected on it.
+    pub(crate) detections: Vec<Detection>,
+}
+
+/// What one application wants to hear of on a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Detection {
+    pub(crate) application: ApplicationId,
+    pub(crate) h_call: u32,
+    pub(crate) digits: Mask<DigitMode>,
+    pub(crate) media: Mask<MediaMode>,
+    /// Tones, each with the application's tag.
+    pub(crate) tones: Vec<(u32, Tone)>,
+}
+
+impl Detection {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.digits.is_empty() && self.media.is_empty() && self.tones.is_empty()
+    }
+}
+
+/// A tone to be detected.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Tone {
+    /// How long it must last, in milliseconds.
+    pub duration_ms: u32,
+    /// Its frequencies; all 0 for silence.
+    pub frequencies_hz: [u32; 3],
 }
 
 impl Call {
@@ -94,7 +135,31 @@ impl Call {
             idle_place: 0,
             takes_digits: false,
             has_digits: false,
+            consults: None,
+            joined: 0,
+            later_info: VecDeque::new(),
+            detections: Vec::new(),
         }
+    }
+
+    /// Whether it is the parent of a conference.
+    pub(crate) fn is_conference(&self) -> bool {
+        self.info.origin == CallOrigin::Conference
+    }
+
+    /// Whether this station takes part in it, not held.
+    pub(crate) fn is_active(&self) -> bool {
+        self.state == CallState::Connected && !self.mode.is_inactive()
+    }
+
+    /// Whether it is on hold of any kind.
+    pub(crate) fn is_on_hold(&self) -> bool {
+        self.state == CallState::OnHold || self.is_on_hold_pending()
+    }
+
+    /// Whether it is on consultation hold.
+    pub(crate) fn is_on_hold_pending(&self) -> bool {
+        matches!(self.state, CallState::OnHoldPendTransfer | CallState::OnHoldPendConf)
     }
 
     pub(crate) fn owners(&self) -> usize {

@@ -151,6 +151,10 @@ pub struct CallInfo {
     pub display: String,
     /// What the party hears while unanswered or held; none where treatments are not offered.
     pub treatment: Option<CallTreatment>,
+    /// What the other party last sent, until it is released.
+    pub user_user_info: String,
+    /// lineSetCallData.
+    pub call_data: String,
 }
 
 impl Default for CallInfo {
@@ -180,6 +184,8 @@ impl Default for CallInfo {
             comment: String::new(),
             display: String::new(),
             treatment: None,
+            user_user_info: String::new(),
+            call_data: String::new(),
         }
     }
 }
@@ -205,6 +211,8 @@ pub struct CallParams {
     pub comment: String,
     /// The identity to show, where the address honours one (SETCALLINGID); else empty.
     pub calling_party_id: String,
+    /// Data that goes with the call.
+    pub call_data: String,
 }
 
 impl Default for CallParams {
@@ -219,6 +227,7 @@ impl Default for CallParams {
             called_party: String::new(),
             comment: String::new(),
             calling_party_id: String::new(),
+            call_data: String::new(),
         }
     }
 }

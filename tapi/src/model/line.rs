@@ -1,8 +1,10 @@
 //! Lines and their addresses.
 
-use crate::constant::{AddrCapFlag, AddressSharing, CallState, Mask, MediaMode};
+use std::collections::BTreeMap;
 
-use super::{ApplicationId, CallKey};
+use crate::constant::{AddrCapFlag, AddressSharing, CallState, ForwardMode, Mask, MediaMode};
+
+use super::{ApplicationId, CallKey, LineOffers, Offers};
 
 /// A line device, 0 … numDevs-1. Given once; a removed line's number is not given to another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -23,6 +25,8 @@ pub struct AddressSpec {
     pub sharing: AddressSharing,
     /// What the provider can do on this address.
     pub cap_flags: Mask<AddrCapFlag>,
+    /// The operations that are offered on it.
+    pub offers: Offers,
 }
 
 impl AddressSpec {
@@ -33,6 +37,16 @@ impl AddressSpec {
             max_calls,
             sharing: AddressSharing::Private,
             cap_flags: AddrCapFlag::Dialed | AddrCapFlag::PartialDial,
+            offers: Offers::default(),
+        }
+    }
+
+    /// A private address with every operation that there is.
+    pub fn full(number: impl Into<String>, max_calls: u32) -> Self {
+        Self {
+            cap_flags: Offers::full_cap_flags(),
+            offers: Offers::full(),
+            ..Self::new(number, max_calls)
         }
     }
 }
@@ -50,6 +64,8 @@ pub struct LineSpec {
     pub addresses: Vec<AddressSpec>,
     /// Media that calls of the line can carry.
     pub media_modes: Mask<MediaMode>,
+    /// Detection and sending of digits and tones, and what else is offered on the whole line.
+    pub offers: LineOffers,
 }
 
 impl LineSpec {
@@ -69,6 +85,22 @@ impl LineSpec {
             media_modes: MediaMode::Unknown
                 | MediaMode::InteractiveVoice
                 | MediaMode::AutomatedVoice,
+            offers: LineOffers::default(),
+        }
+    }
+
+    /// A line with one private address and every operation that there is.
+    pub fn full(
+        number: impl Into<String>,
+        name: impl Into<String>,
+        permanent_id: u32,
+        max_calls: u32,
+    ) -> Self {
+        let number = number.into();
+        Self {
+            addresses: vec![AddressSpec::full(number.clone(), max_calls)],
+            offers: LineOffers::full(),
+            ..Self::new(number, name, permanent_id, max_calls)
         }
     }
 }
@@ -120,6 +152,30 @@ pub(crate) struct Line {
     pub(crate) calls: Vec<CallKey>,
     /// Open handles in the order of lineOpen.
     pub(crate) opens: Vec<(ApplicationId, u32)>,
+    /// Forwarding in force, per address that has any.
+    pub(crate) forwarding: BTreeMap<AddressId, Forwarding>,
+    /// Outstanding completion requests, with their addresses.
+    pub(crate) completions: BTreeMap<u32, AddressId>,
+}
+
+/// Forwarding of an address as the provider has it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Forwarding {
+    /// The entries.
+    pub entries: Vec<Forward>,
+    /// Rings before no-answer forwarding; none for the provider's own measure.
+    pub rings: Option<u32>,
+}
+
+/// One entry of a forwarding list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Forward {
+    /// Which calls.
+    pub mode: ForwardMode,
+    /// From this caller; set in the SPECIFIC modes only.
+    pub caller: Option<String>,
+    /// To this number; none for do not disturb.
+    pub destination: Option<String>,
 }
 
 impl Line {
@@ -131,6 +187,8 @@ impl Line {
             has_message_waiting: false,
             calls: Vec::new(),
             opens: Vec::new(),
+            forwarding: BTreeMap::new(),
+            completions: BTreeMap::new(),
         }
     }
 

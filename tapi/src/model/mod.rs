@@ -6,16 +6,19 @@ mod application;
 mod call;
 pub mod info;
 mod line;
+mod offer;
 mod privilege;
 mod state;
 
 pub(crate) use application::{Application, OpenLine};
 pub use application::{ApplicationId, ConnectionId, LineFilter};
-pub(crate) use call::{Call, Calls, Holder};
-pub use call::{CallCapability, CallKey};
+pub(crate) use call::{Call, Calls, Detection, Holder};
+pub use call::{CallCapability, CallKey, Tone};
 pub use info::{CallInfo, CallParams, DialParams, PartyId};
-pub use line::{AddressId, AddressSpec, DeviceId, LineSpec};
+pub use line::{AddressId, AddressSpec, DeviceId, Forward, Forwarding, LineSpec};
 pub(crate) use line::{Counts, Line};
+pub use offer::{CompletionLimits, ForwardLimits, LineOffers, Offers};
+pub(crate) use offer::{FORWARDS, PICKUPS, base_of, has_variant};
 pub(crate) use privilege::{Candidate, Priorities};
 pub use state::{CallMode, StateError, is_legal};
 

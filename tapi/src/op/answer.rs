@@ -1,9 +1,10 @@
-//! Accept, answer, drop, hold, unhold: one call, one intent.
+//! Accept, answer, drop, hold, unhold, swap.
 
 use crate::constant::{CallFeature, LineErr};
 use crate::model::CallKey;
-use crate::server::{Begun, Fault, Purpose, Server};
+use crate::server::{Fault, Purpose, Server};
 
+use super::lookup::check_owner;
 use super::{Asked, Intent, Outcome};
 
 /// lineAccept.
@@ -31,6 +32,26 @@ pub(super) fn unhold(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, F
     begin(server, asked, CallFeature::Unhold, Purpose::Other, |call| Intent::Unhold { call })
 }
 
+/// lineSwapHold: the held call becomes active, and the active one takes its kind of hold.
+pub(super) fn swap_hold(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
+    let active = server.named_call(asked, "hActiveCall", LineErr::InvalCallHandle)?;
+    let other = server.named_call(asked, "hHeldCall", LineErr::InvalCallHandle)?;
+    check_owner(&active)?;
+    check_owner(&other)?;
+    server.check_feature(&active, CallFeature::SwapHold)?;
+    server.check_feature(&other, CallFeature::SwapHold)?;
+    let is_pair = active.call.is_active()
+        && other.call.is_on_hold()
+        && active.call.line == other.call.line
+        && active.call.address == other.call.address;
+    if !is_pair {
+        let detail = "An active and a held call of one address are swapped.";
+        return Err(Fault::line(LineErr::InvalCallState, detail));
+    }
+    let intent = Intent::SwapHold { active: active.key, held: other.key };
+    Ok(active.begin(intent, Purpose::Other))
+}
+
 fn begin(
     server: &Server,
     asked: Asked<'_>,
@@ -46,11 +67,5 @@ fn begin(
     }
     let held = server.owned_call(asked)?;
     server.check_feature(&held, feature)?;
-    Ok(Outcome::Begin(Box::new(Begun {
-        intent: intent(held.key),
-        h_line: held.holder.h_line,
-        device: held.call.line,
-        call: Some(held.key),
-        purpose,
-    })))
+    Ok(held.begin(intent(held.key), purpose))
 }

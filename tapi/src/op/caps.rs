@@ -3,16 +3,19 @@
 use serde_json::{Value, json};
 
 use crate::constant::{
-    AddressMode, AddressState, AnswerMode, BearerMode, BusyMode, CallInfoState, CallPartyId,
-    CallState, ConnectedMode, Constant as _, DialToneMode, DisconnectMode, LineDevState, Mask,
-    OfferingMode, RemoveFromConf, StringFormat,
+    AddrFeature, AddressMode, AddressState, AnswerMode, BearerMode, BusyMode, CallComplMode,
+    CallFeature, CallFeature2, CallInfoState, CallPartyId, CallState, CallTreatment, ConnectedMode,
+    Constant, DialToneMode, DisconnectMode, LineDevState, Mask, OfferingMode, ParkMode,
+    StringFormat, TransferMode,
 };
 use crate::feature;
-use crate::model::{DialParams, info::VOICE_RATE_BPS};
+use crate::model::{
+    AddressSpec, DialParams, LineOffers, LineSpec, Offers, base_of, info::VOICE_RATE_BPS,
+};
 use crate::server::{Fault, Server};
 
 use super::application::negotiated;
-use super::make_call::MAX_NO_ANSWER_TIMEOUT_S;
+use super::call_params::MAX_NO_ANSWER_TIMEOUT_S;
 use super::query::dial_params;
 use super::{Asked, Outcome};
 
@@ -33,14 +36,6 @@ pub(super) fn dev_caps(server: &mut Server, asked: Asked<'_>) -> Result<Outcome,
         "bearerModes": BearerMode::Voice | BearerMode::Speech,
         "maxRate": VOICE_RATE_BPS,
         "mediaModes": spec.media_modes,
-        "generateToneModes": [],
-        "generateToneMaxNumFreq": 0,
-        "generateDigitModes": [],
-        "monitorToneMaxNumFreq": 0,
-        "monitorToneMaxNumEntries": 0,
-        "monitorDigitModes": [],
-        "gatherDigitsMinTimeout": 0,
-        "gatherDigitsMaxTimeout": 0,
         "medCtlDigitMaxListSize": 0,
         "medCtlMediaMaxListSize": 0,
         "medCtlToneMaxListSize": 0,
@@ -49,26 +44,43 @@ pub(super) fn dev_caps(server: &mut Server, asked: Asked<'_>) -> Result<Outcome,
         "maxNumActiveCalls": max_calls.fold(0u32, u32::saturating_add),
         "answerMode": AnswerMode::Hold,
         "ringModes": 1,
-        "lineStates": line_states(),
+        "lineStates": line_states(spec),
         "uuiAcceptSize": 0,
         "uuiAnswerSize": 0,
         "uuiMakeCallSize": 0,
         "uuiDropSize": 0,
-        "uuiSendUserUserInfoSize": 0,
-        "uuiCallInfoSize": 0,
+        "uuiSendUserUserInfoSize": spec.offers.user_user_info_size,
+        "uuiCallInfoSize": spec.offers.user_user_info_size,
         "minDialParams": dial_params(&DialParams::MIN),
         "maxDialParams": dial_params(&DialParams::MAX),
         "defaultDialParams": dial_params(&DialParams::DEFAULT),
         "numTerminals": 0,
         "terminalCaps": [],
     });
+    put_detection(&mut result, &spec.offers);
     result["terminalText"] = "".into();
-    result["lineFeatures"] = json!(feature::offered_line_features());
-    result["settableDevStatus"] = json!([]);
+    let of_addresses = spec.addresses.iter().map(|a| feature::offered_address_features(&a.offers));
+    result["lineFeatures"] = json!(feature::offered_line_features(&spec.offers, of_addresses));
+    result["settableDevStatus"] = json!(spec.offers.settable_status);
     result["deviceClasses"] = json!(["tapi/line"]);
     // The documented place for what TAPI has no field for: whose line it is.
     result["devSpecific"] = json!({ "displayName": spec.name });
     Ok(Outcome::object(result))
+}
+
+fn put_detection(result: &mut Value, offers: &LineOffers) {
+    for (name, value) in [
+        ("generateToneModes", json!(offers.generate_tone_modes)),
+        ("generateToneMaxNumFreq", json!(offers.max_generated_frequencies)),
+        ("generateDigitModes", json!(offers.generate_digit_modes)),
+        ("monitorToneMaxNumFreq", json!(offers.max_monitored_frequencies)),
+        ("monitorToneMaxNumEntries", json!(offers.max_monitored_tones)),
+        ("monitorDigitModes", json!(offers.monitor_digit_modes)),
+        ("gatherDigitsMinTimeout", json!(offers.gather_min_timeout_ms)),
+        ("gatherDigitsMaxTimeout", json!(offers.gather_max_timeout_ms)),
+    ] {
+        result[name] = value;
+    }
 }
 
 /// lineGetAddressCaps: LINEADDRESSCAPS.
@@ -77,48 +89,50 @@ pub(super) fn address_caps(server: &mut Server, asked: Asked<'_>) -> Result<Outc
     let address = server.address(asked, line)?;
     check_version(asked)?;
     let Some(spec) = line.address(address) else { return Ok(Outcome::nothing()) };
-    let party: Mask<CallPartyId> = parties();
+    let (party, offers): (Mask<CallPartyId>, _) = (parties(), &spec.offers);
+    let offered = feature::offered_call_features(offers);
     let mut result = json!({
         "lineDeviceId": device.0,
         "address": spec.number,
         "addressSharing": spec.sharing,
-        "addressStates": address_states(),
-        "callInfoStates": info_states(),
+        "addressStates": address_states(spec),
+        "callInfoStates": info_states(offered),
         "callerIdFlags": party,
         "calledIdFlags": party,
         "connectedIdFlags": party,
         "redirectionIdFlags": party,
         "redirectingIdFlags": party,
-        "callStates": call_states(),
+        "callStates": call_states(offered),
         "dialToneModes": Mask::from(DialToneMode::Internal),
         "busyModes": BusyMode::Station | BusyMode::Trunk,
         "specialInfo": [],
         "disconnectModes": disconnect_modes(),
         "maxNumActiveCalls": spec.max_calls,
         "maxNumOnHoldCalls": spec.max_calls,
-        "maxNumOnHoldPendingCalls": 0,
-        "maxNumConference": 0,
-        "maxNumTransConf": 0,
+        "maxNumOnHoldPendingCalls": offers.max_on_hold_pending,
+        "maxNumConference": offers.max_conference,
+        "maxNumTransConf": offers.max_transfer_conference,
         "addrCapFlags": spec.cap_flags,
-        "callFeatures": feature::offered_call_features(),
-        "callFeatures2": [],
-        "removeFromConfCaps": RemoveFromConf::None,
-        "removeFromConfState": CallState::Idle,
-        "transferModes": [],
-        "parkModes": [],
-        "forwardModes": [],
-        "maxForwardEntries": 0,
-        "maxSpecificEntries": 0,
-        "minFwdNumRings": 0,
-        "maxFwdNumRings": 0,
+        "callFeatures": offered,
+        "callFeatures2": feature::offered_call_features2(offers),
+        "removeFromConfCaps": offers.remove_from_conference,
+        "removeFromConfState": offers.removed_state,
+        "forwardModes": offers.forward.modes,
+        "maxForwardEntries": offers.forward.max_entries,
+        "maxSpecificEntries": offers.forward.max_specific_entries,
+        "minFwdNumRings": offers.forward.min_rings,
+        "maxFwdNumRings": offers.forward.max_rings,
     });
-    put_completion(&mut result);
-    result["addressFeatures"] = json!(feature::offered_address_features());
+    result["transferModes"] = json!(transfer_modes(offers));
+    result["parkModes"] = json!(park_modes(offers));
+    put_completion(&mut result, offers);
+    result["addressFeatures"] = json!(feature::offered_address_features(offers));
     result["predictiveAutoTransferStates"] = json!([]);
-    result["numCallTreatments"] = 0.into();
-    result["callTreatmentList"] = json!([]);
+    result["numCallTreatments"] = offers.treatments.len().into();
+    let treatments = offers.treatments.iter().map(treatment_entry);
+    result["callTreatmentList"] = treatments.collect();
     result["deviceClasses"] = json!(["tapi/line"]);
-    result["maxCallDataSize"] = 0.into();
+    result["maxCallDataSize"] = offers.max_call_data.into();
     result["maxNoAnswerTimeout"] = MAX_NO_ANSWER_TIMEOUT_S.into();
     result["connectedModes"] = json!(ConnectedMode::Active | ConnectedMode::ActiveHeld);
     result["offeringModes"] = json!(Mask::from(OfferingMode::Active));
@@ -127,15 +141,65 @@ pub(super) fn address_caps(server: &mut Server, asked: Asked<'_>) -> Result<Outc
     Ok(Outcome::object(result))
 }
 
-fn put_completion(result: &mut Value) {
-    for (name, none) in [
-        ("maxCallCompletions", json!(0)),
-        ("callCompletionConds", json!([])),
-        ("callCompletionModes", json!([])),
-        ("numCompletionMessages", json!(0)),
-        ("completionMsgText", json!([])),
+fn treatment_entry(treatment: &CallTreatment) -> Value {
+    let name = match treatment {
+        CallTreatment::Silence => "Silence",
+        CallTreatment::Ringback => "Ringback tone",
+        CallTreatment::Busy => "Busy tone",
+        CallTreatment::Music => "Music",
+    };
+    json!({ "callTreatmentId": treatment, "callTreatmentName": name })
+}
+
+/// The constants of variants that an operation has, if it is offered.
+fn variants<C: Constant>(offers: &Offers, all: &[(C, CallFeature2)]) -> Mask<C> {
+    let offered = feature::offered_call_features(offers);
+    all.iter()
+        .filter(|(_, variant)| base_of(*variant).is_some_and(|base| offered.contains(base)))
+        .filter(|(_, variant)| offers.has_variant(*variant))
+        .map(|(constant, _)| *constant)
+        .collect()
+}
+
+fn transfer_modes(offers: &Offers) -> Mask<TransferMode> {
+    variants(
+        offers,
+        &[
+            (TransferMode::Transfer, CallFeature2::TransferNorm),
+            (TransferMode::Conference, CallFeature2::TransferConf),
+        ],
+    )
+}
+
+fn park_modes(offers: &Offers) -> Mask<ParkMode> {
+    variants(
+        offers,
+        &[
+            (ParkMode::Directed, CallFeature2::ParkDirect),
+            (ParkMode::NonDirected, CallFeature2::ParkNonDirect),
+        ],
+    )
+}
+
+fn put_completion(result: &mut Value, offers: &Offers) {
+    let modes = variants(
+        offers,
+        &[
+            (CallComplMode::CampOn, CallFeature2::ComplCampOn),
+            (CallComplMode::Callback, CallFeature2::ComplCallback),
+            (CallComplMode::Intrude, CallFeature2::ComplIntrude),
+            (CallComplMode::Message, CallFeature2::ComplMessage),
+        ],
+    );
+    let limits = &offers.completion;
+    for (name, value) in [
+        ("maxCallCompletions", json!(limits.max)),
+        ("callCompletionConds", json!(limits.conditions)),
+        ("callCompletionModes", json!(modes)),
+        ("numCompletionMessages", json!(limits.messages.len())),
+        ("completionMsgText", json!(limits.messages)),
     ] {
-        result[name] = none;
+        result[name] = value;
     }
 }
 
@@ -152,9 +216,9 @@ fn parties() -> Mask<CallPartyId> {
     P::Blocked | P::OutOfArea | P::Name | P::Address | P::Unknown | P::Unavail
 }
 
-fn line_states() -> Mask<LineDevState> {
+fn line_states(spec: &LineSpec) -> Mask<LineDevState> {
     use LineDevState as S;
-    S::Ringing
+    let usual = S::Ringing
         | S::Connected
         | S::Disconnected
         | S::MsgWaitOn
@@ -165,17 +229,22 @@ fn line_states() -> Mask<LineDevState> {
         | S::Close
         | S::NumCalls
         | S::CapsChange
-        | S::Removed
+        | S::Removed;
+    let completes = spec.addresses.iter().any(|address| address.offers.completion.max > 0);
+    if completes { usual | S::NumCompletions | S::ComplCancel } else { usual }
 }
 
-fn address_states() -> Mask<AddressState> {
+fn address_states(spec: &AddressSpec) -> Mask<AddressState> {
     use AddressState as S;
-    S::InUseZero | S::InUseOne | S::NumCalls | S::CapsChange
+    let usual = S::InUseZero | S::InUseOne | S::NumCalls | S::CapsChange;
+    let offered = feature::offered_address_features(&spec.offers);
+    if offered.contains(AddrFeature::Forward) { usual | S::Forward } else { usual }
 }
 
-fn info_states() -> Mask<CallInfoState> {
+fn info_states(offered: Mask<CallFeature>) -> Mask<CallInfoState> {
+    use CallFeature as F;
     use CallInfoState as I;
-    I::MediaMode
+    let usual = I::MediaMode
         | I::AppSpecific
         | I::CallId
         | I::RelatedCallId
@@ -188,13 +257,27 @@ fn info_states() -> Mask<CallInfoState> {
         | I::CalledId
         | I::ConnectedId
         | I::RedirectionId
-        | I::RedirectingId
+        | I::RedirectingId;
+    [
+        (F::SetCallData, I::CallData.into()),
+        (F::SetTreatment, I::Treatment.into()),
+        (F::SetCallParams, I::BearerMode | I::DialParams),
+        (F::SecureCall, I::Other.into()),
+        (F::ReleaseUserUserInfo, I::UserUserInfo.into()),
+        (F::MonitorDigits, I::MonitorModes.into()),
+        (F::MonitorMedia, I::MonitorModes.into()),
+        (F::MonitorTones, I::MonitorModes.into()),
+        (F::CompleteCall, I::CompletionId.into()),
+    ]
+    .into_iter()
+    .filter(|(feature, _)| offered.contains(*feature))
+    .fold(usual, |all, (_, more)| all | more)
 }
 
-/// Those that calls of this release get into.
-fn call_states() -> Mask<CallState> {
+/// Those that calls get into.
+fn call_states(offered: Mask<CallFeature>) -> Mask<CallState> {
     use CallState as S;
-    S::Idle
+    let mut states = S::Idle
         | S::Offering
         | S::Accepted
         | S::DialTone
@@ -205,7 +288,14 @@ fn call_states() -> Mask<CallState> {
         | S::Proceeding
         | S::OnHold
         | S::Disconnected
-        | S::Unknown
+        | S::Unknown;
+    if offered.contains(CallFeature::SetupTransfer) {
+        states.insert(S::OnHoldPendTransfer);
+    }
+    if offered.contains(CallFeature::SetupConf) {
+        states = states | S::OnHoldPendConf | S::Conferenced;
+    }
+    states
 }
 
 /// All but those without a SIP cause.

@@ -50,6 +50,18 @@ pub(super) fn scan(text: &str) -> Result<Dialed, Fault> {
     Ok(Dialed { digits, is_complete })
 }
 
+/// A whole number: complete, and with some digit. What a service sends a call to.
+pub(super) fn number(text: &str) -> Result<String, Fault> {
+    let invalid = |detail: String| Fault::line(LineErr::InvalAddress, detail);
+    let dialed = scan(text).map_err(|fault| match fault {
+        Fault::Line(_, detail) | Fault::Params(detail) => invalid(detail),
+    })?;
+    if !dialed.is_complete || dialed.digits.is_empty() {
+        return Err(invalid("A complete number is needed.".to_owned()));
+    }
+    Ok(dialed.digits)
+}
+
 /// The error of a modifier that no line supports (LINEDEVCAPS.dwDevCapFlags).
 fn unsupported(modifier: char) -> Option<LineErr> {
     match modifier {
@@ -117,6 +129,18 @@ mod tests {
             ("sip:1", LineErr::DialVoiceDetect),
         ] {
             assert_eq!(error(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_takes_whole_numbers_and_knows_one_error() {
+        assert_eq!(number("T0,2-01"), Ok("0201".to_owned()));
+        for text in ["", "20;", "2$1", "20?", "x"] {
+            let error = match number(text) {
+                Err(Fault::Line(error, _)) => error,
+                other => panic!("{text}: {other:?}"),
+            };
+            assert_eq!(error, LineErr::InvalAddress, "{text}");
         }
     }
 

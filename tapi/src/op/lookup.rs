@@ -1,11 +1,13 @@
 //! Handles and identifiers in parameters, and what they stand for.
 
-use crate::constant::{CallFeature, CallPrivilege, CallState, LineErr};
-use crate::feature::{self, AddressSituation, CallSituation};
-use crate::model::{AddressId, Call, CallKey, DeviceId, Holder, Line, OpenLine};
-use crate::server::{Fault, Server};
+use crate::constant::{CallFeature, CallFeature2, CallState, Constant as _, LineErr};
+use crate::feature;
+use crate::model::{
+    AddressId, Application, ApplicationId, Call, CallKey, DeviceId, Holder, Line, Offers, OpenLine,
+};
+use crate::server::{Begun, Created, Fault, Purpose, Server};
 
-use super::Asked;
+use super::{Asked, Intent, Outcome};
 
 /// A call that a handle stands for.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +17,49 @@ pub(super) struct Held<'a> {
     pub(super) holder: Holder,
 }
 
+impl Held<'_> {
+    /// Begins a request that acts on the call.
+    pub(super) fn begin(&self, intent: Intent, purpose: Purpose) -> Outcome {
+        self.begin_with(Some(intent), Vec::new(), purpose)
+    }
+
+    /// Begins a request that the server does by itself.
+    pub(super) fn settle(&self, purpose: Purpose) -> Outcome {
+        self.begin_with(None, Vec::new(), purpose)
+    }
+
+    /// Begins a request that also makes calls.
+    pub(super) fn begin_with(
+        &self,
+        intent: Option<Intent>,
+        created: Vec<Created>,
+        purpose: Purpose,
+    ) -> Outcome {
+        Outcome::Begin(Box::new(Begun {
+            intent,
+            h_line: self.holder.h_line,
+            device: self.call.line,
+            call: Some(self.key),
+            created,
+            purpose,
+        }))
+    }
+}
+
 impl Server {
+    /// Puts a call on its line that is only asked for, with a handle for who asks.
+    pub(super) fn make(
+        &mut self,
+        application: ApplicationId,
+        call: Call,
+        field: &'static str,
+    ) -> Created {
+        let call = self.insert_call(call);
+        let app = self.applications.get_mut(&application);
+        let h_call = app.map_or(0, Application::next_handle);
+        Created { call, h_call, field }
+    }
+
     /// The open line of `hLine`.
     pub(super) fn open_line(&self, asked: Asked<'_>) -> Result<(u32, &OpenLine), Fault> {
         let h_line = asked.params.number("hLine", LineErr::InvalLineHandle)?;
@@ -33,15 +77,16 @@ impl Server {
     /// The call of `hCall`, of which the application must be an owner.
     pub(super) fn owned_call(&self, asked: Asked<'_>) -> Result<Held<'_>, Fault> {
         let held = self.held_call(asked)?;
-        if held.holder.is_owner() {
-            Ok(held)
-        } else {
-            let detail = "The application only monitors this call.";
-            Err(Fault::line(LineErr::NotOwner, detail))
-        }
+        check_owner(&held)?;
+        Ok(held)
     }
 
-    fn named_call(&self, asked: Asked<'_>, name: &str, error: LineErr) -> Result<Held<'_>, Fault> {
+    pub(super) fn named_call(
+        &self,
+        asked: Asked<'_>,
+        name: &str,
+        error: LineErr,
+    ) -> Result<Held<'_>, Fault> {
         let h_call = asked.params.number(name, error)?;
         let app = self.applications.get(&asked.application);
         let key = app.and_then(|app| app.calls.get(&h_call)).copied();
@@ -51,6 +96,17 @@ impl Server {
             Some(Held { key, call, holder })
         });
         held.ok_or_else(|| Fault::line(error, format!("There is no call handle {h_call}.")))
+    }
+
+    /// The line that a function is about, as far as its handles tell.
+    pub(super) fn subject(&self, asked: Asked<'_>) -> Option<DeviceId> {
+        for name in ["hCall", "hActiveCall", "hConfCall"] {
+            if asked.params.get(name).is_some() {
+                let held = self.named_call(asked, name, LineErr::InvalCallHandle).ok()?;
+                return Some(held.call.line);
+            }
+        }
+        Some(self.open_line(asked).ok()?.1.device)
     }
 
     /// Checks the handles among the parameters of a function that is not offered.
@@ -106,71 +162,63 @@ impl Server {
         existing_address(line, AddressId(address))
     }
 
-    /// What the features of a call depend on.
-    pub(crate) fn call_situation(&self, key: CallKey, privilege: CallPrivilege) -> CallSituation {
-        let Some(call) = self.calls.get(key) else { return nothing(privilege) };
-        let line = self.lines.get(call.line.0 as usize);
-        let siblings = line.map_or(&[][..], |line| &line.calls).iter();
-        let has_active_sibling = siblings
-            .filter(|sibling| **sibling != key)
-            .filter_map(|sibling| self.calls.get(*sibling))
-            .any(|sibling| {
-                sibling.address == call.address
-                    && sibling.state == CallState::Connected
-                    && !sibling.mode.is_inactive()
-            });
-        let held = self.address_counts(call.line, call.address).on_hold;
-        let max = line.and_then(|line| line.address(call.address)).map_or(0, |a| a.max_calls);
-        CallSituation {
-            state: call.state,
-            mode: call.mode,
-            capability: call.capability,
-            privilege,
-            is_in_service: line.is_some_and(|line| line.is_in_service),
-            has_active_sibling,
-            has_room_on_hold: held < max,
-            takes_digits: call.takes_digits,
-        }
-    }
-
     /// Checks capability, line state and call state of an operation on a call.
     pub(super) fn check_feature(&self, held: &Held<'_>, feature: CallFeature) -> Result<(), Fault> {
         let situation = self.call_situation(held.key, held.holder.privilege);
         feature::check(feature, &situation).map_err(|error| {
+            let is_dead = !situation.is_in_service && situation.state != CallState::Idle;
             let detail = match error {
                 LineErr::InvalCallState => "The call is in no state for this operation.",
-                LineErr::OperationFailed => "The line is out of service.",
+                LineErr::OperationFailed | LineErr::InvalLineState if is_dead => {
+                    "The line is out of service."
+                }
+                LineErr::OperationFailed => "There is nothing to do for this operation.",
                 _ => "The operation is not available on this call.",
             };
             Fault::line(error, detail)
         })
     }
 
-    /// What the features of an address depend on.
-    pub(super) fn address_situation(
+    /// Checks that a variant of an operation is offered on a call's address.
+    pub(super) fn check_variant(
         &self,
-        device: DeviceId,
-        line: &Line,
-        address: AddressId,
-    ) -> AddressSituation {
-        AddressSituation {
-            is_in_service: line.is_in_service,
-            calls: self.calls_in_use(device, address),
-            max_calls: line.address(address).map_or(0, |address| address.max_calls),
+        held: &Held<'_>,
+        variant: CallFeature2,
+    ) -> Result<(), Fault> {
+        let offers = self.offers_of(held.call);
+        if offers.is_some_and(|offers| offers.has_variant(variant)) {
+            return Ok(());
         }
+        let detail = format!("{} is not offered here.", variant.name());
+        Err(Fault::line(LineErr::OperationUnavail, detail))
+    }
+
+    /// Checks that there is room for an operation on a call.
+    pub(super) fn check_room(&self, held: &Held<'_>, feature: CallFeature) -> Result<(), Fault> {
+        let situation = self.call_situation(held.key, held.holder.privilege);
+        feature::check_room(feature, &situation).map_err(|error| {
+            let detail = match error {
+                LineErr::ConferenceFull => "The conference has no room for one more party.",
+                _ => "All call appearances are in use.",
+            };
+            Fault::line(error, detail)
+        })
+    }
+
+    /// What is offered on the address of a call.
+    pub(super) fn offers_of(&self, call: &Call) -> Option<&Offers> {
+        let line = self.lines.get(call.line.0 as usize)?;
+        line.address(call.address).map(|address| &address.offers)
     }
 }
 
-fn nothing(privilege: CallPrivilege) -> CallSituation {
-    CallSituation {
-        state: CallState::Idle,
-        mode: crate::model::CallMode::None,
-        capability: crate::model::CallCapability::default(),
-        privilege,
-        is_in_service: false,
-        has_active_sibling: false,
-        has_room_on_hold: false,
-        takes_digits: false,
+/// Checks that the handle is an owner's.
+pub(super) fn check_owner(held: &Held<'_>) -> Result<(), Fault> {
+    if held.holder.is_owner() {
+        Ok(())
+    } else {
+        let detail = "The application only monitors this call.";
+        Err(Fault::line(LineErr::NotOwner, detail))
     }
 }
 

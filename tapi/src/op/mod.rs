@@ -5,79 +5,36 @@
 
 mod answer;
 mod application;
+mod call_data;
+mod call_params;
 mod caps;
+mod completion;
+mod conference;
 mod dial_string;
+mod digits;
+mod forward;
+mod handoff;
+mod intent;
 mod lookup;
 mod make_call;
 mod open;
 mod params;
+mod park;
 mod privilege;
 mod query;
+mod situation;
 mod table;
+mod transfer;
+mod translate;
 
 use serde_json::{Map, Value};
 
 use crate::constant::LineErr;
-use crate::model::{AddressId, ApplicationId, CallKey, CallParams, ConnectionId, DeviceId};
-use crate::server::{Begun, Fault, Server};
+use crate::model::{ApplicationId, CallKey, ConnectionId, DeviceId};
+use crate::server::{Begun, Created, Fault, Purpose, Server};
 
+pub use intent::{GeneratedTone, Intent, PickupTarget};
 pub(crate) use params::Params;
-
-/// What an application wants done, after every documented check has passed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Intent {
-    /// lineMakeCall: begin a call from this address. The call is there already, without a
-    /// state; it becomes known to applications when the request succeeds.
-    MakeCall {
-        /// The line that calls.
-        line: DeviceId,
-        /// The address that calls.
-        address: AddressId,
-        /// The new call.
-        call: CallKey,
-        /// The digits dialled; empty to take only an appearance.
-        destination: String,
-        /// Whether the number is complete; if not, more comes by [`Intent::Dial`].
-        complete: bool,
-        /// What the call shall be.
-        params: Box<CallParams>,
-    },
-    /// lineDial: more digits.
-    Dial {
-        /// The call.
-        call: CallKey,
-        /// The digits, possibly none.
-        digits: String,
-        /// Whether the number is complete with them.
-        complete: bool,
-    },
-    /// lineAccept: somebody takes responsibility for the offered call.
-    Accept {
-        /// The call.
-        call: CallKey,
-    },
-    /// lineAnswer: make the phone answer, or join.
-    Answer {
-        /// The call.
-        call: CallKey,
-    },
-    /// lineDrop: reject, abandon, release or clear.
-    Drop {
-        /// The call.
-        call: CallKey,
-    },
-    /// lineHold.
-    Hold {
-        /// The call.
-        call: CallKey,
-    },
-    /// lineUnhold.
-    Unhold {
-        /// The call.
-        call: CallKey,
-    },
-}
 
 /// Who calls a function.
 #[derive(Clone, Copy, Debug)]
@@ -111,6 +68,18 @@ impl Outcome {
         }
     }
 
+    /// By a reply, when the provider has carried the intent out.
+    fn begin(
+        intent: Intent,
+        h_line: u32,
+        device: DeviceId,
+        call: Option<CallKey>,
+        created: Vec<Created>,
+    ) -> Self {
+        let (intent, purpose) = (Some(intent), Purpose::Other);
+        Self::Begin(Box::new(Begun { intent, h_line, device, call, created, purpose }))
+    }
+
     fn nothing() -> Self {
         Self::Done(Map::new())
     }
@@ -138,12 +107,30 @@ pub(crate) fn run(
         return Err(Fault::line(LineErr::Uninitialized, detail));
     };
     let asked = Asked { application, params };
-    match function {
-        Function::Run(run) => run(server, asked),
-        _ => {
-            server.check_handles(asked)?;
-            let detail = format!("{method} is not offered.");
-            Err(Fault::line(LineErr::OperationUnavail, detail))
+    let run = match function {
+        Function::Run(run) => Some(run),
+        Function::Offered(what, run) if !server.is_withheld(asked, what) => Some(run),
+        _ => None,
+    };
+    let Some(run) = run else {
+        server.check_handles(asked)?;
+        let detail = format!("{method} is not offered.");
+        return Err(Fault::line(LineErr::OperationUnavail, detail));
+    };
+    run(server, asked)
+}
+
+impl Server {
+    /// Whether the line of a request does not offer the operation on any address. False where
+    /// the request names no line: then its own checks say what is wrong.
+    fn is_withheld(&self, asked: Asked<'_>, what: table::Offer) -> bool {
+        let Some(device) = self.subject(asked) else { return false };
+        match what {
+            table::Offer::Call(feature) => !self.line_offers(device, feature),
+            table::Offer::Address(feature) => !self.line_offers_address(device, feature),
+            table::Offer::Either(on_call, on_address) => {
+                !self.line_offers(device, on_call) && !self.line_offers_address(device, on_address)
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::constant::{
-    AddressMode, AddressState, CallPrivilege, CallSelect, LineDevState, LineErr, Mask, MediaMode,
-    NotAConstant, OpenOption,
+    AddressMode, AddressState, CallPrivilege, CallSelect, LineDevState, LineDevStatusFlag, LineErr,
+    Mask, MediaMode, NotAConstant, OpenOption,
 };
 use crate::message::LineDetail;
 use crate::model::{AddressId, DeviceId, Line, OpenLine};
@@ -12,7 +12,7 @@ use crate::server::{Fault, MAX_OPEN_LINES, Server};
 
 use super::application::negotiated;
 use super::lookup::existing_address;
-use super::{Asked, Outcome};
+use super::{Asked, Intent, Outcome};
 
 /// LINEMAPPER: any line that fits.
 const LINE_MAPPER: u32 = 0xFFFF_FFFF;
@@ -167,6 +167,28 @@ pub(super) fn status_messages(server: &mut Server, asked: Asked<'_>) -> Result<O
         "lineStates": open.line_states,
         "addressStates": open.address_states,
     })))
+}
+
+/// lineSetLineDevStatus: message-waiting lamp and the like.
+pub(super) fn set_line_dev_status(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
+    let (h_line, open) = server.open_line(asked)?;
+    let (device, line) = server.visible_line(asked, open.device)?;
+    let settable = line.spec.offers.settable_status;
+    if settable.is_empty() {
+        let detail = "The status of this line cannot be set.";
+        return Err(Fault::line(LineErr::OperationUnavail, detail));
+    }
+    let is_on = asked.params.flag("status")?;
+    let error = LineErr::InvalParam;
+    let change = asked.params.mask::<LineDevStatusFlag>("statusToChange", error)?;
+    if change.is_empty() || !settable.contains_all(change) {
+        return Err(Fault::line(error, "This part of the status cannot be set."));
+    }
+    if !line.is_in_service {
+        return Err(Fault::line(LineErr::InvalLineState, "The line is out of service."));
+    }
+    let intent = Intent::SetLineDevStatus { line: device, change, is_on };
+    Ok(Outcome::begin(intent, h_line, device, None, Vec::new()))
 }
 
 /// lineSetNumRings: the application's ring count; informational.

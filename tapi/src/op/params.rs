@@ -130,6 +130,20 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// Whether a parameter is there and null.
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Value::is_null)
+    }
+
+    /// An array.
+    pub(crate) fn opt_list(&self, name: &str) -> Result<Option<&'a [Value]>, Fault> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => Ok(Some(items)),
+            Some(_) => Err(wrong_type(name, "an array")),
+        }
+    }
+
     /// An object parameter.
     pub(crate) fn opt_object(&self, name: &str) -> Result<Option<Params<'a>>, Fault> {
         match self.get(name) {

@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::constant::{CallOrigin, CallReason, CallState, Constant as _, LineDevStatusFlag, Mask};
+use crate::constant::{
+    CallFeature, CallOrigin, CallReason, CallState, Constant as _, LineDevStatusFlag, Mask,
+};
 use crate::feature;
-use crate::model::{API_1_4, API_2_0, Call, CallMode, Counts, DialParams, PartyId};
+use crate::model::{
+    API_1_4, API_2_0, Call, CallMode, Counts, DialParams, Forwarding, Offers, PartyId,
+};
 use crate::server::{Fault, Server};
 
 use super::{Asked, Outcome};
@@ -19,6 +23,7 @@ pub(super) fn call_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
     let open = app.and_then(|app| app.opens.get(&held.holder.h_line));
     let version = open.map_or(API_2_0, |open| open.api_version);
     let (call, info) = (held.call, &held.call.info);
+    let monitored = server.monitored(held.key);
     let mut result = json!({
         "hLine": held.holder.h_line,
         "lineDeviceId": call.line.0,
@@ -30,9 +35,9 @@ pub(super) fn call_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
         "callId": info.call_id,
         "relatedCallId": info.related_call_id,
         "callParamFlags": info.call_param_flags,
-        "callStates": possible_states(call),
-        "monitorDigitModes": [],
-        "monitorMediaModes": [],
+        "callStates": possible_states(call, server.offers_of(call)),
+        "monitorDigitModes": monitored.0,
+        "monitorMediaModes": monitored.1,
         "dialParams": dial_params(&info.dial_params),
         "origin": origin_for(info.origin, version),
         "reason": reason_for(info.reason, version),
@@ -46,13 +51,13 @@ pub(super) fn call_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
         "calledParty": info.called_party,
         "comment": info.comment,
         "display": info.display,
-        "userUserInfo": "",
+        "userUserInfo": info.user_user_info,
         "highLevelComp": "",
         "lowLevelComp": "",
         "chargingInfo": "",
         "terminalModes": [],
         "callTreatment": info.treatment.map_or(Value::from(0), |t| t.name().into()),
-        "callData": "",
+        "callData": info.call_data,
         "sendingFlowspec": "",
         "receivingFlowspec": "",
         "devSpecific": "",
@@ -88,9 +93,19 @@ pub(super) fn dial_params(params: &DialParams) -> Value {
 }
 
 /// LINECALLINFO.dwCallStates: the states that may be reported on the call, UNKNOWN always.
-fn possible_states(call: &Call) -> Mask<CallState> {
+fn possible_states(call: &Call, offers: Option<&Offers>) -> Mask<CallState> {
     use CallState as S;
-    let both = S::Idle | S::Connected | S::OnHold | S::Disconnected | S::Unknown;
+    let offered = offers.map_or(Mask::EMPTY, |offers| offers.call_features);
+    let mut both = S::Idle | S::Connected | S::OnHold | S::Disconnected | S::Unknown;
+    if offered.contains(CallFeature::SetupTransfer) {
+        both.insert(S::OnHoldPendTransfer);
+    }
+    if offered.contains(CallFeature::SetupConf) {
+        both = both | S::Conferenced | S::OnHoldPendConf;
+    }
+    if call.is_conference() {
+        return both - S::Conferenced;
+    }
     match call.info.origin {
         CallOrigin::Outbound => {
             both | S::DialTone | S::Dialing | S::Proceeding | S::Ringback | S::Busy
@@ -129,7 +144,7 @@ pub(super) fn call_status(server: &mut Server, asked: Asked<'_>) -> Result<Outco
         "callStateMode": mode.map_or(Value::from(0), Value::from),
         "callPrivilege": held.holder.privilege,
         "callFeatures": feature::call_features(&situation),
-        "callFeatures2": [],
+        "callFeatures2": feature::call_features2(&situation),
         "stateEntryTime": utc(held.call.entered_ms),
         "devSpecific": "",
     })))
@@ -142,17 +157,30 @@ pub(super) fn address_status(server: &mut Server, asked: Asked<'_>) -> Result<Ou
     let address = server.address(asked, line)?;
     let counts = server.address_counts(device, address);
     let situation = server.address_situation(device, line, address);
+    let forwarding = line.forwarding.get(&address);
     Ok(Outcome::object(json!({
         "numInUse": u32::from(counts.total() > 0),
         "numActiveCalls": counts.active,
         "numOnHoldCalls": counts.on_hold,
         "numOnHoldPendCalls": counts.on_hold_pend,
         "addressFeatures": feature::address_features(&situation),
-        "numRingsNoAnswer": 0,
-        "forwardList": [],
+        "numRingsNoAnswer": forwarding.and_then(|forwarding| forwarding.rings).unwrap_or(0),
+        "forwardList": forwarding.map_or(json!([]), forward_list),
         "terminalModes": [],
         "devSpecific": "",
     })))
+}
+
+/// The entries of a forwarding list; null is do not disturb.
+fn forward_list(forwarding: &Forwarding) -> Value {
+    let entries = forwarding.entries.iter().map(|entry| {
+        json!({
+            "forwardMode": entry.mode,
+            "callerAddress": entry.caller,
+            "destAddress": entry.destination,
+        })
+    });
+    entries.collect()
 }
 
 /// lineGetLineDevStatus: LINEDEVSTATUS.
@@ -192,8 +220,8 @@ pub(super) fn line_dev_status(server: &mut Server, asked: Asked<'_>) -> Result<O
         "numActiveCalls": counts.active,
         "numOnHoldCalls": counts.on_hold,
         "numOnHoldPendCalls": counts.on_hold_pend,
-        "lineFeatures": feature::line_features(situations),
-        "numCallCompletions": 0,
+        "lineFeatures": feature::line_features(&line.spec.offers, situations),
+        "numCallCompletions": line.completions.len(),
         "ringMode": 1,
         "signalLevel": FULL_LEVEL,
         "batteryLevel": FULL_LEVEL,

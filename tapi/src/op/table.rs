@@ -1,8 +1,23 @@
 //! Every function name of TAPI 2.x, and what is behind it. Offering one more is one row.
 
 use super::{Asked, Caller, Outcome, Params};
-use super::{answer, application, caps, make_call, open, privilege, query};
+use super::{
+    answer, application, call_data, caps, completion, conference, digits, forward, handoff,
+    make_call, open, park, privilege, query, transfer, translate,
+};
+use crate::constant::{AddrFeature as A, CallFeature as C};
 use crate::server::{Fault, Server};
+
+/// What must be offered on the line.
+#[derive(Clone, Copy)]
+pub(super) enum Offer {
+    /// An operation on calls.
+    Call(C),
+    /// An operation on an address.
+    Address(A),
+    /// One of both.
+    Either(C, A),
+}
 
 /// What is behind a name.
 #[derive(Clone, Copy)]
@@ -11,11 +26,14 @@ pub(super) enum Function {
     Start(fn(&mut Server, Caller, &Params<'_>) -> Result<Outcome, Fault>),
     /// Possible after it.
     Run(fn(&mut Server, Asked<'_>) -> Result<Outcome, Fault>),
+    /// Possible after it where the provider offers it, else like [`Function::NotOffered`].
+    Offered(Offer, fn(&mut Server, Asked<'_>) -> Result<Outcome, Fault>),
     /// Answers LINEERR_OPERATIONUNAVAIL.
     NotOffered,
 }
 
-use Function::{NotOffered, Run, Start};
+use Function::{NotOffered, Offered, Run, Start};
+use Offer::{Address, Call, Either};
 
 /// The function of a name.
 pub(super) fn find(name: &str) -> Option<Function> {
@@ -27,13 +45,13 @@ pub(super) fn find(name: &str) -> Option<Function> {
 const FUNCTIONS: &[(&str, Function)] = &[
     ("lineAccept", Run(answer::accept)),
     ("lineAddProvider", NotOffered),
-    ("lineAddToConference", NotOffered),
+    ("lineAddToConference", Offered(Call(C::AddToConf), conference::add)),
     ("lineAgentSpecific", NotOffered),
     ("lineAnswer", Run(answer::answer)),
-    ("lineBlindTransfer", NotOffered),
+    ("lineBlindTransfer", Offered(Call(C::BlindTransfer), transfer::blind)),
     ("lineClose", Run(open::close)),
-    ("lineCompleteCall", NotOffered),
-    ("lineCompleteTransfer", NotOffered),
+    ("lineCompleteCall", Offered(Call(C::CompleteCall), completion::complete)),
+    ("lineCompleteTransfer", Offered(Call(C::CompleteTransf), transfer::complete)),
     ("lineConfigDialog", NotOffered),
     ("lineConfigDialogEdit", NotOffered),
     ("lineConfigProvider", NotOffered),
@@ -44,10 +62,10 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("lineDevSpecificFeature", NotOffered),
     ("lineDial", Run(make_call::dial)),
     ("lineDrop", Run(answer::drop)),
-    ("lineForward", NotOffered),
-    ("lineGatherDigits", NotOffered),
-    ("lineGenerateDigits", NotOffered),
-    ("lineGenerateTone", NotOffered),
+    ("lineForward", Offered(Address(A::Forward), forward::forward)),
+    ("lineGatherDigits", Offered(Call(C::GatherDigits), digits::gather)),
+    ("lineGenerateDigits", Offered(Call(C::GenerateDigits), digits::generate_digits)),
+    ("lineGenerateTone", Offered(Call(C::GenerateTone), digits::generate_tone)),
     ("lineGetAddressCaps", Run(caps::address_caps)),
     ("lineGetAddressID", Run(open::address_id)),
     ("lineGetAddressStatus", Run(query::address_status)),
@@ -61,8 +79,8 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("lineGetAppPriority", Run(application::app_priority)),
     ("lineGetCallInfo", Run(query::call_info)),
     ("lineGetCallStatus", Run(query::call_status)),
-    ("lineGetConfRelatedCalls", NotOffered),
-    ("lineGetCountry", NotOffered),
+    ("lineGetConfRelatedCalls", Run(conference::related_calls)),
+    ("lineGetCountry", Run(translate::country)),
     ("lineGetDevCaps", Run(caps::dev_caps)),
     ("lineGetDevConfig", NotOffered),
     ("lineGetGroupList", NotOffered),
@@ -78,30 +96,30 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("lineGetQueueList", NotOffered),
     ("lineGetRequest", NotOffered),
     ("lineGetStatusMessages", Run(open::status_messages)),
-    ("lineGetTranslateCaps", NotOffered),
-    ("lineHandoff", NotOffered),
+    ("lineGetTranslateCaps", Run(translate::translate_caps)),
+    ("lineHandoff", Run(handoff::handoff)),
     ("lineHold", Run(answer::hold)),
     ("lineInitialize", NotOffered),
     ("lineInitializeEx", Start(application::initialize)),
     ("lineMakeCall", Run(make_call::make_call)),
-    ("lineMonitorDigits", NotOffered),
-    ("lineMonitorMedia", NotOffered),
-    ("lineMonitorTones", NotOffered),
+    ("lineMonitorDigits", Offered(Call(C::MonitorDigits), digits::monitor_digits)),
+    ("lineMonitorMedia", Offered(Call(C::MonitorMedia), digits::monitor_media)),
+    ("lineMonitorTones", Offered(Call(C::MonitorTones), digits::monitor_tones)),
     ("lineNegotiateAPIVersion", Run(application::negotiate)),
     ("lineNegotiateExtVersion", NotOffered),
     ("lineOpen", Run(open::open)),
-    ("linePark", NotOffered),
-    ("linePickup", NotOffered),
-    ("linePrepareAddToConference", NotOffered),
+    ("linePark", Offered(Call(C::Park), park::park)),
+    ("linePickup", Offered(Address(A::Pickup), park::pickup)),
+    ("linePrepareAddToConference", Offered(Call(C::PrepareAddConf), conference::prepare)),
     ("lineProxyMessage", NotOffered),
     ("lineProxyResponse", NotOffered),
-    ("lineRedirect", NotOffered),
+    ("lineRedirect", Offered(Call(C::Redirect), transfer::redirect)),
     ("lineRegisterRequestRecipient", NotOffered),
-    ("lineReleaseUserUserInfo", NotOffered),
-    ("lineRemoveFromConference", NotOffered),
+    ("lineReleaseUserUserInfo", Offered(Call(C::ReleaseUserUserInfo), call_data::release_info)),
+    ("lineRemoveFromConference", Offered(Call(C::RemoveFromConf), conference::remove)),
     ("lineRemoveProvider", NotOffered),
-    ("lineSecureCall", NotOffered),
-    ("lineSendUserUserInfo", NotOffered),
+    ("lineSecureCall", Offered(Call(C::SecureCall), call_data::secure)),
+    ("lineSendUserUserInfo", Offered(Call(C::SendUserUser), call_data::send_info)),
     ("lineSetAgentActivity", NotOffered),
     ("lineSetAgentGroup", NotOffered),
     ("lineSetAgentMeasurementPeriod", NotOffered),
@@ -110,14 +128,14 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("lineSetAgentStateEx", NotOffered),
     ("lineSetAppPriority", Run(application::set_app_priority)),
     ("lineSetAppSpecific", Run(privilege::set_app_specific)),
-    ("lineSetCallData", NotOffered),
-    ("lineSetCallParams", NotOffered),
+    ("lineSetCallData", Offered(Call(C::SetCallData), call_data::set_call_data)),
+    ("lineSetCallParams", Offered(Call(C::SetCallParams), call_data::set_params)),
     ("lineSetCallPrivilege", Run(privilege::set_call_privilege)),
     ("lineSetCallQualityOfService", NotOffered),
-    ("lineSetCallTreatment", NotOffered),
-    ("lineSetCurrentLocation", NotOffered),
+    ("lineSetCallTreatment", Offered(Call(C::SetTreatment), call_data::set_treatment)),
+    ("lineSetCurrentLocation", Run(translate::set_location)),
     ("lineSetDevConfig", NotOffered),
-    ("lineSetLineDevStatus", NotOffered),
+    ("lineSetLineDevStatus", Run(open::set_line_dev_status)),
     ("lineSetMediaControl", NotOffered),
     ("lineSetMediaMode", Run(privilege::set_media_mode)),
     ("lineSetNumRings", Run(open::set_num_rings)),
@@ -125,15 +143,16 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("lineSetStatusMessages", Run(open::set_status_messages)),
     ("lineSetTerminal", NotOffered),
     ("lineSetTollList", NotOffered),
-    ("lineSetupConference", NotOffered),
-    ("lineSetupTransfer", NotOffered),
+    ("lineSetupConference", Offered(Either(C::SetupConf, A::SetupConf), conference::setup)),
+    ("lineSetupTransfer", Offered(Call(C::SetupTransfer), transfer::setup)),
     ("lineShutdown", Run(application::shutdown)),
-    ("lineSwapHold", NotOffered),
-    ("lineTranslateAddress", NotOffered),
-    ("lineTranslateDialog", NotOffered),
-    ("lineUncompleteCall", NotOffered),
+    ("lineSwapHold", Offered(Call(C::SwapHold), answer::swap_hold)),
+    ("lineTranslateAddress", Run(translate::translate_address)),
+    ("lineTranslateDialog", Run(translate::translate_dialog)),
+    ("lineUncompleteCall", Offered(Address(A::UncompleteCall), completion::uncomplete)),
     ("lineUnhold", Run(answer::unhold)),
-    ("lineUnpark", NotOffered),
+    ("lineUnpark", Offered(Address(A::Unpark), park::unpark)),
+    ("tapiGetLocationInfo", Run(translate::location_info)),
 ];
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ impl Server {
         }
     }
 
-    /// Ends the applications whose resume window is over.
+    /// Ends the applications whose resume window is over, and the gatherings of digits whose time
+    /// is.
     pub fn expire(&mut self, now_ms: u64) {
         self.tick(now_ms);
         let over: Vec<ApplicationId> = self
@@ -55,11 +56,13 @@ impl Server {
         for application in over {
             self.end_application(application);
         }
+        self.expire_gatherings();
     }
 
     /// When [`Server::expire`] has something to do next.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.applications.values().filter_map(|app| app.expires_ms).min()
+        let windows = self.applications.values().filter_map(|app| app.expires_ms);
+        windows.chain(self.gathering_deadline()).min()
     }
 
     /// Closes a connection from this side; its application may be resumed.
@@ -200,9 +203,11 @@ impl Server {
         let Some(key) = app.and_then(|app| app.calls.remove(&h_call)) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
         let is_mine = |h: &crate::model::Holder| h.application == application && h.h_call == h_call;
+        let is_over = call.state == CallState::Idle;
         let was_owner = call.holders.iter().any(|h| is_mine(h) && h.is_owner());
         call.holders.retain(|holder| !is_mine(holder));
-        if call.state == CallState::Idle {
+        self.forget_detections(key, application, h_call);
+        if is_over {
             self.forget_if_unheld(key);
         } else {
             let change =

@@ -3,8 +3,8 @@
 use crate::constant::{AddressState, CallInfoState, CallPrivilege, CallState, LineDevState, Mask};
 use crate::message::{LineDetail, Message};
 use crate::model::{
-    API_1_4, API_2_0, AddressId, ApplicationId, CallKey, CallMode, ConnectionId, Counts, DeviceId,
-    Holder,
+    API_1_4, API_2_0, AddressId, ApplicationId, Call, CallKey, CallMode, ConnectionId, Counts,
+    DeviceId, Holder,
 };
 
 use super::{CLOSE_TRY_AGAIN_LATER, Output, Server};
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// LINE_CALLSTATE for one holder.
-    pub(super) fn tell_state_to(
+    pub(crate) fn tell_state_to(
         &mut self,
         holder: &Holder,
         state: CallState,
@@ -73,7 +73,7 @@ impl Server {
     }
 
     /// The first notice of a call: LINE_APPNEWCALL (API 2.0) and LINE_CALLSTATE.
-    pub(super) fn tell_new_call(
+    pub(crate) fn tell_new_call(
         &mut self,
         holder: &Holder,
         address: AddressId,
@@ -100,6 +100,16 @@ impl Server {
         changes: Mask<CallInfoState>,
         except: Option<ApplicationId>,
     ) {
+        self.tell_info_but(key, changes, except.as_slice());
+    }
+
+    /// LINE_CALLINFO for every holder but some applications.
+    pub(crate) fn tell_info_but(
+        &mut self,
+        key: CallKey,
+        changes: Mask<CallInfoState>,
+        except: &[ApplicationId],
+    ) {
         let is_silent = self
             .calls
             .get(key)
@@ -108,7 +118,7 @@ impl Server {
             return;
         }
         for holder in self.holders(key) {
-            if Some(holder.application) != except {
+            if !except.contains(&holder.application) {
                 self.notify(
                     holder.application,
                     &Message::CallInfo { h_call: holder.h_call, changes },
@@ -209,11 +219,14 @@ impl Server {
         counts
     }
 
-    /// Calls of an address that are not IDLE, those that are only being made included.
+    /// Call appearances of an address in use: calls that are not IDLE, those that are only being
+    /// made included. The members of a conference have one together, their parent's.
     pub fn calls_in_use(&self, device: DeviceId, address: AddressId) -> u32 {
         let calls = self.lines.get(device.0 as usize).map_or(&[][..], |line| &line.calls);
         let here = calls.iter().filter_map(|key| self.calls.get(*key));
-        let count = here.filter(|call| call.address == address).count();
+        let is_counted =
+            |call: &&Call| call.address == address && call.state != CallState::Conferenced;
+        let count = here.filter(is_counted).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 }

@@ -7,25 +7,30 @@
 
 mod connection;
 mod delivery;
+mod detection;
 mod provider;
 mod request;
 mod rpc;
+mod service;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::constant::LineErr;
+use crate::constant::{BearerMode, CallTreatment, LineErr};
 use crate::model::{
-    Application, ApplicationId, CallKey, Calls, ConnectionId, DeviceId, Line, LineFilter,
-    Priorities,
+    Application, ApplicationId, CallKey, Calls, ConnectionId, DeviceId, DialParams, Line,
+    LineFilter, Priorities,
 };
 use crate::op::Intent;
+use crate::translate::Translation;
 
+pub(crate) use detection::{Gathering, Generation};
 pub use provider::{CallView, NewCall};
-pub(crate) use request::Begun;
+pub(crate) use request::{Begun, Created};
 pub use rpc::MAX_BATCH;
+pub use service::CompletionEnd;
 
 /// Applications at one time; one more lineInitializeEx answers LINEERR_RESOURCEUNAVAIL.
 pub const MAX_APPLICATIONS: usize = 4096;
@@ -129,13 +134,8 @@ enum ReplyTo {
 }
 
 /// What a request does to its call when it succeeds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Purpose {
-    /// Creates it, with this handle for the requester.
-    Create {
-        /// The handle.
-        h_call: u32,
-    },
     /// Claims it: the requester's name goes into LINECALLINFO.dwAppName.
     Claim,
     /// Gives it digits.
@@ -147,6 +147,23 @@ pub(crate) enum Purpose {
     },
     /// Ends it.
     Drop,
+    /// Makes it secure.
+    Secure,
+    /// Changes what its party hears while unanswered or held.
+    Treatment(CallTreatment),
+    /// Replaces the data that goes with it.
+    CallData(String),
+    /// Changes LINECALLINFO's parameters.
+    Params {
+        /// Transport quality.
+        bearer_mode: BearerMode,
+        /// Dialling times.
+        dial_params: DialParams,
+    },
+    /// Makes place for more user-user information.
+    ReleaseInfo,
+    /// Registers a completion request of this identifier.
+    Completion(u32),
     /// Something else.
     Other,
 }
@@ -160,6 +177,7 @@ struct Pending {
     h_line: u32,
     device: DeviceId,
     call: Option<CallKey>,
+    created: Vec<Created>,
     purpose: Purpose,
 }
 
@@ -184,6 +202,16 @@ pub struct Server {
     last_request: u64,
     /// Outputs that follow the response of the request being worked on.
     deferred: Vec<Output>,
+    /// Requests that are done as soon as their response has gone out.
+    settled: Vec<RequestKey>,
+    /// Calls whose digits are gathered.
+    gatherings: BTreeMap<CallKey, Gathering>,
+    /// Digits and tones that are being sent.
+    generations: BTreeMap<RequestKey, Generation>,
+    last_joined: u64,
+    last_completion: u32,
+    /// Locations and cards of address translation; none where it is not offered.
+    pub(crate) translation: Option<Translation>,
 }
 
 impl Server {
@@ -205,6 +233,12 @@ impl Server {
             last_application: 0,
             last_request: 0,
             deferred: Vec::new(),
+            settled: Vec::new(),
+            gatherings: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            last_joined: 0,
+            last_completion: 0,
+            translation: None,
         }
     }
 

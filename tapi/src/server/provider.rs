@@ -6,7 +6,7 @@ use crate::constant::{
 use crate::feature;
 use crate::message::{LineDetail, Message};
 use crate::model::{
-    AddressId, ApplicationId, Call, CallCapability, CallInfo, CallKey, CallMode, Candidate, Counts,
+    AddressId, ApplicationId, Call, CallCapability, CallInfo, CallKey, CallMode, Candidate,
     DeviceId, Holder, Line, LineSpec, StateError, is_legal,
 };
 
@@ -221,6 +221,12 @@ impl Server {
         if state == CallState::Idle {
             self.settle_requests(now_ms, key);
         }
+        if matches!(state, CallState::Idle | CallState::Disconnected) {
+            self.end_detections(key);
+        }
+        let is_joining = state == CallState::Conferenced;
+        self.last_joined += u64::from(is_joining);
+        let joined = self.last_joined;
         let call = self.calls.get(key).ok_or(StateError::NoSuchCall)?;
         let (line, address) = (call.line, call.address);
         let before = self.address_counts(line, address);
@@ -229,6 +235,9 @@ impl Server {
         call.state = state;
         call.mode = mode;
         call.entered_ms = now_ms;
+        if is_joining {
+            call.joined = joined;
+        }
         if call.creation.is_some() {
             if call.backlog.len() < MAX_BACKLOG {
                 call.backlog.push((state, mode));
@@ -329,7 +338,10 @@ impl Server {
             .collect()
     }
 
-    fn candidate(&self, (application, h_line): (ApplicationId, u32)) -> Option<Candidate<'_>> {
+    pub(crate) fn candidate(
+        &self,
+        (application, h_line): (ApplicationId, u32),
+    ) -> Option<Candidate<'_>> {
         let app = self.applications.get(&application)?;
         let open = app.opens.get(&h_line)?;
         Some(Candidate {
@@ -355,18 +367,10 @@ impl Server {
         Some(holder)
     }
 
-    /// After the reply of the request that created a call: monitors learn of it as UNKNOWN, then
-    /// everybody of the states that were reported meanwhile.
-    pub(super) fn announce_created(
-        &mut self,
-        key: CallKey,
-        requester: (ApplicationId, u32),
-        before: Counts,
-    ) {
-        let Some(call) = self.calls.get_mut(key) else { return };
+    /// After the reply of the request that created a call, monitors learn of it as UNKNOWN.
+    pub(super) fn announce_to_monitors(&mut self, key: CallKey, requester: (ApplicationId, u32)) {
+        let Some(call) = self.calls.get(key) else { return };
         let (line, address) = (call.line, call.address);
-        let backlog = std::mem::take(&mut call.backlog);
-        let present = (call.state, call.mode);
         let opens = self.lines.get(line.0 as usize).map_or_else(Vec::new, |l| l.opens.clone());
         for entry in opens.into_iter().filter(|entry| *entry != requester) {
             let is_monitor = self
@@ -379,13 +383,19 @@ impl Server {
                 self.tell_new_call(&holder, address, CallState::Unknown, CallMode::None);
             }
         }
+    }
+
+    /// Everybody learns of the states that were reported before the reply.
+    pub(super) fn tell_backlog(&mut self, key: CallKey) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let backlog = std::mem::take(&mut call.backlog);
+        let is_over = call.state == CallState::Idle;
         for (state, mode) in &backlog {
             self.tell_state(key, *state, *mode);
         }
-        if present.0 == CallState::Idle {
+        if is_over {
             self.retire(key);
         }
-        self.tell_counts(line, address, before);
     }
 
     /// Answers what is still asked of a call that goes IDLE.
@@ -394,11 +404,10 @@ impl Server {
             .requests
             .iter()
             .filter(|(_, pending)| pending.call == Some(key))
-            .map(|(request, pending)| (*request, pending.purpose))
+            .map(|(request, pending)| (*request, pending.purpose.clone()))
             .collect();
         for (request, purpose) in due {
             match purpose {
-                Purpose::Create { .. } => {}
                 Purpose::Drop => self.complete(now_ms, request, Ok(ReplyFields::default())),
                 _ => self.complete(now_ms, request, Err(LineErr::OperationFailed)),
             }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::constant::{CallPrivilege, LineErr};
+use crate::constant::{CallInfoState, CallParamFlag, CallPrivilege, LineErr, Mask};
 use crate::message::{Message, reply};
 use crate::model::{ApplicationId, CallKey, DeviceId, Holder};
 use crate::op::Intent;
@@ -15,18 +15,33 @@ use super::{
 /// An asynchronous request whose checks have passed.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    pub(crate) intent: Intent,
+    /// For the provider; none for what the server does by itself.
+    pub(crate) intent: Option<Intent>,
     pub(crate) h_line: u32,
     pub(crate) device: DeviceId,
+    /// The call that is acted on; when it ends, so does the request.
     pub(crate) call: Option<CallKey>,
+    /// The calls that the request makes, on one address.
+    pub(crate) created: Vec<Created>,
     pub(crate) purpose: Purpose,
+}
+
+/// A call that a request makes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Created {
+    pub(crate) call: CallKey,
+    /// The requester's handle, void until the reply.
+    pub(crate) h_call: u32,
+    /// The field of the reply that gives it.
+    pub(crate) field: &'static str,
 }
 
 impl Server {
     /// The request has been carried out, or has failed. The application gets its LINE_REPLY
-    /// (or the response that it waits for) before any message that follows. A call that the
-    /// request created becomes known with success and is gone with failure. A key that is
-    /// not known any more is ignored.
+    /// (or the response that it waits for) before any message that follows. Calls that the
+    /// request created become known with success and are gone with failure. For a generation of
+    /// digits or of a tone, LINE_GENERATE follows: DONE with success, CANCEL with failure. A key
+    /// that is not known any more is ignored.
     pub fn complete(
         &mut self,
         now_ms: u64,
@@ -34,16 +49,17 @@ impl Server {
         result: Result<ReplyFields, LineErr>,
     ) {
         self.tick(now_ms);
+        if self.end_generation(request, result.is_ok()) {
+            return;
+        }
         let Some(pending) = self.requests.remove(&request) else { return };
         if let Some(app) = self.applications.get_mut(&pending.application) {
             app.pending = app.pending.saturating_sub(1);
         }
         match result {
-            Ok(fields) => self.succeed(&pending, fields.0),
+            Ok(fields) => self.succeed(pending, fields.0),
             Err(error) => {
-                if let (Purpose::Create { .. }, Some(key)) = (pending.purpose, pending.call) {
-                    self.discard(key);
-                }
+                self.discard_all(&pending.created);
                 self.answer(&pending, Err(error));
             }
         }
@@ -58,9 +74,7 @@ impl Server {
     ) -> Result<u32, Fault> {
         let app = self.applications.get_mut(&application);
         let Some(app) = app.filter(|app| app.pending < MAX_PENDING_REQUESTS) else {
-            if let (Purpose::Create { .. }, Some(key)) = (begun.purpose, begun.call) {
-                self.discard(key);
-            }
+            self.discard_all(&begun.created);
             let detail = "Too many requests of this application are outstanding.";
             return Err(Fault::line(LineErr::ResourceUnavail, detail));
         };
@@ -70,73 +84,142 @@ impl Server {
             (Some(id), Some(connection)) => ReplyTo::Response(connection, id),
             _ => ReplyTo::Message,
         };
-        self.last_request += 1;
-        let request = RequestKey(self.last_request);
-        let Begun { intent, h_line, device, call, purpose } = begun;
-        if let (Purpose::Create { .. }, Some(call)) =
-            (purpose, call.and_then(|key| self.calls.get_mut(key)))
-        {
-            call.creation = Some(request);
+        let request = self.next_key();
+        let Begun { intent, h_line, device, call, created, purpose } = begun;
+        for made in &created {
+            if let Some(call) = self.calls.get_mut(made.call) {
+                call.creation = Some(request);
+            }
         }
-        let pending = Pending { application, request_id, reply_to, h_line, device, call, purpose };
+        let pending =
+            Pending { application, request_id, reply_to, h_line, device, call, created, purpose };
         self.requests.insert(request, pending);
-        self.deferred.push(Output::Intent { request, intent });
+        match intent {
+            Some(intent) => self.deferred.push(Output::Intent { request, intent }),
+            None => self.settled.push(request),
+        }
         Ok(request_id)
     }
 
-    fn succeed(&mut self, pending: &Pending, mut fields: Map<String, Value>) {
-        let Some(key) = pending.call else { return self.answer(pending, Ok(fields)) };
-        let Purpose::Create { h_call } = pending.purpose else {
-            self.apply(pending, key);
-            return self.answer(pending, Ok(fields));
-        };
-        let Some((line, address)) = self.calls.get(key).map(|call| (call.line, call.address))
-        else {
-            return self.answer(pending, Err(LineErr::OperationFailed));
-        };
-        let before = self.address_counts(line, address);
-        let name = self.applications.get(&pending.application).map(|app| app.name.clone());
-        let requester = (pending.application, pending.h_line);
-        let is_open = self
-            .applications
-            .get(&pending.application)
-            .is_some_and(|app| app.opens.contains_key(&pending.h_line));
-        if let Some(call) = self.calls.get_mut(key) {
-            call.creation = None;
-            if call.info.app_name.is_empty() {
-                call.info.app_name = name.unwrap_or_default();
-            }
-            if is_open {
-                call.holders.push(Holder {
-                    application: pending.application,
-                    h_line: pending.h_line,
-                    h_call,
-                    privilege: CallPrivilege::Owner,
-                });
-            }
-        }
-        if is_open && let Some(app) = self.applications.get_mut(&pending.application) {
-            app.calls.insert(h_call, key);
-        }
-        fields.insert("hCall".to_owned(), h_call.into());
-        self.answer(pending, Ok(fields));
-        self.announce_created(key, requester, before);
+    /// A key that no request has had.
+    pub(crate) fn next_key(&mut self) -> RequestKey {
+        self.last_request += 1;
+        RequestKey(self.last_request)
     }
 
-    /// What success means for a call that is there already.
-    fn apply(&mut self, pending: &Pending, key: CallKey) {
+    /// Replies to the requests that needed no provider.
+    pub(super) fn settle(&mut self) {
+        for request in std::mem::take(&mut self.settled) {
+            self.complete(self.now_ms, request, Ok(ReplyFields::default()));
+        }
+    }
+
+    fn succeed(&mut self, pending: Pending, mut fields: Map<String, Value>) {
+        if pending.created.iter().any(|made| self.calls.get(made.call).is_none()) {
+            self.discard_all(&pending.created);
+            return self.answer(&pending, Err(LineErr::OperationFailed));
+        }
+        let changes = pending.call.map_or(Mask::EMPTY, |key| self.apply(&pending, key));
+        if let Purpose::Completion(id) = pending.purpose {
+            fields.entry("completionId").or_insert(id.into());
+        }
+        let first = pending.created.first().and_then(|made| self.calls.get(made.call));
+        let place = first.map(|call| (call.line, call.address));
+        let before = place.map(|(line, address)| self.address_counts(line, address));
+        for made in &pending.created {
+            self.publish(&pending, *made);
+            fields.insert(made.field.to_owned(), made.h_call.into());
+        }
+        self.answer(&pending, Ok(fields));
+        let requester = (pending.application, pending.h_line);
+        for made in &pending.created {
+            self.announce_to_monitors(made.call, requester);
+        }
+        for made in &pending.created {
+            self.tell_backlog(made.call);
+        }
+        if let (Some((line, address)), Some(before)) = (place, before) {
+            self.tell_counts(line, address, before);
+        }
+        if let Some(key) = pending.call {
+            self.tell_info(key, changes, None);
+        }
+    }
+
+    /// Gives the requester the handle of a call that its request has made.
+    fn publish(&mut self, pending: &Pending, made: Created) {
+        let app = self.applications.get_mut(&pending.application);
+        let open = app.filter(|app| app.opens.contains_key(&pending.h_line));
+        let name = open.as_ref().map(|app| app.name.clone());
+        if let Some(app) = open {
+            app.calls.insert(made.h_call, made.call);
+        }
+        let Some(call) = self.calls.get_mut(made.call) else { return };
+        call.creation = None;
+        if let Some(name) = name {
+            if call.info.app_name.is_empty() {
+                call.info.app_name = name;
+            }
+            call.holders.push(Holder {
+                application: pending.application,
+                h_line: pending.h_line,
+                h_call: made.h_call,
+                privilege: CallPrivilege::Owner,
+            });
+        }
+    }
+
+    /// What success means for a call that is there already; says what of it changed.
+    fn apply(&mut self, pending: &Pending, key: CallKey) -> Mask<CallInfoState> {
         let name = self.applications.get(&pending.application).map(|app| app.name.clone());
-        let Some(call) = self.calls.get_mut(key) else { return };
-        match pending.purpose {
-            Purpose::Claim if call.info.app_name.is_empty() => {
-                call.info.app_name = name.unwrap_or_default();
+        let Some(call) = self.calls.get_mut(key) else { return Mask::EMPTY };
+        match &pending.purpose {
+            Purpose::Claim => {
+                if call.info.app_name.is_empty() {
+                    call.info.app_name = name.unwrap_or_default();
+                }
             }
             Purpose::Dial { is_complete, has_digits } => {
                 call.takes_digits = !is_complete;
                 call.has_digits |= has_digits;
             }
-            _ => {}
+            Purpose::Secure => {
+                if !call.info.call_param_flags.contains(CallParamFlag::Secure) {
+                    call.info.call_param_flags.insert(CallParamFlag::Secure);
+                    return CallInfoState::Other.into();
+                }
+            }
+            Purpose::Treatment(treatment) => {
+                call.info.treatment = Some(*treatment);
+                return CallInfoState::Treatment.into();
+            }
+            Purpose::CallData(data) => {
+                call.info.call_data.clone_from(data);
+                return CallInfoState::CallData.into();
+            }
+            Purpose::Params { bearer_mode, dial_params } => {
+                let mut changes = Mask::EMPTY;
+                if call.info.bearer_mode != *bearer_mode {
+                    changes.insert(CallInfoState::BearerMode);
+                }
+                if call.info.dial_params != *dial_params {
+                    changes.insert(CallInfoState::DialParams);
+                }
+                call.info.bearer_mode = *bearer_mode;
+                call.info.dial_params = *dial_params;
+                return changes;
+            }
+            Purpose::ReleaseInfo => {
+                let next = call.later_info.pop_front();
+                let has_more = next.is_some();
+                call.info.user_user_info = next.unwrap_or_default();
+                if has_more {
+                    return CallInfoState::UserUserInfo.into();
+                }
+            }
+            Purpose::Drop | Purpose::Completion(_) | Purpose::Other => {}
         }
+        Mask::EMPTY
     }
 
     fn answer(&mut self, pending: &Pending, result: Result<Map<String, Value>, LineErr>) {
@@ -156,6 +239,13 @@ impl Server {
             ReplyTo::Message | ReplyTo::Response(..) => {
                 self.notify(pending.application, &Message::Reply { request_id, result });
             }
+        }
+    }
+
+    /// Forgets the calls whose creation failed.
+    fn discard_all(&mut self, created: &[Created]) {
+        for made in created {
+            self.discard(made.call);
         }
     }
 

@@ -49,6 +49,7 @@ impl Server {
         if !self.connections.contains_key(&connection) {
             return;
         }
+        let start = self.out.len();
         let response = match serde_json::from_str::<Value>(text) {
             Err(_) => {
                 let detail = "The text is not JSON.";
@@ -57,11 +58,14 @@ impl Server {
             Ok(Value::Array(batch)) => self.batch(connection, &batch),
             Ok(single) => self.single(connection, &single),
         };
+        let caused = self.out.split_off(start);
         if let Some(response) = response {
             self.send_text(connection, response.to_string());
         }
+        self.out.extend(caused);
         let deferred = std::mem::take(&mut self.deferred);
         self.out.extend(deferred);
+        self.settle();
     }
 
     fn batch(&mut self, connection: ConnectionId, batch: &[Value]) -> Option<Value> {

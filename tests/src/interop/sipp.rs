@@ -1,10 +1,11 @@
 //! SIPp: one process plays one side of a scenario.
 
-use std::path::{Path, PathBuf};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{free_port, is_bound, spawn};
+use super::{Audio, free_port, is_bound, spawn};
 use crate::program::{PATIENCE, Program, pause};
 
 /// How long a scenario without long pauses may take.
@@ -72,11 +73,11 @@ impl Sipp {
         self
     }
 
-    /// Acts for a line of the office, with the Request-URI that its digest is made for.
+    /// Acts for a line of the office, with this Request-URI. As SIPp does, its digest names the
+    /// address of the switch instead.
     #[must_use]
     pub fn line(mut self, line: &str, request_uri: &str) -> Sipp {
-        let uri = request_uri.trim_start_matches("sip:").to_owned();
-        self.command.args(["-au", line, "-ap", &format!("pw-{line}"), "-auth_uri", &uri]);
+        self.command.args(["-au", line, "-ap", &format!("pw-{line}")]);
         self.key("me", line).key("uri", request_uri)
     }
 
@@ -86,10 +87,16 @@ impl Sipp {
         self.line(line, &format!("sip:{number}@office.test"))
     }
 
-    /// The port that the scenario's SDP names for RTP.
+    /// Waits for calls to a line at its port.
     #[must_use]
-    pub fn rtp(self, port: u16) -> Sipp {
-        self.key("rtp", port)
+    pub fn called(self, line: &str) -> Sipp {
+        self.key("me", line)
+    }
+
+    /// Talks from this port.
+    #[must_use]
+    pub fn audio(self, audio: &Audio) -> Sipp {
+        self.key("sdp", sdp(audio.port(), ""))
     }
 
     /// So many calls, so many of them begun in a second.
@@ -113,11 +120,26 @@ impl Sipp {
         self
     }
 
+    fn set_defaults(&mut self) {
+        let here = format!("127.0.0.1:{}", self.port);
+        let defaults = [
+            ("sentby", here.clone()),
+            ("cancelby", here.clone()),
+            ("contact", here),
+            ("domain", "office.test".to_owned()),
+            ("extra", "Subject: test".to_owned()),
+            ("sdp", sdp(9, "")),
+        ];
+        for (name, value) in defaults {
+            if !self.keys.iter().any(|(known, _)| known == name) {
+                self.keys.push((name.to_owned(), value));
+            }
+        }
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Running {
-        if !self.keys.iter().any(|(name, _)| name == "rtp") {
-            self = self.key("rtp", 9);
-        }
+        self.set_defaults();
         let port = self.port.to_string();
         self.command
             .args(["-i", "127.0.0.1", "-p", &port, "-nostdin", "-trace_msg", "-trace_err"])
@@ -201,6 +223,26 @@ impl Running {
         }
     }
 
+    /// Lets a scenario go on that waits for MESSAGE: one within its call, sent by the test.
+    pub fn go_on(&self) {
+        let log = self.log();
+        let last = log.0.iter().rfind(|one| !one.is_sent).expect("the switch has said something");
+        let is_response = last.text.starts_with("SIP/2.0 ");
+        let (from, to) = if is_response { ("To", "From") } else { ("From", "To") };
+        let number = last.header("CSeq").split(' ').next().unwrap_or_default();
+        let text = format!(
+            "MESSAGE sip:phone SIP/2.0\nVia: {}\nFrom: {}\nTo: {}\nCall-ID: {}\n\
+             CSeq: {number} MESSAGE\nContent-Length: 0\n\n",
+            last.header("Via"),
+            last.header(from),
+            last.header(to),
+            last.header("Call-ID"),
+        );
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+        let bytes = text.replace('\n', "\r\n");
+        socket.send_to(bytes.as_bytes(), (Ipv4Addr::LOCALHOST, self.port)).expect("it is sent");
+    }
+
     fn fail(&self, what: &str) -> ! {
         let read = |name: &str| {
             std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
@@ -228,7 +270,7 @@ pub struct Log(pub Vec<Logged>);
 /// One message.
 #[derive(Clone, Debug)]
 pub struct Logged {
-    /// Seconds since 1970, to be compared with others.
+    /// Seconds since the month began, to be compared with others.
     pub at: f64,
     /// By SIPp; otherwise by the switch.
     pub is_sent: bool,
@@ -273,15 +315,21 @@ impl Log {
 impl Logged {
     /// The first value of a header, written in its long form.
     pub fn header(&self, name: &str) -> &str {
-        self.headers(name).next().unwrap_or_default()
+        self.head().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
 
     /// All values of a header, in order.
-    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.head()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    fn head(&self) -> impl Iterator<Item = (&str, &str)> {
         let (head, _) = self.text.split_once("\n\n").unwrap_or((&self.text, ""));
-        head.lines().skip(1).filter_map(move |line| {
-            let (known, value) = line.split_once(':')?;
-            known.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+        head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, value)| {
+            (name.trim(), value.trim())
         })
     }
 
@@ -314,15 +362,27 @@ impl Logged {
     }
 }
 
+/// A phone's description: audio in both laws with telephone-event, and `more` lines at its end.
+pub fn sdp(port: u16, more: &str) -> String {
+    let text = format!(
+        "v=0\no=phone 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n\
+         m=audio {port} RTP/AVP 0 8 101\na=rtpmap:101 telephone-event/8000\n{more}"
+    );
+    text.trim_end().replace('\n', "\r\n")
+}
+
 fn entry(text: &str) -> Option<Logged> {
     let (head, message) = text.split_once("\n\n")?;
     let mut lines = head.lines();
-    let clock = lines.next()?.split_whitespace().nth(1)?;
+    let mut words = lines.next()?.split_whitespace();
+    let day = words.next()?.rsplit('-').next()?.parse::<f64>().ok()?;
     let mut at = 0.0;
-    for part in clock.split(':') {
+    for part in words.next()?.split(':') {
         at = at * 60.0 + part.parse::<f64>().ok()?;
     }
+    let at = day * 86_400.0 + at;
     let is_sent = lines.next()?.contains(" sent ");
+    let message = message.trim_end_matches('\n').trim_end_matches("UDP message lost (recv).");
     Some(Logged { at, is_sent, text: message.trim_end_matches('\n').to_owned() + "\n\n" })
 }
 
@@ -331,21 +391,25 @@ pub fn register(program: &Program, line: &str, port: u16) -> Log {
     Sipp::new(program, "register.xml").port(port).line(line, "sip:office.test").run()
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
-}
-
-/// The scenario's text with every `<include file="…"/>` replaced by that file's.
+/// The scenario's text with every `<include file="…" name="value"/>` replaced by that file's,
+/// and `{name}` in it by the value.
 fn assemble(scenario: &str) -> String {
-    let read = |name: &str| {
-        let path = folder().join(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop").join(scenario);
+    let file = std::fs::read_to_string(&path);
+    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
-    for line in read(scenario).lines() {
-        let included = line.trim().strip_prefix("<include file=\"");
-        match included.and_then(|rest| rest.strip_suffix("\"/>")) {
-            Some(name) => text.push_str(&read(name)),
+    for line in file.lines() {
+        match line.trim().strip_prefix("<include file=") {
+            Some(included) => {
+                let mut words = included.split('"').skip(1).step_by(2);
+                let mut names = included.split('"').skip(2).step_by(2);
+                let mut part = assemble(words.next().unwrap_or_default());
+                for value in words {
+                    let name = names.next().unwrap_or_default().trim().trim_end_matches('=');
+                    part = part.replace(&format!("{{{name}}}"), value);
+                }
+                text.push_str(&part);
+            }
             None => {
                 text.push_str(line);
                 text.push('\n');

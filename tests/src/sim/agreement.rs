@@ -86,10 +86,23 @@ impl World {
         let [first, second] = ends.as_slice() else {
             return Err(format!("{} phones take part: {ends:?}", ends.len()));
         };
-        // A line that calls itself: which end belongs to which row is told by the hold.
-        let is_straight = first.line == one.line && (one.line != other.line || first.is_holding == one.is_on_hold());
-        let (near, far) = if is_straight { (first, second) } else { (second, first) };
-        for (end, row) in [(near, one), (far, other)] {
+        let straight = self.fit((first, one), (second, other), is_switch_holding);
+        // A line that calls itself: rows do not say which end they are.
+        match straight {
+            Err(_) if first.line == second.line || first.line != one.line => {
+                self.fit((second, one), (first, other), is_switch_holding)
+            }
+            fits => fits,
+        }
+    }
+
+    fn fit(
+        &self,
+        near: (&End, &Row),
+        far: (&End, &Row),
+        is_switch_holding: bool,
+    ) -> Result<(), String> {
+        for (end, row) in [near, far] {
             if end.line != row.line {
                 return Err(format!("a phone of {} takes part", end.line));
             }
@@ -100,8 +113,8 @@ impl World {
                 return Err(format!("nobody at {} holds its call", row.line));
             }
         }
-        self.hear((near, one), (far, other))?;
-        self.hear((far, other), (near, one))
+        self.hear(near, far)?;
+        self.hear(far, near)
     }
 
     /// What comes to `to` is what the states say.
@@ -114,8 +127,11 @@ impl World {
                 return Err(format!("{} is heard although the call is held", from.line));
             }
             let heard = self.media.with(|model| model.treatment(to.port));
+            let codec = self.phones[to.phone.0].core.far_media(to.leg).map(|(_, payload)| payload);
             let fits = match (far.is_on_hold(), heard) {
                 (true, Treatment::Silence(_)) | (false, Treatment::Tone(Tone::Hold, _)) => true,
+                // Tones are G.711.
+                (_, Treatment::None) => !matches!(codec, Some(0 | 8)),
                 _ => false,
             };
             return if fits { Ok(()) } else { Err(format!("{} hears {heard:?}", to.line)) };
@@ -123,7 +139,7 @@ impl World {
         let address = self.media.with(|model| model.destination(from.port));
         if !is_heard || address != Some(self.phones[to.phone.0].rtp) {
             let why = format!("may send: {may_send}, leads to {leads_to:?} {address:?}");
-            return Err(format!("{} does not hear {} ({why})", to.line, from.line));
+            return Err(format!("{} does not hear {} ({why}) {from:?}", to.line, from.line));
         }
         Ok(())
     }
@@ -152,16 +168,18 @@ impl World {
         for phone in (0..self.phones.len()).map(PhoneIndex) {
             for leg in self.legs(phone) {
                 let line = self.number(phone).to_owned();
-                let Some(view) = self.leg(phone, leg).filter(|view| view.is_confirmed) else {
-                    return Err(format!("a phone of {line} has a call that is not answered"));
-                };
+                let view = self.leg(phone, leg).ok_or("a phone has a call without a leg")?;
+                let call_id = view.call_id.to_owned();
+                if !view.is_confirmed {
+                    return Err(format!("a call of {line} stays unanswered, Call-ID {call_id}"));
+                }
                 let local = view.local_sdp.and_then(|sdp| Session::parse(sdp).ok());
                 let is_holding = local.is_some_and(|local| is_hold(&local));
                 let port = self.relay_port(phone, leg).ok_or("a phone knows of no media")?;
-                let Some(&call_id) = by_port.get(&u64::from(port)) else {
-                    return Err(format!("a phone of {line} talks to nobody at port {port}"));
+                let Some(&connection) = by_port.get(&u64::from(port)) else {
+                    return Err(format!("{line} talks to nobody at {port}, Call-ID {call_id}"));
                 };
-                ends.push(End { phone, leg, line, port, call_id, is_holding });
+                ends.push(End { phone, leg, line, port, call_id: connection, is_holding });
             }
         }
         Ok(ends)

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sip_stack::time::{Entropy, Now, Seeded};
 
+use super::world::SWITCH;
+
 /// How bad the network is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Faults {
@@ -17,7 +19,7 @@ pub struct Faults {
     pub duplicate_percent: u64,
     /// The longest extra delay.
     pub jitter_ms: u64,
-    /// Percent of datagrams of which a copy arrives up to 40 s late.
+    /// Percent of datagrams to the switch of which a copy arrives up to 40 s late.
     pub echo_percent: u64,
 }
 
@@ -81,7 +83,7 @@ impl Network {
             let extra = self.random.next_u64() % (self.faults.jitter_ms + 1);
             self.queue_at(now + DELAY + Duration::from_millis(extra), datagram.clone());
         }
-        if self.chance(self.faults.echo_percent) {
+        if datagram.to == SWITCH && self.chance(self.faults.echo_percent) {
             let late = Duration::from_millis(self.random.next_u64() % ECHO_MS);
             self.queue_at(now + DELAY + late, datagram);
         }
@@ -132,12 +134,17 @@ impl Network {
         self.rung(now, Rung::Note(text));
     }
 
-    /// What happened last, newest last.
+    /// What happened last, newest last; whole messages if STROWGER_TEXT is set.
     pub fn ladder(&self) -> String {
+        let is_whole = std::env::var_os("STROWGER_TEXT").is_some();
         let lines = self.ladder.iter().map(|(now, rung)| match rung {
             Rung::Note(text) => format!("{:>9} ms  {text}", now.0.as_millis()),
             Rung::Sent(datagram) => {
                 let text = String::from_utf8_lossy(&datagram.bytes);
+                if is_whole {
+                    let (from, to) = (datagram.from.port(), datagram.to.port());
+                    return format!("{:>9} ms  {from} -> {to}\n{text}", now.0.as_millis());
+                }
                 let first = text.lines().next().unwrap_or_default();
                 let header = |name: &str| {
                     let line = text.lines().find(|line| line.starts_with(name));

@@ -122,10 +122,11 @@ impl ApplicationWatch {
             return Err("a reply to nothing, or a second one".to_owned());
         }
         let line = self.origins.remove(&request);
-        match params["hCall"].as_u64() {
-            Some(h_call) => self.begin(h_call, line),
-            None => Ok(()),
+        let created = ["hCall", "hConsultCall", "hConfCall"];
+        for h_call in created.iter().filter_map(|name| params[*name].as_u64()) {
+            self.begin(h_call, line)?;
         }
+        Ok(())
     }
 
     fn new_call(&mut self, params: &Value) -> Result<(), String> {
@@ -288,8 +289,10 @@ fn followers(calls: &[u32], state: CallState) -> Vec<Vec<u32>> {
             next.push(moved);
         }
     }
-    // A second call begins only as the called side of a line that calls itself.
-    if is_legal(None, state) && (calls.is_empty() || state == CallState::Offering) {
+    // A second call begins as the called side of a line that calls itself, or after the first was
+    // over: a party that was parked or transferred comes back.
+    let are_over = calls.iter().all(|from| *from == CallState::Idle.value());
+    if is_legal(None, state) && (are_over || state == CallState::Offering) {
         next.push([calls, &[state.value()]].concat());
     }
     next

@@ -247,6 +247,11 @@ impl World {
         self.now
     }
 
+    /// The simulated wall-clock time, as events carry it.
+    pub fn unix_ms(&self) -> u64 {
+        self.clock().unix_ms
+    }
+
     /// Fails with seed and ladder when a rule is broken.
     pub fn demand(&self, rule: Result<(), String>) {
         if let Err(broken) = rule {

@@ -66,6 +66,25 @@ fn a_request_is_answered_once_and_its_echo_from_memory() {
 }
 
 #[test]
+fn a_challenge_leaves_nothing() {
+    let mut bench = Bench::new();
+    let challenge = Reply::new(401).header("WWW-Authenticate", "Digest realm=\"r\", nonce=\"n\"");
+    bench.receive(request("REGISTER", 1, "", "", None));
+    let Event::Request { id, .. } = bench.event() else { panic!("a request") };
+    bench.endpoint.respond(bench.now, id, &challenge, None, &mut bench.out);
+    assert_eq!(bench.statuses(), [401]);
+    let leg = bench.offered("", Some(&sdp(1)));
+    bench.endpoint.reject(bench.now, leg, &challenge, &mut bench.out);
+    let refusal = bench.sent_one();
+    assert_eq!(refusal.status(), Some(401));
+    assert_eq!(bench.endpoint.residue(), 0);
+    let tag = refusal.to().unwrap().tag().unwrap().to_owned();
+    bench.receive(request("ACK", 1, &tag, "", None));
+    assert!(bench.sent().is_empty() && bench.events().is_empty());
+    assert_eq!(bench.endpoint.residue(), 0);
+}
+
+#[test]
 fn a_request_that_the_switch_forgets_leaves_nothing() {
     let mut bench = Bench::new();
     bench.receive(request("MESSAGE", 1, "", "", None));

@@ -23,6 +23,19 @@ fn a_reinvite_changes_target_and_session() {
 }
 
 #[test]
+fn a_reinvite_with_an_unknown_body_is_refused() {
+    let mut bench = Bench::new();
+    let (leg, tag) = bench.answered("");
+    let invite = request("INVITE", 2, &tag, "", Some(&sdp(2)));
+    bench.receive(invite.replace("application/sdp", "text/html"));
+    let refusal = bench.sent_one();
+    assert_eq!(refusal.status(), Some(415));
+    assert_eq!(refusal.header(HeaderName::Accept), Some("application/sdp"));
+    assert!(bench.events().is_empty());
+    assert_eq!(bench.endpoint.leg(leg).unwrap().remote_sdp, Some(&sdp(1)));
+}
+
+#[test]
 fn info_and_bye_are_no_target_refreshes() {
     let mut bench = Bench::new();
     let (leg, tag) = bench.answered("");

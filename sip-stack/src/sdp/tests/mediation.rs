@@ -189,6 +189,20 @@ fn an_answer_without_a_common_codec_is_incompatible() {
 }
 
 #[test]
+fn an_answer_agrees_when_one_stream_has_an_offered_coding() {
+    let ours = offer("m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n");
+    for (answer, agrees) in [
+        ("m=audio 5000 RTP/AVP 0\r\n", true),
+        ("m=audio 5000 RTP/AVP 9 8\r\n", false),
+        ("m=audio 0 RTP/AVP 0\r\n", false),
+        ("m=audio 5000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n", false),
+        ("", false),
+    ] {
+        assert_eq!(is_agreement(&ours, &offer(answer)), agrees, "{answer}");
+    }
+}
+
+#[test]
 fn an_answer_has_the_offers_lines_whatever_the_far_side_sends() {
     let near = offer("m=audio 4000 RTP/AVP 0\r\nm=video 4002 RTP/AVPF 34\r\n");
     let far_offer = relay_offer(&near, &ends(&[20000, 20002])).unwrap();

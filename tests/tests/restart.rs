@@ -1,0 +1,128 @@
+//! What outlives the process: `kill -9`, a new start with the same database, and a call at once.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tests::program::{Program, office};
+
+/// The office with a database in the folder of its configuration.
+fn with_database() -> (Program, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("strowger.db");
+    let config = office(|text| text.replace(":memory:", &path.to_string_lossy()));
+    (Program::with(config), folder)
+}
+
+fn registered(program: &Program) -> Vec<(String, String)> {
+    let (status, answer) = program.get("/api/v1/registrations");
+    assert_eq!(status, 200);
+    let rows = answer["items"].as_array().unwrap().iter();
+    rows.map(|row| {
+        (row["line"].as_str().unwrap().to_owned(), row["contact"].as_str().unwrap().to_owned())
+    })
+    .collect()
+}
+
+/// Waits until a change is in the database: the writer works behind the exchange.
+fn wait_until_written(program: &Program, changes: u64) {
+    program.until("/metrics", |text| {
+        let text = text.as_str().unwrap_or_default();
+        let line = text.lines().find(|line| line.starts_with("strowger_store_written_total "));
+        let written = line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        written.is_some_and(|written| written >= changes)
+    });
+}
+
+#[test]
+fn after_a_crash_the_bindings_are_there_and_a_call_can_be_placed_at_once() {
+    let (program, _folder) = with_database();
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let before = registered(&program);
+    assert_eq!(before.len(), 2);
+    wait_until_written(&program, 2);
+    let program = program.crash_and_restart();
+    assert_eq!(registered(&program), before);
+    let (_, lines) = program.get("/api/v1/lines");
+    assert_eq!(lines["items"][1]["registered"], true);
+    // Neither phone has noticed anything; they register no more before they talk.
+    let near = a.call("202");
+    let far = b.incoming();
+    b.answer(far);
+    a.connected(near);
+    a.hears(&b);
+    b.hears(&a);
+    a.hang_up(near);
+    b.ended(far);
+}
+
+#[test]
+fn lines_of_restored_bindings_are_in_service_for_applications() {
+    let (program, _folder) = with_database();
+    let (_a, b) = (program.live_phone("201"), program.live_phone("202"));
+    wait_until_written(&program, 2);
+    let program = program.crash_and_restart();
+    let mut app = program.application("after the crash");
+    let line = app.open("201");
+    let silent = app.open("203");
+    let status = app.call("lineGetLineDevStatus", json!({"hLine": line})).unwrap();
+    assert!(status["devStatusFlags"].as_array().unwrap().contains(&json!("LINEDEVSTATUSFLAGS_INSERVICE")));
+    let status = app.call("lineGetLineDevStatus", json!({"hLine": silent})).unwrap();
+    assert_eq!(status["devStatusFlags"], json!([]));
+    app.call("lineMakeCall", json!({"hLine": line, "destAddress": "202"})).unwrap();
+    b.incoming();
+    app.expect(&["REPLY 0", "201 DIALING", "201 PROCEEDING", "201 RINGBACK"]);
+}
+
+#[test]
+fn a_binding_that_was_taken_away_before_the_crash_stays_away() {
+    let (program, _folder) = with_database();
+    let (a, _b) = (program.live_phone("201"), program.live_phone("202"));
+    a.register(Duration::ZERO);
+    wait_until_written(&program, 3);
+    let program = program.crash_and_restart();
+    let lines: Vec<String> = registered(&program).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(lines, ["202"]);
+}
+
+#[test]
+fn a_phone_registers_again_after_the_crash_and_replaces_its_binding() {
+    let (program, _folder) = with_database();
+    let a = program.live_phone("201");
+    wait_until_written(&program, 1);
+    let program = program.crash_and_restart();
+    let before = registered(&program);
+    a.register(Duration::from_secs(120));
+    assert_eq!(registered(&program), before, "the same contact, not a second one");
+    program.until("/api/v1/registrations", |answer| {
+        answer["items"][0]["expires"].as_u64().is_some_and(|seconds| seconds <= 120)
+    });
+}
+
+#[test]
+fn calls_of_before_the_crash_are_gone_and_their_phones_are_told_so() {
+    let (program, _folder) = with_database();
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let near = a.call("202");
+    let far = b.incoming();
+    b.answer(far);
+    a.connected(near);
+    wait_until_written(&program, 2);
+    let program = program.crash_and_restart();
+    assert_eq!(program.get("/api/v1/calls").1, json!({"items": []}));
+    // A request inside the old call gets 481, so the phone knows that it is over.
+    a.hang_up(near);
+    let again = a.call("202");
+    let far = b.incoming();
+    b.answer(far);
+    a.connected(again);
+    a.hears(&b);
+}
+
+#[test]
+fn without_a_database_nothing_outlives_the_process() {
+    let program = Program::start();
+    let _a = program.live_phone("201");
+    assert_eq!(registered(&program).len(), 1);
+    let program = program.crash_and_restart();
+    assert!(registered(&program).is_empty());
+}

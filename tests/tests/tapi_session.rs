@@ -1,0 +1,642 @@
+//! Applications: start, resumption, slow readers, ownership, refusals and the order of checks, over the
+//! WebSocket of the real program.
+
+use serde_json::{Value, json};
+use tests::program::{Application, CRM_TOKEN, LivePhone, Program, TOKEN, office};
+
+const OWNER: &str = "LINECALLPRIVILEGE_OWNER";
+const MONITOR: &str = "LINECALLPRIVILEGE_MONITOR";
+
+fn office_with_two_phones() -> (Program, LivePhone, LivePhone) {
+    let program = Program::start();
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    (program, a, b)
+}
+
+/// 201 talks to 202; both hands at the phones.
+fn talk(a: &LivePhone, b: &LivePhone) -> (sip_stack::endpoint::LegId, sip_stack::endpoint::LegId) {
+    let near = a.call("202");
+    let far = b.incoming();
+    b.answer(far);
+    a.connected(near);
+    b.connected(far);
+    (near, far)
+}
+
+fn start(app: &mut Application, name: &str) -> Value {
+    app.call("lineInitializeEx", json!({"appName": name})).unwrap()
+}
+
+#[test]
+fn an_application_starts_with_line_initialize_ex_and_nothing_else() {
+    let program = Program::start();
+    let mut app = program.connection();
+    for (method, params) in [
+        ("lineOpen", json!({"line": "201"})),
+        ("lineMakeCall", json!({"hLine": 99})),
+        ("lineHold", json!({"hCall": "wrong type"})),
+        ("lineShutdown", json!({})),
+        ("lineDevSpecific", json!({})),
+    ] {
+        assert_eq!(app.refusal(method, params), "UNINITIALIZED", "{method}");
+    }
+    assert_eq!(app.refusal("lineInitializeEx", json!({})), "INVALAPPNAME");
+    assert_eq!(app.refusal("lineInitializeEx", json!({"appName": 7})), "-32602");
+    let old = json!({"appName": "x", "apiVersion": "1.0"});
+    assert_eq!(app.refusal("lineInitializeEx", old), "INCOMPATIBLEAPIVERSION");
+    let started = start(&mut app, "first");
+    assert_eq!(started["numDevs"], 6);
+    assert_eq!(started["resumeWindow"], 60);
+    assert!(started["instance"].as_str().is_some_and(|instance| instance.len() >= 16));
+    assert!(started.get("apiVersion").is_some());
+    assert_eq!(app.refusal("lineInitializeEx", json!({"appName": "x"})), "OPERATIONFAILED");
+    app.call("lineShutdown", json!({})).unwrap();
+    assert_eq!(app.refusal("lineOpen", json!({"line": "201"})), "UNINITIALIZED");
+    start(&mut app, "second");
+    app.open("201");
+}
+
+#[test]
+fn every_line_is_a_device_that_keeps_its_permanent_identifier() {
+    let program = Program::start();
+    let mut app = program.application("devices");
+    let caps = |app: &mut Application, device: u64| {
+        app.call("lineGetDevCaps", json!({"deviceId": device})).unwrap()
+    };
+    let before: Vec<Value> = (0..6).map(|device| caps(&mut app, device)).collect();
+    let names: Vec<&str> = before.iter().map(|caps| caps["lineName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["201", "202", "203", "204", "205", "206"]);
+    let identifiers: std::collections::BTreeSet<u64> =
+        before.iter().map(|caps| caps["permanentLineId"].as_u64().unwrap()).collect();
+    assert_eq!(identifiers.len(), 6, "no two lines share an identifier");
+    for (device, caps) in before.iter().enumerate() {
+        let handle = app.open(caps["lineName"].as_str().unwrap());
+        let id = json!({"hLine": handle, "select": "LINECALLSELECT_LINE", "deviceClass": "tapi/line"});
+        assert_eq!(app.call("lineGetID", id).unwrap()["deviceId"], device);
+    }
+    // The phone is not registered: the line is there, out of service.
+    let handle = app.open("201");
+    let status = app.call("lineGetLineDevStatus", json!({"hLine": handle})).unwrap();
+    assert_eq!(status["devStatusFlags"], json!([]));
+    assert_eq!(status["lineFeatures"], json!([]));
+    let program = program.crash_and_restart();
+    let mut app = program.application("devices");
+    for (device, old) in before.iter().enumerate() {
+        let new = caps(&mut app, device as u64);
+        assert_eq!(new["permanentLineId"], old["permanentLineId"]);
+    }
+}
+
+#[test]
+fn a_registration_brings_the_line_into_service_and_its_end_takes_it_out() {
+    let program = Program::start();
+    let mut app = program.application("service");
+    let line = app.open("201");
+    let states = ["CONNECTED", "DISCONNECTED", "INSERVICE", "OUTOFSERVICE"];
+    let states: Vec<String> = states.iter().map(|name| format!("LINEDEVSTATE_{name}")).collect();
+    app.call("lineSetStatusMessages", json!({"hLine": line, "lineStates": states})).unwrap();
+    let phone = program.live_phone("201");
+    app.expect(&["201 DEV INSERVICE", "201 DEV CONNECTED"]);
+    let status = app.call("lineGetLineDevStatus", json!({"hLine": line})).unwrap();
+    assert_eq!(status["lineFeatures"], json!(["LINEFEATURE_MAKECALL"]));
+    phone.register(std::time::Duration::ZERO);
+    app.expect(&["201 DEV OUTOFSERVICE", "201 DEV DISCONNECTED"]);
+    let call = json!({"hLine": line, "destAddress": "202"});
+    assert_eq!(app.refusal("lineMakeCall", call), "INVALLINESTATE");
+    app.expect_silence();
+}
+
+#[test]
+fn a_broken_connection_is_taken_up_again_without_loss_or_repetition() {
+    let (program, a, b) = office_with_two_phones();
+    let mut first = program.connection();
+    let instance = start(&mut first, "resumes")["instance"].clone();
+    first.open("201");
+    let far_line = first.open("202");
+    let near = a.call("202");
+    let far = b.incoming();
+    first.skip_to("201 RINGBACK");
+    first.break_off();
+    // All this happens while nobody listens.
+    b.answer(far);
+    a.connected(near);
+    a.hold(near);
+    a.resume(near);
+
+    let mut second = program.connection();
+    second.continues(&first);
+    let taken = json!({"instance": instance, "after": first.seq()});
+    let answer = second.call("lineInitializeEx", taken).unwrap();
+    assert_eq!(answer["instance"], instance);
+    second.expect(&[
+        "202 CONNECTED ACTIVE",
+        "201 CONNECTED ACTIVE",
+        "201 INFO CONNECTEDID",
+        "202 INFO CONNECTEDID",
+        "201 ONHOLD",
+        "202 CONNECTED ACTIVEHELD",
+        "201 CONNECTED ACTIVE",
+        "202 CONNECTED ACTIVE",
+    ]);
+    second.expect_silence();
+    // All handles are what they were.
+    let handle = second.handle("202");
+    second.call("lineGetAddressStatus", json!({"hLine": far_line, "addressId": 0})).unwrap();
+    second.call("lineHold", json!({"hCall": handle})).unwrap();
+    second.expect(&["REPLY 0", "202 ONHOLD", "201 CONNECTED ACTIVEHELD"]);
+
+    // Again, from an earlier number: what had been delivered comes once more, and nothing else.
+    second.break_off();
+    let mut third = program.connection();
+    third.continues(&first);
+    let taken = json!({"instance": instance, "after": first.seq()});
+    third.call("lineInitializeEx", taken).unwrap();
+    for _ in first.seq()..second.seq() {
+        third.next("what was delivered before");
+    }
+    third.expect_silence();
+    assert_eq!(third.seq(), second.seq());
+}
+
+#[test]
+fn a_resumption_must_name_what_there_is() {
+    let program = Program::start();
+    let mut first = program.connection();
+    let instance = start(&mut first, "resumes")["instance"].clone();
+    let mut other = program.connection();
+    let unknown = json!({"instance": "0123456789abcdef", "after": 0});
+    assert_eq!(other.refusal("lineInitializeEx", unknown), "INVALAPPHANDLE");
+    let future = json!({"instance": instance, "after": 7});
+    assert_eq!(other.refusal("lineInitializeEx", future), "INVALPARAM");
+    let mut narrow = Application::connect(program.api, CRM_TOKEN);
+    let stolen = json!({"instance": instance, "after": 0});
+    assert_eq!(narrow.refusal("lineInitializeEx", stolen), "INVALAPPHANDLE");
+    // The first connection seems alive; whoever knows the instance takes it up all the same.
+    other.call("lineInitializeEx", json!({"instance": instance, "after": 0})).unwrap();
+    assert_eq!(first.wait_for_close("taken up elsewhere").0, 1001);
+    other.open("201");
+}
+
+#[test]
+fn an_application_whose_window_is_over_is_gone_and_its_calls_stay() {
+    let program = Program::with(office(|text| {
+        text.replace("[[api.tokens]]\nname", "[[api.tokens]] \nname").replacen(
+            "[api]\n",
+            "[api]\nresume_window = \"300ms\"\n",
+            1,
+        )
+    }));
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let mut first = program.connection();
+    let instance = start(&mut first, "short")["instance"].clone();
+    first.open("201");
+    let mut watcher = program.application("watcher");
+    watcher.open("201");
+    let (near, _) = talk(&a, &b);
+    watcher.skip_to("201 INFO CONNECTEDID");
+    first.break_off();
+    watcher.expect(&["201 INFO NUMOWNERDECR"]);
+    let mut late = program.connection();
+    let taken = json!({"instance": instance, "after": 0});
+    assert_eq!(late.refusal("lineInitializeEx", taken), "INVALAPPHANDLE");
+    a.hears(&b);
+    a.hang_up(near);
+    watcher.expect(&["201 IDLE"]);
+}
+
+#[test]
+fn a_reader_that_keeps_up_is_never_closed_however_much_is_said() {
+    let program = Program::with(office(|text| {
+        text.replacen("[api]\n", "[api]\nmax_queued_messages = 20\n", 1)
+    }));
+    let mut app = program.application("eager");
+    for _ in 0..200 {
+        app.call("lineGetDevCaps", json!({"deviceId": 0})).unwrap();
+    }
+    app.expect_silence();
+}
+
+#[test]
+fn a_slow_reader_is_closed_with_1013_may_resume_and_nobody_else_notices() {
+    let program = Program::with(office(|text| {
+        text.replacen("[api]\n", "[api]\nmax_queued_messages = 100\n", 1)
+    }));
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let mut slow = program.connection();
+    let instance = start(&mut slow, "slow")["instance"].clone();
+    slow.open("201");
+    let mut other = program.application("quick");
+    other.open("201");
+    let slow_readers = || {
+        let (_, text) = program.get("/metrics");
+        let text = text.as_str().unwrap_or_default().to_owned();
+        let line = text.lines().find(|line| line.starts_with("strowger_tapi_slow_readers_total "));
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).expect("the counter")
+    };
+    // Responses fill the sockets' buffers, then the queue.
+    let mut asked = 0;
+    while slow_readers() == 0 {
+        for _ in 0..200 {
+            slow.send("lineGetDevCaps", &json!({"deviceId": 0}));
+        }
+        asked += 200;
+        assert!(asked < 200_000, "{asked} unread answers are no reason to close?");
+    }
+    let (near, _) = talk(&a, &b);
+    other.skip_to("201 INFO CONNECTEDID");
+    let seen = slow.seq();
+    let (code, reason) = slow.wait_for_close("too slow");
+    assert_eq!(code, 1013, "{reason}");
+    assert!(!reason.is_empty());
+    let mut resumed = program.connection();
+    resumed.continues(&slow);
+    assert_eq!(slow.seq(), seen, "only answers were unread");
+    resumed.call("lineInitializeEx", json!({"instance": instance, "after": seen})).unwrap();
+    resumed.expect(&[
+        "201 NEW OWNER",
+        "201 DIALING OWNER",
+        "201 PROCEEDING",
+        "201 RINGBACK",
+        "201 CONNECTED ACTIVE",
+        "201 INFO CONNECTEDID",
+    ]);
+    a.hang_up(near);
+    resumed.expect(&["201 IDLE"]);
+    other.expect(&["201 IDLE"]);
+}
+
+#[test]
+fn of_two_applications_the_first_owner_owns_and_the_other_monitors() {
+    let (program, a, b) = office_with_two_phones();
+    let mut first = program.application("first");
+    let mut second = program.application("second");
+    first.open("201");
+    second.open("201");
+    let (near, _) = talk(&a, &b);
+    let states = |privilege: &str| {
+        [
+            format!("201 NEW {privilege}"),
+            format!("201 DIALING {privilege}"),
+            "201 PROCEEDING".to_owned(),
+            "201 RINGBACK".to_owned(),
+            "201 CONNECTED ACTIVE".to_owned(),
+            "201 INFO CONNECTEDID".to_owned(),
+        ]
+    };
+    for (app, privilege) in [(&mut first, "OWNER"), (&mut second, "MONITOR")] {
+        let states = states(privilege);
+        app.expect(&states.each_ref().map(String::as_str));
+        app.expect_silence();
+    }
+    let (owned, monitored) = (first.handle("201"), second.handle("201"));
+    for method in ["lineHold", "lineDrop", "lineUnhold", "lineAnswer"] {
+        let params = json!({"hCall": monitored});
+        assert_eq!(second.refusal(method, params), "NOTOWNER", "{method}");
+    }
+    let status = second.call("lineGetCallStatus", json!({"hCall": monitored})).unwrap();
+    assert_eq!(status["callPrivilege"], MONITOR);
+    assert_eq!(status["callFeatures"], json!([]), "a monitor can do nothing with a call");
+    let info = second.call("lineGetCallInfo", json!({"hCall": monitored})).unwrap();
+    assert_eq!((&info["numOwners"], &info["numMonitors"]), (&json!(1), &json!(1)));
+
+    // The monitor becomes an owner too, and the first one steps down.
+    let own = json!({"hCall": monitored, "callPrivilege": OWNER});
+    second.call("lineSetCallPrivilege", own).unwrap();
+    second.expect_silence();
+    first.expect(&["201 INFO NUMOWNERINCR|NUMMONITORS"]);
+    let step_down = json!({"hCall": owned, "callPrivilege": MONITOR});
+    first.call("lineSetCallPrivilege", step_down.clone()).unwrap();
+    second.expect(&["201 INFO NUMOWNERDECR|NUMMONITORS"]);
+    assert_eq!(first.refusal("lineHold", json!({"hCall": owned})), "NOTOWNER");
+    let step_down = json!({"hCall": monitored, "callPrivilege": MONITOR});
+    assert_eq!(second.refusal("lineSetCallPrivilege", step_down), "INVALCALLSTATE");
+    let none = json!({"hCall": monitored, "callPrivilege": "LINECALLPRIVILEGE_NONE"});
+    assert_eq!(second.refusal("lineSetCallPrivilege", none), "INVALCALLPRIVILEGE");
+
+    second.call("lineDrop", json!({"hCall": monitored})).unwrap();
+    second.expect(&["REPLY 0", "201 IDLE"]);
+    first.expect(&["201 IDLE"]);
+    a.ended(near);
+    // After IDLE a handle still reads, and giving it back is silent.
+    let info = first.call("lineGetCallInfo", json!({"hCall": owned})).unwrap();
+    assert_eq!(info["connectedId"], "202");
+    second.call("lineDeallocateCall", json!({"hCall": monitored})).unwrap();
+    first.expect_silence();
+}
+
+#[test]
+fn monitors_see_a_made_call_as_unknown_before_its_states() {
+    let (program, _a, b) = office_with_two_phones();
+    let mut owner = program.application("owner");
+    let mut monitor = program.application("monitor");
+    let line = owner.open("201");
+    monitor.open_for("201", &["MONITOR"]);
+    owner.call("lineMakeCall", json!({"hLine": line, "destAddress": "202"})).unwrap();
+    b.incoming();
+    owner.expect(&["REPLY 0", "201 DIALING", "201 PROCEEDING", "201 RINGBACK"]);
+    monitor.expect(&[
+        "201 NEW MONITOR",
+        "201 UNKNOWN MONITOR",
+        "201 DIALING",
+        "201 PROCEEDING",
+        "201 RINGBACK",
+    ]);
+}
+
+#[test]
+fn an_application_that_only_monitors_never_owns_and_one_that_does_neither_gets_no_calls() {
+    let (program, a, b) = office_with_two_phones();
+    let mut monitor = program.application("monitor");
+    let mut neither = program.application("neither");
+    monitor.open_for("201", &["MONITOR"]);
+    let line = neither.open_for("201", &["NONE"]);
+    let (near, _) = talk(&a, &b);
+    monitor.skip_to("201 INFO CONNECTEDID");
+    let call = monitor.handle("201");
+    let status = monitor.call("lineGetCallStatus", json!({"hCall": call})).unwrap();
+    assert_eq!(status["callPrivilege"], MONITOR);
+    neither.expect_silence();
+    // It may make calls of its own, and becomes their owner.
+    a.hang_up(near);
+    monitor.skip_to("201 IDLE");
+    neither.call("lineMakeCall", json!({"hLine": line, "destAddress": "202"})).unwrap();
+    neither.expect(&["REPLY 0", "201 DIALING"]);
+    let call = neither.handle("201");
+    let status = neither.call("lineGetCallStatus", json!({"hCall": call})).unwrap();
+    assert_eq!(status["callPrivilege"], OWNER);
+}
+
+#[test]
+fn who_opens_a_line_later_asks_for_the_calls_on_it() {
+    let (program, a, b) = office_with_two_phones();
+    let mut early = program.application("early");
+    early.open("201");
+    talk(&a, &b);
+    early.skip_to("201 INFO CONNECTEDID");
+    let mut late = program.application("late");
+    let line = late.open("201");
+    late.expect_silence();
+    let ask = json!({"hLine": line, "addressId": 0, "select": "LINECALLSELECT_ADDRESS"});
+    let calls = late.call("lineGetNewCalls", ask.clone()).unwrap()["calls"].clone();
+    let call = match calls.as_array().unwrap().as_slice() {
+        [call] => call.clone(),
+        other => panic!("{other:?}"),
+    };
+    early.expect(&["201 INFO NUMMONITORS"]);
+    assert_eq!(late.call("lineGetNewCalls", ask).unwrap()["calls"], json!([]));
+    let status = late.call("lineGetCallStatus", json!({"hCall": call})).unwrap();
+    assert_eq!(status["callPrivilege"], MONITOR);
+    assert_eq!(status["callState"], "LINECALLSTATE_CONNECTED");
+    late.call("lineDeallocateCall", json!({"hCall": call})).unwrap();
+    early.expect(&["201 INFO NUMMONITORS"]);
+    let gone = json!({"hCall": call});
+    for method in ["lineGetCallInfo", "lineGetCallStatus", "lineHold", "lineDeallocateCall"] {
+        assert_eq!(late.refusal(method, gone.clone()), "INVALCALLHANDLE", "{method}");
+    }
+    for (params, error) in [
+        (json!({"hLine": 999}), "INVALLINEHANDLE"),
+        (json!({"hLine": line, "select": "LINECALLSELECT_CALL"}), "INVALCALLSELECT"),
+        (json!({"hLine": line, "addressId": 9, "select": "LINECALLSELECT_ADDRESS"}), "INVALADDRESSID"),
+    ] {
+        assert_eq!(late.refusal("lineGetNewCalls", params), error);
+    }
+}
+
+#[test]
+fn the_end_of_an_application_takes_its_handles_and_leaves_its_calls() {
+    let (program, a, b) = office_with_two_phones();
+    let mut maker = program.application("maker");
+    let line = maker.open("201");
+    let far_line = maker.open("202");
+    maker.call("lineMakeCall", json!({"hLine": line, "destAddress": "202"})).unwrap();
+    maker.skip_to("202 OFFERING ACTIVE OWNER");
+    maker.skip_to("201 RINGBACK");
+    let far = maker.handle("202");
+    maker.call("lineAnswer", json!({"hCall": far, "wait": true})).unwrap();
+    maker.call("lineClose", json!({"hLine": far_line})).unwrap();
+    assert_eq!(maker.refusal("lineGetCallInfo", json!({"hCall": far})), "INVALCALLHANDLE");
+    assert_eq!(maker.refusal("lineClose", json!({"hLine": far_line})), "INVALLINEHANDLE");
+    maker.call("lineShutdown", json!({})).unwrap();
+    a.hears(&b);
+    b.hears(&a);
+    // Somebody else takes the ownerless call over and ends it.
+    let mut heir = program.application("heir");
+    let line = heir.open("201");
+    let ask = json!({"hLine": line, "select": "LINECALLSELECT_LINE"});
+    let call = heir.call("lineGetNewCalls", ask).unwrap()["calls"][0].clone();
+    heir.call("lineSetCallPrivilege", json!({"hCall": call, "callPrivilege": OWNER})).unwrap();
+    let done = heir.call("lineDrop", json!({"hCall": call, "wait": true})).unwrap();
+    assert_eq!(done["result"], 0);
+    b.wait("the call is ended", |event| {
+        matches!(event, switch::phone::PhoneEvent::Ended { .. }).then_some(())
+    });
+}
+
+#[test]
+fn refusals_are_the_documented_ones() {
+    let (program, a, b) = office_with_two_phones();
+    let mut app = program.application("errors");
+    let line = app.open("201");
+    let idle_line = app.open("203");
+    talk(&a, &b);
+    app.skip_to("201 INFO CONNECTEDID");
+    let call = app.handle("201");
+    let open = |line: Value, privileges: Value, modes: &str| json!({"line": line, "privileges": privileges, "mediaModes": [modes]});
+    let voice = "LINEMEDIAMODE_INTERACTIVEVOICE";
+    let make = |destination: &str| json!({"hLine": line, "destAddress": destination});
+    let wish = |wishes: Value| json!({"hLine": line, "destAddress": "203", "callParams": wishes});
+    for (method, params, error) in [
+        ("lineOpen", open(json!("299"), json!([OWNER]), voice), "BADDEVICEID"),
+        ("lineOpen", open(json!(201), json!([OWNER]), voice), "-32602"),
+        ("lineOpen", open(json!("201"), json!([]), voice), "INVALPRIVSELECT"),
+        ("lineOpen", open(json!("201"), json!(["LINECALLPRIVILEGE_KING"]), voice), "INVALPRIVSELECT"),
+        ("lineOpen", open(json!("201"), json!([OWNER]), "LINEMEDIAMODE_TELETEX"), "INVALMEDIAMODE"),
+        ("lineOpen", json!({"deviceId": 77, "privileges": [OWNER]}), "BADDEVICEID"),
+        ("lineClose", json!({"hLine": 999}), "INVALLINEHANDLE"),
+        ("lineGetDevCaps", json!({"deviceId": 77}), "BADDEVICEID"),
+        ("lineGetAddressCaps", json!({"deviceId": 0, "addressId": 5}), "INVALADDRESSID"),
+        ("lineGetAddressStatus", json!({"hLine": line, "addressId": 5}), "INVALADDRESSID"),
+        ("lineGetLineDevStatus", json!({"hLine": 999}), "INVALLINEHANDLE"),
+        ("lineGetID", json!({"hLine": line, "deviceClass": "wave/in"}), "INVALDEVICECLASS"),
+        ("lineNegotiateAPIVersion",
+            json!({"deviceId": 0, "apiLowVersion": "3.0", "apiHighVersion": "3.1"}),
+            "INCOMPATIBLEAPIVERSION"),
+        ("lineMakeCall", json!({"hLine": 999, "destAddress": "202"}), "INVALLINEHANDLE"),
+        ("lineMakeCall", json!({"hLine": idle_line, "destAddress": "202"}), "INVALLINESTATE"),
+        ("lineMakeCall", make("20$2"), "DIALBILLING"),
+        ("lineMakeCall", make("20@2"), "DIALQUIET"),
+        ("lineMakeCall", make("20W2"), "DIALDIALTONE"),
+        ("lineMakeCall", make("20?2"), "DIALPROMPT"),
+        ("lineMakeCall", make("20:2"), "DIALVOICEDETECT"),
+        ("lineMakeCall", json!({"hLine": line, "destAddress": "202", "countryCode": 99_999}), "INVALCOUNTRYCODE"),
+        ("lineMakeCall", wish(json!({"bearerMode": "LINEBEARERMODE_DATA"})), "BEARERMODEUNAVAIL"),
+        ("lineMakeCall", wish(json!({"bearerMode": "LINEBEARERMODE_PIGEON"})), "INVALBEARERMODE"),
+        ("lineMakeCall", wish(json!({"mediaMode": "LINEMEDIAMODE_G4FAX"})), "INVALMEDIAMODE"),
+        ("lineMakeCall", wish(json!({"minRate": 2, "maxRate": 1})), "INVALRATE"),
+        ("lineMakeCall", wish(json!({"minRate": 128_000})), "RATEUNAVAIL"),
+        ("lineMakeCall", wish(json!({"addressMode": "LINEADDRESSMODE_ADDRESSID", "addressId": 9})), "INVALADDRESSID"),
+        ("lineMakeCall", wish(json!({"userUserInfo": "hello"})), "USERUSERINFOTOOBIG"),
+        ("lineDial", json!({"hCall": 999, "destAddress": "2"}), "INVALCALLHANDLE"),
+        ("lineDial", json!({"hCall": call, "destAddress": "2"}), "INVALCALLSTATE"),
+        ("lineAccept", json!({"hCall": call}), "INVALCALLSTATE"),
+        ("lineAnswer", json!({"hCall": call}), "INVALCALLSTATE"),
+        ("lineUnhold", json!({"hCall": call}), "INVALCALLSTATE"),
+        ("lineHold", json!({"hCall": 999}), "INVALCALLHANDLE"),
+        ("lineHold", json!({"hCall": "one"}), "-32602"),
+        ("lineHold", json!({}), "-32602"),
+        ("lineDrop", json!({"hCall": -1}), "INVALCALLHANDLE"),
+        ("lineDrop", json!({"hCall": call, "userUserInfo": "bye"}), "USERUSERINFOTOOBIG"),
+        ("lineSetCallPrivilege", json!({"hCall": call, "callPrivilege": MONITOR}), "INVALCALLSTATE"),
+        ("lineSetMediaMode", json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}), "INVALMEDIAMODE"),
+        ("lineSetAppPriority", json!({"appName": "", "mediaMode": voice, "priority": 1}), "INVALAPPNAME"),
+        ("lineSetAppPriority", json!({"appName": "x", "mediaMode": voice, "priority": 9}), "INVALPARAM"),
+        ("lineDevSpecific", json!({"hLine": line}), "OPERATIONUNAVAIL"),
+        ("lineDevSpecific", json!({"hLine": 999}), "INVALLINEHANDLE"),
+        ("lineConfigDialog", json!({}), "OPERATIONUNAVAIL"),
+        ("lineFly", json!({}), "-32601"),
+        ("lineopen", json!({}), "-32601"),
+    ] {
+        assert_eq!(app.refusal(method, params.clone()), error, "{method} {params}");
+    }
+    app.expect_silence();
+    let status = app.call("lineGetCallStatus", json!({"hCall": call})).unwrap();
+    assert_eq!(status["callState"], "LINECALLSTATE_CONNECTED", "a refusal changes nothing");
+}
+
+#[test]
+fn of_two_things_that_are_wrong_the_first_in_the_order_of_checks_is_named() {
+    let (program, a, b) = office_with_two_phones();
+    let mut owner = program.application("owner");
+    let mut monitor = program.application("monitor");
+    owner.open("201");
+    let line = monitor.open("201");
+    let idle_line = monitor.open("203");
+    talk(&a, &b);
+    monitor.skip_to("201 INFO CONNECTEDID");
+    let call = monitor.handle("201");
+    for (why, method, params, error) in [
+        ("handle before type", "lineMakeCall",
+            json!({"hLine": 999, "destAddress": 7}), "INVALLINEHANDLE"),
+        ("handle before owner and state", "lineUnhold", json!({"hCall": 999}), "INVALCALLHANDLE"),
+        ("owner before state", "lineUnhold", json!({"hCall": call}), "NOTOWNER"),
+        ("owner before scalar", "lineSetMediaMode",
+            json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}), "NOTOWNER"),
+        ("scalar before line state", "lineMakeCall",
+            json!({"hLine": idle_line, "destAddress": "202", "countryCode": 99_999}),
+            "INVALCOUNTRYCODE"),
+        ("scalar before address content", "lineMakeCall",
+            json!({"hLine": line, "destAddress": "2$", "callParams": {"minRate": 2, "maxRate": 1}}),
+            "INVALRATE"),
+        ("line state before address content", "lineMakeCall",
+            json!({"hLine": idle_line, "destAddress": "2$"}), "INVALLINESTATE"),
+        ("handle before not offered", "lineDevSpecific",
+            json!({"hLine": 999, "hCall": 999}), "INVALLINEHANDLE"),
+    ] {
+        assert_eq!(monitor.refusal(method, params.clone()), error, "{why}: {method} {params}");
+    }
+}
+
+#[test]
+fn a_full_address_has_no_room_for_one_more_call() {
+    let program = Program::with(office(|text| text.replace("max_calls = 4", "max_calls = 1")));
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let mut app = program.application("full");
+    let line = app.open("201");
+    talk(&a, &b);
+    app.skip_to("201 INFO CONNECTEDID");
+    let call = json!({"hLine": line, "destAddress": "203"});
+    assert_eq!(app.refusal("lineMakeCall", call), "CALLUNAVAIL");
+    a.call("203");
+    assert_eq!(a.failed().0, 486, "one more outbound call of the phone");
+    let c = program.live_phone("203");
+    c.call("202");
+    assert_eq!(c.failed().0, 486, "one more inbound call");
+}
+
+#[test]
+fn a_batch_is_answered_by_an_array_and_carried_out_in_order() {
+    let program = Program::start();
+    let mut app = program.connection();
+    let request = |id: u64, method: &str, params: Value| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    let batch = json!([
+        request(1, "lineInitializeEx", json!({"appName": "batch"})),
+        {"jsonrpc": "2.0", "method": "lineSetAppPriority",
+            "params": {"appName": "batch", "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE", "priority": 1}},
+        request(2, "lineGetAppPriority",
+            json!({"appName": "batch", "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE"})),
+        request(3, "lineFly", json!({})),
+        request(4, "lineOpen", json!({"line": "299", "privileges": [OWNER]})),
+        7,
+    ]);
+    app.send_text(&batch.to_string());
+    let answers = app.any_response("the batch");
+    let answers = answers.as_array().expect("an array");
+    let codes: Vec<(Value, Value)> =
+        answers.iter().map(|one| (one["id"].clone(), one["error"]["code"].clone())).collect();
+    assert_eq!(
+        codes,
+        [
+            (json!(1), json!(null)),
+            (json!(2), json!(null)),
+            (json!(3), json!(-32601)),
+            (json!(4), json!(-0x7FFF_FFFE)),
+            (json!(null), json!(-32600)),
+        ]
+    );
+    assert_eq!(answers[1]["result"]["priority"], 1);
+    app.send_text("[]");
+    assert_eq!(app.any_response("an empty batch")["error"]["code"], -32600);
+    app.send_text("{");
+    assert_eq!(app.any_response("no JSON")["error"]["code"], -32700);
+    app.open("201");
+}
+
+#[test]
+fn constants_are_understood_as_names_and_as_numbers() {
+    let (program, a, b) = office_with_two_phones();
+    let mut app = program.application("numbers");
+    // OWNER | MONITOR = 6, INTERACTIVEVOICE = 4.
+    let opened = app.call("lineOpen", json!({"deviceId": 0, "privileges": 6, "mediaModes": 4}));
+    let line = opened.unwrap()["hLine"].clone();
+    talk(&a, &b);
+    app.wait("the call", |message| message["params"]["callState"] == "LINECALLSTATE_CONNECTED");
+    let ask = json!({"hLine": line, "select": 1});
+    assert_eq!(app.call("lineGetNewCalls", ask).unwrap()["calls"], json!([]));
+}
+
+#[test]
+fn a_limited_token_sees_its_lines_only() {
+    let program = Program::with(office(|text| {
+        text.replace(
+            "lines = [\"201\", \"202\", \"203\", \"204\", \"205\", \"206\"]",
+            "lines = [\"201\"]",
+        )
+    }));
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let mut app = Application::connect(program.api, CRM_TOKEN);
+    start(&mut app, "crm");
+    app.open("201");
+    let foreign = json!({"line": "202", "privileges": [MONITOR]});
+    assert_eq!(app.refusal("lineOpen", foreign), "BADDEVICEID");
+    assert_eq!(app.refusal("lineGetDevCaps", json!({"deviceId": 1})), "NODEVICE");
+    talk(&a, &b);
+    app.expect(&[
+        "201 NEW OWNER",
+        "201 DIALING OWNER",
+        "201 PROCEEDING",
+        "201 RINGBACK",
+        "201 CONNECTED ACTIVE",
+        "201 INFO CONNECTEDID",
+    ]);
+    app.expect_silence();
+}
+
+#[test]
+fn only_a_known_token_with_the_right_scope_opens_the_socket() {
+    let program = Program::with(office(|text| {
+        format!("{text}\n[[api.tokens]]\nname = \"eye\"\nsecret = \"eye-token\"\nscopes = [\"read\"]\n")
+    }));
+    assert_eq!(Application::try_connect(program.api, "wrong").err(), Some(401));
+    assert_eq!(Application::try_connect(program.api, "eye-token").err(), Some(403));
+    assert!(Application::try_connect(program.api, TOKEN).is_ok());
+}
