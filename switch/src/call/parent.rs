@@ -7,7 +7,7 @@
 //! lineAddToConference, lineRemoveFromConference; tapi-call-control §3.6, §7.7, §7.12.
 
 use media::{MEMBERS_MAX, Tone};
-use tapi::constant::{CallState, ConnectedMode, DialToneMode, DisconnectMode, LineErr};
+use tapi::constant::{CallOrigin, CallState, ConnectedMode, DialToneMode, DisconnectMode, LineErr};
 use tapi::{CallKey, CallMode, RequestKey};
 
 use super::conference::ConferenceKey;
@@ -43,6 +43,8 @@ impl Exchange {
         self.done(request);
         let waits = CallState::OnHoldPendConf;
         let parent = self.new_own_call(&line, waits, CallMode::None, keys.map(|keys| keys.0));
+        let origin = |info: &mut tapi::CallInfo| info.origin = CallOrigin::Conference;
+        self.tell_info(parent, origin, tapi::Mask::EMPTY);
         if let Some(conference) = self.conferences.get_mut(key.0) {
             conference.parent = Some(parent);
             conference.parties.push(call);
