@@ -1,6 +1,7 @@
 //! Conferences over loopback: who hears whom, found by the pitch of what each says.
 
 #![cfg(feature = "io")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panic")]
 
 mod common;
 

@@ -64,13 +64,13 @@ impl Band {
 
     /// Blocks 3L LOGSCL and SCALEL.
     fn scale_lower(&mut self, code: usize) {
-        self.nb = ((self.nb * 127 >> 7) + WL[RL42[code & 15]]).clamp(0, 18_432);
+        self.nb = (((self.nb * 127) >> 7) + WL[RL42[code & 15]]).clamp(0, 18_432);
         self.det = self.scale(8);
     }
 
     /// Blocks 3H LOGSCH and SCALEH.
     fn scale_higher(&mut self, code: usize) {
-        self.nb = ((self.nb * 127 >> 7) + WH[RH2[code & 3]]).clamp(0, 22_528);
+        self.nb = (((self.nb * 127) >> 7) + WH[RH2[code & 3]]).clamp(0, 22_528);
         self.det = self.scale(10);
     }
 
@@ -91,17 +91,17 @@ impl Band {
         let step = saturate(self.a[1] << 2);
         let step = if is_same(self.p[0], self.p[1]) { -step } else { step };
         let sign = if is_same(self.p[0], self.p[2]) { 128 } else { -128 };
-        let second = (step.min(32_767) >> 7) + sign + (self.a[2] * 32_512 >> 15);
+        let second = (step.min(32_767) >> 7) + sign + ((self.a[2] * 32_512) >> 15);
         let second = second.clamp(-12_288, 12_288);
         // UPPOL1
         let step = if is_same(self.p[0], self.p[1]) { 192 } else { -192 };
         let limit = saturate(15_360 - second);
-        let first = saturate(step + (self.a[1] * 32_640 >> 15)).clamp(-limit, limit);
+        let first = saturate(step + ((self.a[1] * 32_640) >> 15)).clamp(-limit, limit);
         // UPZERO
         let step = if difference == 0 { 0 } else { 128 };
         for (past, coefficient) in self.d.iter().zip(self.b.iter_mut()).skip(1) {
             let step = if is_same(*past, difference) { step } else { -step };
-            *coefficient = saturate(step + (*coefficient * 32_640 >> 15));
+            *coefficient = saturate(step + ((*coefficient * 32_640) >> 15));
         }
         // DELAYA
         self.d.copy_within(..6, 1);
@@ -109,10 +109,10 @@ impl Band {
         self.p.copy_within(..2, 1);
         self.a = [0, first, second];
         // FILTEP, FILTEZ, PREDIC
-        let pole = |a: i32, r: i32| a * saturate(r + r) >> 15;
+        let pole = |a: i32, r: i32| (a * saturate(r + r)) >> 15;
         let poles = saturate(pole(self.a[1], self.r[1]) + pole(self.a[2], self.r[2]));
         let zeros = self.d.iter().zip(&self.b).skip(1);
-        self.sz = saturate(zeros.map(|(d, b)| b * saturate(d + d) >> 15).sum());
+        self.sz = saturate(zeros.map(|(d, b)| (b * saturate(d + d)) >> 15).sum());
         self.s = saturate(poles + self.sz);
     }
 }
@@ -137,13 +137,13 @@ impl Decoder {
         let code = usize::from(octet);
         let (low, high) = (code & 0x3f, code >> 6);
         // Blocks 5L and 6L; 2L and on for the prediction, which uses four bits only.
-        let value = self.lower.s + (self.lower.det * QM6[low] >> 15);
+        let value = self.lower.s + ((self.lower.det * QM6[low]) >> 15);
         let value_low = value.clamp(-16_384, 16_383);
-        let difference = self.lower.det * QM4[low >> 2] >> 15;
+        let difference = (self.lower.det * QM4[low >> 2]) >> 15;
         self.lower.scale_lower(low >> 2);
         self.lower.adapt(difference);
         // Blocks 2H, 5H and 6H.
-        let difference = self.higher.det * QM2[high] >> 15;
+        let difference = (self.higher.det * QM2[high]) >> 15;
         let value_high = (difference + self.higher.s).clamp(-16_384, 16_383);
         self.higher.scale_higher(high);
         self.higher.adapt(difference);
@@ -195,11 +195,11 @@ impl Encoder {
         let magnitude = if error >= 0 { error } else { -(error + 1) };
         let det = self.lower.det;
         let levels = Q6.iter().skip(1);
-        let level = 1 + levels.take_while(|level| magnitude >= **level * det >> 12).count();
+        let level = 1 + levels.take_while(|level| magnitude >= (**level * det) >> 12).count();
         let code = if error < 0 { ILN[level & 31] } else { ILP[level & 31] };
         // Block 2L INVQAL.
         let coarse = usize::from(code >> 2);
-        let difference = det * QM4[coarse & 15] >> 15;
+        let difference = (det * QM4[coarse & 15]) >> 15;
         self.lower.scale_lower(coarse);
         self.lower.adapt(difference);
         code
@@ -209,7 +209,7 @@ impl Encoder {
         // Blocks 1H SUBTRA and QUANTH.
         let error = saturate(value - self.higher.s);
         let magnitude = if error >= 0 { error } else { -(error + 1) };
-        let is_large = magnitude >= 564 * self.higher.det >> 12;
+        let is_large = magnitude >= (564 * self.higher.det) >> 12;
         let code: u8 = match (error < 0, is_large) {
             (true, true) => 0,
             (true, false) => 1,
@@ -217,7 +217,7 @@ impl Encoder {
             (false, false) => 3,
         };
         // Block 2H INVQAH.
-        let difference = self.higher.det * QM2[usize::from(code)] >> 15;
+        let difference = (self.higher.det * QM2[usize::from(code)]) >> 15;
         self.higher.scale_higher(usize::from(code));
         self.higher.adapt(difference);
         code
