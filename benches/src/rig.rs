@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::{
-    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, Termination, TerminationId,
+    ConferenceId, MediaError, MediaPlane, MemberCodec, PayloadMap, StreamPorts, StreamSpec, Termination, TerminationId,
     TerminationStatistics, Treatment,
 };
 use sip_stack::flow::{Flow, Received, Transport};
@@ -214,6 +214,24 @@ impl MediaPlane for Ports {
     }
 
     fn disconnect(&mut self, _id: TerminationId, _stream: usize) {}
+
+    fn new_conference(&mut self) -> Result<ConferenceId, MediaError> {
+        Err(MediaError::TooManyConferences)
+    }
+
+    fn join(
+        &mut self,
+        _conference: ConferenceId,
+        _id: TerminationId,
+        _stream: usize,
+        _codec: MemberCodec,
+    ) -> Result<(), MediaError> {
+        Err(MediaError::UnknownConference)
+    }
+
+    fn leave(&mut self, _id: TerminationId, _stream: usize) {}
+
+    fn drop_conference(&mut self, _conference: ConferenceId) {}
 
     fn treat(&mut self, _id: TerminationId, _stream: usize, _treatment: Treatment) {}
 

@@ -8,13 +8,12 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 11] = [
+const NOT_YET_AVAILABLE: [Feature; 10] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
     }),
     ("shared lines (shared_lines)", |config| !config.shared_lines.is_empty()),
-    ("conference rooms (conference.rooms)", |config| !config.conference.rooms.is_empty()),
     ("queues (queues)", |config| !config.queues.is_empty()),
     ("agents (agent_groups, agents)", |config| {
         !config.agents.is_empty() || !config.agent_groups.is_empty()
@@ -66,9 +65,9 @@ mod tests {
 
     #[test]
     fn names_what_is_configured_and_only_that() {
-        let text = format!("{PLAIN}[conference.rooms.800]\nname = \"Board\"\n");
+        let text = format!("{PLAIN}[shared_lines.250]\nmembers = [\"201\"]\n");
         let features = parse(&text, "x").unwrap().not_yet_available();
-        assert_eq!(features, ["conference rooms (conference.rooms)"]);
+        assert_eq!(features, ["shared lines (shared_lines)"]);
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-pub use crate::codec::ToneCodec;
+pub use crate::codec::{ToneCodec, Voice};
 pub use crate::context::{
-    PayloadMap, STREAMS_MAX, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
+    CONFERENCES_MAX, ConferenceId, MEMBERS_MAX, MemberCodec, PayloadMap, STREAMS_MAX, StreamPorts,
+    StreamSpec, Termination, TerminationId, Treatment,
 };
 pub use crate::dsp::tone::{Country, Tone};
 pub use crate::plan::statistics::{
@@ -108,6 +109,15 @@ pub enum MediaError {
     /// More than [`STREAMS_MAX`] streams in one termination.
     #[error("too many streams in one termination")]
     TooManyStreams,
+    /// The conference was dropped or never existed.
+    #[error("no such conference")]
+    UnknownConference,
+    /// There are [`CONFERENCES_MAX`] conferences.
+    #[error("too many conferences")]
+    TooManyConferences,
+    /// More than [`MEMBERS_MAX`] members in one conference.
+    #[error("the conference is full")]
+    ConferenceFull,
     /// The port range holds no pair.
     #[error("the media port range {0}-{1} holds no even port with a successor")]
     PortRange(u16, u16),
@@ -154,6 +164,31 @@ pub trait MediaPlane: Send {
 
     /// Ends what [`MediaPlane::connect`] began, for both sides.
     fn disconnect(&mut self, id: TerminationId, stream: usize);
+
+    /// Makes a conference without members.
+    ///
+    /// Errors: TooManyConferences.
+    fn new_conference(&mut self) -> Result<ConferenceId, MediaError>;
+
+    /// Lets a stream hear all other members of a conference, and them it; it leaves what it was
+    /// connected to or the conference it was in. What it sends with another payload type than
+    /// `codec`'s, telephone-events among it, is not mixed. A treatment goes on being heard instead
+    /// of the conference.
+    ///
+    /// Errors: UnknownConference, ConferenceFull, UnknownTermination; nothing has changed.
+    fn join(
+        &mut self,
+        conference: ConferenceId,
+        id: TerminationId,
+        stream: usize,
+        codec: MemberCodec,
+    ) -> Result<(), MediaError>;
+
+    /// Ends what [`MediaPlane::join`] began.
+    fn leave(&mut self, id: TerminationId, stream: usize);
+
+    /// Ends a conference; its members hear nobody.
+    fn drop_conference(&mut self, conference: ConferenceId);
 
     /// Says what the party hears instead of the connected stream; [`Treatment::None`] gives that back.
     fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment);

@@ -23,9 +23,10 @@ pub mod rtcp;
 pub mod rtp;
 
 pub use control::{
-    Country, DirectionStatistics, Dropped, MediaConfig, MediaError, MediaPlane, Notify, PayloadMap,
-    StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics,
-    Tone, ToneCodec, Treatment,
+    CONFERENCES_MAX, ConferenceId, Country, DirectionStatistics, Dropped, MEMBERS_MAX, MediaConfig,
+    MediaError, MediaPlane, MemberCodec, Notify, PayloadMap, StreamPorts, StreamSpec,
+    StreamStatistics, Termination, TerminationId, TerminationStatistics, Tone, ToneCodec,
+    Treatment, Voice,
 };
 #[cfg(feature = "io")]
 pub use relay::{Relay, RelayControl};

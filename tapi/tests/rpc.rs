@@ -126,6 +126,39 @@ const METHODS: &[&str] = &[
     "lineNegotiateAPIVersion",
     "lineGetAddressID",
     "lineGetLineDevStatus",
+    "lineSwapHold",
+    "lineSetupTransfer",
+    "lineCompleteTransfer",
+    "lineBlindTransfer",
+    "lineRedirect",
+    "lineUnpark",
+    "linePickup",
+    "lineSetupConference",
+    "linePrepareAddToConference",
+    "lineAddToConference",
+    "lineRemoveFromConference",
+    "lineGetConfRelatedCalls",
+    "lineForward",
+    "lineCompleteCall",
+    "lineUncompleteCall",
+    "lineHandoff",
+    "lineSecureCall",
+    "lineSendUserUserInfo",
+    "lineReleaseUserUserInfo",
+    "lineSetCallParams",
+    "lineSetCallData",
+    "lineSetCallTreatment",
+    "lineMonitorDigits",
+    "lineGatherDigits",
+    "lineGenerateDigits",
+    "lineGenerateTone",
+    "lineMonitorTones",
+    "lineMonitorMedia",
+    "lineSetLineDevStatus",
+    "lineTranslateAddress",
+    "lineSetCurrentLocation",
+    "lineGetTranslateCaps",
+    "lineGetAddressStatus",
 ];
 
 const NAMES: &[&str] = &[
@@ -159,6 +192,47 @@ const NAMES: &[&str] = &[
     "apiLowVersion",
     "apiHighVersion",
     "appSpecific",
+    "hConsultCall",
+    "hConfCall",
+    "hActiveCall",
+    "hHeldCall",
+    "transferMode",
+    "parkMode",
+    "dirAddress",
+    "groupId",
+    "forwardList",
+    "allAddresses",
+    "forwardMode",
+    "callerAddress",
+    "numRingsNoAnswer",
+    "completionMode",
+    "completionId",
+    "messageId",
+    "fileName",
+    "treatment",
+    "callData",
+    "userUserInfo",
+    "digitModes",
+    "digitMode",
+    "digits",
+    "numDigits",
+    "terminationDigits",
+    "firstDigitTimeout",
+    "interDigitTimeout",
+    "toneMode",
+    "tones",
+    "toneList",
+    "frequency",
+    "frequency1",
+    "statusToChange",
+    "status",
+    "callParamFlags",
+    "targetAddress",
+    "addressIn",
+    "translateOptions",
+    "card",
+    "location",
+    "numParties",
 ];
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -202,9 +276,14 @@ proptest! {
 
     #[test]
     fn any_json_is_survived_and_answered(requests in prop::collection::vec(any_request(), 1..40)) {
-        let mut bench = Bench::new();
+        let mut bench = Bench::full();
+        let office = tapi::translate::Location::office(33, "1", "0", "00", "0");
+        let translation = tapi::translate::Translation::new(vec![office], Vec::new());
+        bench.server.set_translation(translation.ok());
         bench.owner(1, "201");
         bench.incoming();
+        let key = bench.incoming();
+        bench.state(key, tapi::constant::CallState::Connected, tapi::CallMode::None);
         for request in requests {
             let responses = bench.text(1, &request.to_string());
             prop_assert!(responses.len() <= 1);
@@ -224,7 +303,7 @@ proptest! {
 
     #[test]
     fn any_value_in_place_of_params_is_survived(params in any_value(), id in any_value()) {
-        let mut bench = Bench::new();
+        let mut bench = Bench::full();
         bench.owner(1, "201");
         for method in METHODS {
             let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});

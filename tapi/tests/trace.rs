@@ -329,3 +329,18 @@ fn service_of_a_line_is_told_to_who_asked_for_it() {
     bench.server.close(2_000, tapi::ConnectionId(2));
     assert_eq!(bench.trace(1), ["LINEDEVSTATE OPEN", "LINEDEVSTATE CLOSE"]);
 }
+
+#[test]
+fn what_a_transfer_changes_about_a_party_is_one_message() {
+    let mut bench = Bench::new();
+    bench.owner(1, "201");
+    let (_, key) = bench.connected(1);
+    let change = |info: &mut tapi::CallInfo| {
+        info.call_id = 78;
+        info.connected = PartyId::known("203", "Cleo");
+        info.redirecting = PartyId::known("202", "Ben");
+    };
+    bench.server.call_update(2_000, key, change);
+    bench.server.call_update(2_000, key, change);
+    assert_eq!(bench.trace(1), ["CALLINFO 2 CALLID|CONNECTEDID|REDIRECTINGID"]);
+}

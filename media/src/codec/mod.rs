@@ -1,6 +1,10 @@
 //! Samples ⇄ payload octets. Must not know RTP headers.
 
 pub mod g711;
+pub mod g722;
+pub mod voice;
+
+pub use voice::Voice;
 
 /// The law that tones and silence are encoded with; also says the static payload type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,5 +1,6 @@
 //! All terminations, and which stream hears which.
 
+use super::conference::{ConferenceId, MemberCodec};
 use super::termination::{PayloadMap, StreamPorts, StreamSpec, TerminationId, Treatment};
 
 const SOURCES_MAX: u32 = 0x7fff_ffff;
@@ -16,6 +17,8 @@ pub struct Stream<P> {
     pub spec: StreamSpec,
     /// What it is connected to.
     pub link: Option<Link>,
+    /// The conference that it is a member of instead.
+    pub seat: Option<(ConferenceId, MemberCodec)>,
     /// What the party hears instead.
     pub treatment: Treatment,
     /// Its name as a source of packets.
@@ -75,7 +78,7 @@ impl<P> Board<P> {
         let source = self.sources;
         let streams = self.streams_mut(id)?;
         let (spec, treatment) = (StreamSpec::default(), Treatment::None);
-        streams.push(Stream { ports, spec, link: None, treatment, source, handle });
+        streams.push(Stream { ports, spec, link: None, seat: None, treatment, source, handle });
         Some((id, streams.len() - 1))
     }
 

@@ -11,7 +11,8 @@ use crate::rtp::{COMFORT_NOISE, static_clock_hz};
 pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
     let spec = &stream.spec;
     let remote = spec.remote.filter(is_usable);
-    let is_in_use = stream.link.is_some() || !stream.treatment.is_none();
+    let is_connected = stream.link.is_some() || stream.seat.is_some();
+    let is_in_use = is_connected || !stream.treatment.is_none();
     ForwardPlan {
         source: stream.source,
         is_rtp: spec.is_rtp,
@@ -21,6 +22,7 @@ pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
         is_watched: spec.is_rtp && spec.receive && remote.is_some() && is_in_use,
         accept: spec.accept.iter().copied().collect(),
         telephone_event: spec.telephone_event,
+        mixed: stream.seat.map(|(_, codec)| codec.payload),
         payloads: payloads(stream),
         clocks_hz: clocks(&spec.clocks),
         rules: LatchRules {
@@ -83,6 +85,7 @@ mod tests {
             ports: StreamPorts { rtp: 2, rtcp: 3 },
             spec,
             link: pairs.map(|pairs| Link { other, payloads: pairs.into() }),
+            seat: None,
             treatment: Treatment::None,
             source: 1,
             handle: (),

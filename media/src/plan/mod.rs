@@ -10,6 +10,7 @@
 //! send first; [`Treatment::Silence`](crate::Treatment::Silence) keeps its binding open.
 
 mod address;
+mod inlet;
 pub mod latch;
 mod outlet;
 pub mod statistics;
@@ -17,6 +18,7 @@ pub mod statistics;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use inlet::Inlet;
 pub use latch::{Judgement, Latch, LatchRules};
 pub use outlet::{Outlet, Stamp};
 pub use statistics::{DirectionCounters, DropReason};
@@ -60,6 +62,8 @@ pub struct ForwardPlan {
     pub accept: PayloadSet,
     /// The payload type of telephone-events whose digits are reported.
     pub telephone_event: Option<u8>,
+    /// The payload type that goes into the conference the party is a member of.
+    pub mixed: Option<u8>,
     /// Received payload type → sent one, or [`BLOCKED`].
     pub payloads: [u8; PAYLOADS],
     /// Clock rates by received payload type.
@@ -138,6 +142,8 @@ pub enum Verdict {
         /// True for RTCP.
         is_rtcp: bool,
     },
+    /// Goes into the conference: a payload with this number.
+    Mix(Seq),
     /// Accepted, but nobody hears it.
     Keep,
     /// Not the peer's, or not for the other side; counted.
@@ -236,6 +242,9 @@ fn on_rtp(
             let us = u64::from(ticks) * 1_000_000 / u64::from(clock_hz.max(1));
             *finding = Some(Finding::Digit(digit, Duration::from_micros(us)));
         }
+    }
+    if plan.mixed == Some(header.payload) {
+        return Ok(Verdict::Mix(header.sequence));
     }
     let Some(sink) = ends.sink else { return Ok(Verdict::Keep) };
     if !sink.is_listening() {

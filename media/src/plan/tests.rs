@@ -35,6 +35,7 @@ impl Scene {
             is_watched: true,
             accept: [0, 8, 101].into_iter().collect(),
             telephone_event: Some(101),
+            mixed: None,
             payloads: identity(),
             clocks_hz: std::array::from_fn(|payload| {
                 static_clock_hz(u8::try_from(payload).unwrap())

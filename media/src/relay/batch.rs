@@ -18,16 +18,26 @@ pub(super) const BATCH_MAX: usize = 128;
 const BUFFER_LEN: usize = 1_536;
 const _: () = assert!(BUFFER_LEN > PACKET_MAX);
 
+/// Whose counters a packet that leaves goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Payer {
+    /// The stream that the lane is connected to.
+    Sink,
+    /// The lane itself: a treatment.
+    Own,
+    /// A member of a conference.
+    Member,
+}
+
 /// Who pays for a packet that leaves, and who counts it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
     pub(super) fd: RawFd,
     /// The buffer that holds it.
     pub(super) buffer: usize,
-    /// The lane that caused it.
+    /// The lane that caused it, or the place of the member that hears it.
     pub(super) slot: usize,
-    /// True if it leaves from that lane itself (a treatment), not from the connected one.
-    pub(super) is_own: bool,
+    pub(super) payer: Payer,
     pub(super) is_rtcp: bool,
     pub(super) length: usize,
 }
@@ -206,7 +216,7 @@ mod tests {
             fd: from.as_raw_fd(),
             buffer,
             slot: length,
-            is_own: true,
+            payer: Payer::Own,
             is_rtcp: false,
             length,
         };

@@ -5,6 +5,7 @@
 
 mod batch;
 mod port;
+mod room;
 mod sys;
 mod worker;
 
@@ -18,13 +19,13 @@ use std::time::Duration;
 
 use self::port::{PortPair, Reserve};
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
-use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Signal, Worker};
-use crate::context::{Board, Key, Player, STREAMS_MAX, compile};
+use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Signal, Worker};
+use crate::context::{Board, Conferences, Key, MEMBERS_MAX, Member, Player, STREAMS_MAX, compile};
 use crate::control::{
-    MediaConfig, MediaError, MediaPlane, Notify, PayloadMap, StreamPorts, StreamSpec, Termination,
-    TerminationId, TerminationStatistics, Treatment,
+    ConferenceId, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PayloadMap,
+    StreamPorts, StreamSpec, Termination, TerminationId, TerminationStatistics, Treatment,
 };
-use crate::plan::Outlet;
+use crate::plan::{Inlet, Outlet};
 
 /// Notices that may wait for call control; more are lost and counted.
 const NOTICES_MAX: usize = 8_192;
@@ -55,6 +56,7 @@ impl Relay {
             workers,
             reserve,
             board: Board::default(),
+            conferences: Conferences::default(),
             life: 0,
             ssrc: random() & 0xffff_ffff,
             exhausted: 0,
@@ -72,10 +74,17 @@ pub struct RelayControl {
     clock: Clock,
     workers: Vec<Thread>,
     reserve: Reserve,
-    board: Board<Arc<Bound>>,
+    board: Board<Carrier>,
+    conferences: Conferences,
     life: u32,
     ssrc: u64,
     exhausted: u64,
+}
+
+/// What carries a stream: its sockets, and its way into the conference that it is a member of.
+struct Carrier {
+    bound: Arc<Bound>,
+    inlet: Option<Arc<Inlet>>,
 }
 
 struct Thread {
@@ -165,7 +174,8 @@ impl RelayControl {
         self.life = self.life.wrapping_add(1);
         let bound =
             Arc::new(Bound { outlet: Outlet::default(), pair, life: self.life, key: (id, index) });
-        let key = self.board.push(id, ports, Arc::clone(&bound))?;
+        let carrier = Carrier { bound: Arc::clone(&bound), inlet: None };
+        let key = self.board.push(id, ports, carrier)?;
         let plan = Box::new(compile(self.board.stream(key)?));
         self.tell(&bound, Command::Open(Arc::clone(&bound), plan));
         Some(ports)
@@ -175,19 +185,46 @@ impl RelayControl {
     fn refresh(&self, key: Key, learns_anew: bool) {
         let Some(stream) = self.board.stream(key) else { return };
         let sink = stream.link.as_ref().and_then(|link| self.board.stream(link.other));
-        let set = Command::Set {
-            bound: Arc::clone(&stream.handle),
-            plan: Box::new(compile(stream)),
-            sink: sink.map(|sink| Arc::clone(&sink.handle)),
-            learns_anew,
+        let to = Destination {
+            sink: sink.map(|sink| Arc::clone(&sink.handle.bound)),
+            inlet: stream.handle.inlet.clone(),
         };
-        self.tell(&stream.handle, set);
+        let bound = Arc::clone(&stream.handle.bound);
+        let set = Command::Set { bound, plan: Box::new(compile(stream)), to, learns_anew };
+        self.tell(&stream.handle.bound, set);
     }
 
     fn tell(&self, bound: &Bound, command: Command) {
         if let Some(thread) = self.workers.get(bound.pair.worker) {
             thread.tell(command);
         }
+    }
+
+    /// Tells the worker that mixes a conference; `command` is made from the conference's room.
+    fn tell_mixer(&self, conference: ConferenceId, command: impl FnOnce(usize) -> Command) {
+        let Ok(room) = usize::try_from(conference.index) else { return };
+        if let Some(thread) = self.workers.get(room % self.workers.len().max(1)) {
+            thread.tell(command(room));
+        }
+    }
+
+    /// A name for packets made here: Weyl sequence from a random start, distinct and not
+    /// foreseeable from outside.
+    fn next_ssrc(&mut self) -> u32 {
+        self.ssrc = self.ssrc.wrapping_add(0x9e37_79b9) & 0xffff_ffff;
+        u32::try_from(self.ssrc).unwrap_or_default()
+    }
+
+    /// Takes a stream out of the conference that it is in; its plan is still the old one.
+    fn stand_up(&mut self, key: Key) -> bool {
+        let Some(stream) = self.board.stream_mut(key) else { return false };
+        let Some((conference, _)) = stream.seat.take() else { return false };
+        stream.handle.inlet = None;
+        if let Some(members) = self.conferences.members_mut(conference) {
+            members.retain(|member| *member != key);
+        }
+        self.tell_mixer(conference, |room| Command::Leave(room, key));
+        true
     }
 }
 
@@ -234,6 +271,8 @@ impl MediaPlane for RelayControl {
         a_to_b: PayloadMap,
         b_to_a: PayloadMap,
     ) {
+        self.stand_up(a);
+        self.stand_up(b);
         let left = self.board.link(a, b, a_to_b, b_to_a);
         // Those who lost their party stop first, so that nobody hears two.
         left.into_iter().flatten().for_each(|key| self.refresh(key, false));
@@ -248,16 +287,68 @@ impl MediaPlane for RelayControl {
         }
     }
 
+    fn new_conference(&mut self) -> Result<ConferenceId, MediaError> {
+        let id = self.conferences.insert().ok_or(MediaError::TooManyConferences)?;
+        self.tell_mixer(id, |room| Command::Room(room, Some(Box::default())));
+        Ok(id)
+    }
+
+    fn join(
+        &mut self,
+        conference: ConferenceId,
+        id: TerminationId,
+        stream: usize,
+        codec: MemberCodec,
+    ) -> Result<(), MediaError> {
+        let key = (id, stream);
+        let members = self.conferences.members(conference).ok_or(MediaError::UnknownConference)?;
+        let is_member = members.contains(&key);
+        if members.len() >= MEMBERS_MAX && !is_member {
+            return Err(MediaError::ConferenceFull);
+        }
+        let entry = self.board.stream(key).ok_or(MediaError::UnknownTermination)?;
+        if entry.seat == Some((conference, codec)) {
+            return Ok(());
+        }
+        self.stand_up(key);
+        self.disconnect(id, stream);
+        let ssrc = self.next_ssrc();
+        let inlet = Arc::new(Inlet::new());
+        let entry = self.board.stream_mut(key).ok_or(MediaError::UnknownTermination)?;
+        entry.seat = Some((conference, codec));
+        entry.handle.inlet = Some(Arc::clone(&inlet));
+        let bound = Arc::clone(&entry.handle.bound);
+        let member = Box::new(Member::new(bound, inlet, codec, ssrc));
+        if let Some(members) = self.conferences.members_mut(conference) {
+            members.push(key);
+        }
+        self.tell_mixer(conference, |room| Command::Join(room, key, member));
+        self.refresh(key, false);
+        Ok(())
+    }
+
+    fn leave(&mut self, id: TerminationId, stream: usize) {
+        if self.stand_up((id, stream)) {
+            self.refresh((id, stream), false);
+        }
+    }
+
+    fn drop_conference(&mut self, conference: ConferenceId) {
+        let members = self.conferences.members(conference).unwrap_or_default().to_vec();
+        members.into_iter().for_each(|(id, stream)| self.leave(id, stream));
+        if self.conferences.remove(conference).is_some() {
+            self.tell_mixer(conference, |room| Command::Room(room, None));
+        }
+    }
+
     fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment) {
         let Some(entry) = self.board.stream_mut((id, stream)) else { return };
         if entry.treatment == treatment {
             return;
         }
         entry.treatment = treatment;
-        let bound = Arc::clone(&entry.handle);
-        // Weyl sequence from a random start: distinct and not foreseeable from outside.
-        self.ssrc = self.ssrc.wrapping_add(0x9e37_79b9) & 0xffff_ffff;
-        let ssrc = u32::try_from(self.ssrc).unwrap_or_default();
+        let bound = Arc::clone(&entry.handle.bound);
+        let ssrc = self.next_ssrc();
         let player = Player::new(treatment, self.config.country, ssrc).map(Box::new);
         self.tell(&bound, Command::Treat { bound: Arc::clone(&bound), player });
         self.refresh((id, stream), false);
@@ -267,12 +358,14 @@ impl MediaPlane for RelayControl {
         let count = self.board.streams(id).map_or(0, <[_]>::len);
         for index in 0..count {
             self.disconnect(id, index);
+            self.leave(id, index);
         }
         let streams = self.board.remove(id).unwrap_or_default();
         let now_us = self.clock.now_us();
-        let statistics = streams.iter().map(|stream| stream.handle.outlet.statistics()).collect();
+        let statistics =
+            streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
         for stream in streams {
-            let bound = stream.handle;
+            let bound = stream.handle.bound;
             self.tell(&bound, Command::Close(Arc::clone(&bound)));
             self.reserve.give_back(Arc::clone(&bound.pair), now_us);
         }
@@ -281,7 +374,8 @@ impl MediaPlane for RelayControl {
 
     fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics> {
         let streams = self.board.streams(id)?;
-        let streams = streams.iter().map(|stream| stream.handle.outlet.statistics()).collect();
+        let streams =
+            streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
         Some(TerminationStatistics { streams })
     }
 }

@@ -9,16 +9,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
-use super::batch::{BATCH_MAX, Batch, Leaving};
+use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
 use super::port::PortPair;
+use super::room::Rooms;
 use super::sys::{Poller, Waker};
-use crate::context::{Key, PACKET_LEN, Player};
+use crate::context::{Key, Member, Mixer, PACKET_LEN, Player};
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
 use crate::plan::{
-    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Outlet, Stamp, Verdict,
-    next_port, run,
+    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Stamp,
+    Verdict, next_port, run,
 };
+use crate::rtp::header::payload;
 
 /// Commands that may wait for a worker.
 pub(super) const COMMANDS_MAX: usize = 8_192;
@@ -62,6 +64,8 @@ pub(super) struct Lane {
     bound: Arc<Bound>,
     plan: Box<ForwardPlan>,
     sink: Option<Arc<Bound>>,
+    /// The way into a conference.
+    inlet: Option<Arc<Inlet>>,
     ingress: Ingress,
     player: Option<Box<Player>>,
     /// Silence counts from here when no packet came since.
@@ -69,14 +73,27 @@ pub(super) struct Lane {
     is_reported: bool,
 }
 
+/// Where accepted media goes.
+#[derive(Default)]
+pub(super) struct Destination {
+    pub(super) sink: Option<Arc<Bound>>,
+    pub(super) inlet: Option<Arc<Inlet>>,
+}
+
 /// What a worker is told.
 pub(super) enum Command {
     /// A pair begins to serve.
     Open(Arc<Bound>, Box<ForwardPlan>),
     /// The plan changed, or what it is connected to.
-    Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, sink: Option<Arc<Bound>>, learns_anew: bool },
+    Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, to: Destination, learns_anew: bool },
     /// Another treatment, or none.
     Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
+    /// A conference begins or, without a mixer, ends.
+    Room(usize, Option<Box<Mixer<Arc<Bound>>>>),
+    /// A member joins the conference in a room.
+    Join(usize, Key, Box<Member<Arc<Bound>>>),
+    /// A member leaves it.
+    Leave(usize, Key),
     /// A pair has served.
     Close(Arc<Bound>),
     /// The relay ends.
@@ -102,6 +119,7 @@ pub(super) struct Worker {
     lanes: Vec<Option<Lane>>,
     /// Slots of lanes with a player.
     treated: Vec<usize>,
+    rooms: Rooms,
     sines: SineTable,
     next_frame_us: u64,
     next_sweep_us: u64,
@@ -126,6 +144,7 @@ impl Worker {
             timeout_us: u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX),
             lanes: Vec::new(),
             treated: Vec::new(),
+            rooms: Rooms::new(),
             sines: SineTable::new(),
             next_frame_us: 0,
             next_sweep_us: 0,
@@ -155,7 +174,7 @@ impl Worker {
                 }
             }
             self.forward(&mut batch, &mut arrivals, now_us);
-            if !self.treated.is_empty() && now_us >= self.next_frame_us {
+            if self.has_frames() && now_us >= self.next_frame_us {
                 self.play(&mut batch, now_us);
             }
             if now_us >= self.next_sweep_us {
@@ -166,9 +185,14 @@ impl Worker {
 
     /// How long to wait for packets, rounded up so that the loop never spins.
     fn patience_ms(&self, now_us: u64) -> i32 {
-        let frame_us = if self.treated.is_empty() { u64::MAX } else { self.next_frame_us };
+        let frame_us = if self.has_frames() { self.next_frame_us } else { u64::MAX };
         let wait_us = frame_us.min(self.next_sweep_us).saturating_sub(now_us);
         i32::try_from(wait_us.div_ceil(1_000)).unwrap_or(1_000)
+    }
+
+    /// Whether anybody hears what is made here.
+    fn has_frames(&self) -> bool {
+        !self.treated.is_empty() || !self.rooms.is_empty()
     }
 
     /// Takes what is waiting at one socket.
@@ -198,14 +222,20 @@ impl Worker {
             if let Some(finding) = outcome.finding {
                 notify(&self.notices, &self.signal, notice(lane.bound.key, finding));
             }
+            if let (Verdict::Mix(sequence), Some(inlet)) = (outcome.verdict, &lane.inlet) {
+                // A full ring: the mixer's worker is behind, and this is too old already.
+                if let Some(heard) = batch.packet(at).and_then(|(packet, _)| payload(packet)) {
+                    inlet.push(sequence, heard);
+                }
+            }
             let (Verdict::Send { to, component, length, is_rtcp }, Some(sink)) =
                 (outcome.verdict, sink)
             else {
                 continue;
             };
             let fd = sink.pair.fd(component);
-            let slot = *slot;
-            let what = Leaving { fd, buffer: at, slot, is_own: false, is_rtcp, length };
+            let payer = Payer::Sink;
+            let what = Leaving { fd, buffer: at, slot: *slot, payer, is_rtcp, length };
             if !batch.leave(to, sink.pair.is_v6, what) {
                 sink.outlet.sent.count_drop(DropReason::Undeliverable);
             }
@@ -215,10 +245,13 @@ impl Worker {
     }
 
     fn send(&self, batch: &mut Batch) {
-        let lanes = &self.lanes;
+        let lane = |slot: usize| self.lanes.get(slot).and_then(Option::as_ref);
         batch.send(|what, is_sent| {
-            let Some(lane) = lanes.get(what.slot).and_then(Option::as_ref) else { return };
-            let bound = if what.is_own { Some(&lane.bound) } else { lane.sink.as_ref() };
+            let bound = match what.payer {
+                Payer::Sink => lane(what.slot).and_then(|lane| lane.sink.as_ref()),
+                Payer::Own => lane(what.slot).map(|lane| &lane.bound),
+                Payer::Member => self.rooms.payer(what.slot),
+            };
             let Some(bound) = bound else { return };
             match (is_sent, what.is_rtcp) {
                 (true, true) => bound.outlet.sent.count_rtcp(),
@@ -235,9 +268,17 @@ impl Worker {
         for _ in 0..COMMANDS_MAX {
             match self.commands.try_recv() {
                 Ok(Command::Open(bound, plan)) => self.open(bound, plan, now_us),
-                Ok(Command::Set { bound, plan, sink, learns_anew }) => {
-                    self.set(&bound, plan, sink, learns_anew, now_us);
+                Ok(Command::Set { bound, plan, to, learns_anew }) => {
+                    self.set(&bound, plan, to, learns_anew, now_us);
                 }
+                Ok(Command::Room(room, mixer)) => {
+                    if !self.has_frames() {
+                        self.next_frame_us = now_us;
+                    }
+                    self.rooms.set(room, mixer);
+                }
+                Ok(Command::Join(room, key, member)) => self.rooms.join(room, key, member),
+                Ok(Command::Leave(room, key)) => self.rooms.leave(room, key),
                 Ok(Command::Treat { bound, player }) => self.treat(&bound, player, now_us),
                 Ok(Command::Close(bound)) => self.close(&bound),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
@@ -264,6 +305,7 @@ impl Worker {
             bound,
             plan,
             sink: None,
+            inlet: None,
             ingress: Ingress::default(),
             player: None,
             watched_us: now_us,
@@ -278,7 +320,7 @@ impl Worker {
         &mut self,
         bound: &Arc<Bound>,
         plan: Box<ForwardPlan>,
-        sink: Option<Arc<Bound>>,
+        to: Destination,
         learns_anew: bool,
         now_us: u64,
     ) {
@@ -302,18 +344,20 @@ impl Worker {
             lane.is_reported = false;
         }
         lane.plan = plan;
-        lane.sink = sink;
+        lane.sink = to.sink;
+        lane.inlet = to.inlet;
     }
 
     fn treat(&mut self, bound: &Arc<Bound>, player: Option<Box<Player>>, now_us: u64) {
         let slot = bound.pair.slot;
+        let had_frames = self.has_frames();
         let Some(lane) = self.lane(bound) else { return };
         lane.bound.outlet.set_treated(player.is_some());
         let was_treated = lane.player.is_some();
         let is_treated = player.is_some();
         lane.player = player;
         if is_treated && !was_treated {
-            if self.treated.is_empty() {
+            if !had_frames {
                 self.next_frame_us = now_us;
             }
             self.treated.push(slot);
@@ -336,7 +380,7 @@ impl Worker {
         }
     }
 
-    /// Sends 20 ms of every treatment.
+    /// Sends 20 ms of every treatment and every conference.
     fn play(&mut self, batch: &mut Batch, now_us: u64) {
         let mut treated = std::mem::take(&mut self.treated);
         for slot in &treated {
@@ -348,6 +392,11 @@ impl Worker {
         }
         self.send(batch);
         std::mem::swap(&mut self.treated, &mut treated);
+        let mut begun = self.rooms.listen();
+        while begun {
+            begun = self.rooms.speak(batch, now_us);
+            self.send(batch);
+        }
         self.next_frame_us += FRAME_US;
         if now_us > self.next_frame_us + BEHIND_MAX_US {
             self.next_frame_us = now_us + FRAME_US;
@@ -401,7 +450,8 @@ fn play(lane: &mut Lane, slot: usize, batch: &mut Batch, sines: &SineTable, now_
 fn send_own(lane: &Lane, slot: usize, at: usize, to: SocketAddr, batch: &mut Batch) {
     let pair = &lane.bound.pair;
     let fd = pair.fd(Component::Media);
-    let what = Leaving { fd, buffer: at, slot, is_own: true, is_rtcp: false, length: PACKET_LEN };
+    let payer = Payer::Own;
+    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: PACKET_LEN };
     if !batch.leave(to, pair.is_v6, what) {
         lane.bound.outlet.sent.count_drop(DropReason::Undeliverable);
     }

@@ -3,11 +3,13 @@
 //! Must not know SDP, SIP or sockets. Hop 4 of a packet's path.
 
 pub mod header;
+pub mod jitter;
 pub mod sequence;
 pub mod statistics;
 pub mod telephone_event;
 
 pub use header::{Header, PayloadSet};
+pub use jitter::{Jitter, Taken};
 pub use sequence::{RtpTime, Seq, Ssrc};
 pub use statistics::Reception;
 pub use telephone_event::{DigitDetector, TelephoneEvent};

@@ -189,7 +189,7 @@ impl Core {
         writer.header(HeaderName::CallId, &draft.call_id);
         writer.header(HeaderName::CSeq, format_args!("{} {}", draft.cseq, draft.method));
         if let Some(contact) = &draft.contact {
-            writer.header(HeaderName::Contact, format_args!("<{contact}>"));
+            writer.header(HeaderName::Contact, super::text::own_contact(contact));
         }
         if !self.config.user_agent.is_empty() {
             writer.header(HeaderName::UserAgent, &self.config.user_agent);

@@ -308,7 +308,7 @@ impl Core {
     /// Starts a response that names our Contact and capabilities.
     fn response_in_dialog(&self, leg: &Leg, request: &Message, reply: &Reply) -> MessageWriter {
         let mut writer = self.response(request, reply, &leg.local_tag);
-        writer.header(HeaderName::Contact, format_args!("<{}>", leg.contact));
+        writer.header(HeaderName::Contact, text::own_contact(&leg.contact));
         self.capabilities(&mut writer);
         writer.header(HeaderName::Supported, &self.supported);
         writer

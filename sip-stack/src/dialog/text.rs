@@ -1,5 +1,6 @@
 //! What dialogs read from header values, as text: tags, addresses, lists, numbers.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -26,6 +27,15 @@ pub(crate) fn to_tag(message: &Message) -> String {
 /// The CSeq number; 0 if malformed, which no dialog accepts as risen.
 pub(crate) fn cseq(message: &Message) -> u32 {
     message.cseq().map_or(0, |cseq| cseq.number)
+}
+
+/// A Contact as it is written: a bare URI in angle brackets, a whole name-addr as it is.
+pub(crate) fn own_contact(contact: &str) -> Cow<'_, str> {
+    if contact.starts_with('<') {
+        Cow::Borrowed(contact)
+    } else {
+        Cow::Owned(format!("<{contact}>"))
+    }
 }
 
 /// The URI of the first Contact.
@@ -136,5 +146,11 @@ mod tests {
         for address in ["192.0.2.1", "100.128.0.1", "2001:db8::1"] {
             assert!(!is_private(address.parse().unwrap()), "{address}");
         }
+    }
+
+    #[test]
+    fn a_contact_is_put_in_brackets_unless_it_has_them_for_its_parameters() {
+        assert_eq!(own_contact("sip:201@192.0.2.1"), "<sip:201@192.0.2.1>");
+        assert_eq!(own_contact("<sip:800@192.0.2.1>;isfocus"), "<sip:800@192.0.2.1>;isfocus");
     }
 }

@@ -365,8 +365,8 @@ impl Endpoint {
         }
     }
 
-    /// Changes the Contact URI that the leg's next messages carry (for inbound legs it begins as
-    /// the address that the INVITE came to).
+    /// Changes the Contact that the leg's next messages carry (for inbound legs it begins as the
+    /// address that the INVITE came to): a URI, or a whole name-addr `<…>` with parameters.
     pub fn set_contact(&mut self, leg: LegId, contact: impl Into<String>) {
         if let Some(leg) = self.legs.get_mut(leg.0) {
             leg.contact = contact.into();
@@ -551,7 +551,7 @@ impl Endpoint {
         let Some(waiting) = self.waiting.get(&id.0) else { return };
         let mut writer = self.core.response(&waiting.message, reply, &waiting.tag);
         if let Some(contact) = contact {
-            writer.header(HeaderName::Contact, format_args!("<{contact}>"));
+            writer.header(HeaderName::Contact, text::own_contact(contact));
         }
         if waiting.message.method() == Method::Options || matches!(reply.status, 405 | 501) {
             self.core.capabilities(&mut writer);

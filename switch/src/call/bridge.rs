@@ -14,6 +14,9 @@ use crate::exchange::Exchange;
 impl Exchange {
     /// Brings the relay in line with the connection: addresses, directions, maps, treatments.
     pub(crate) fn join_media(&mut self, connection: ConnectionKey) {
+        if self.seat_members(connection) {
+            return;
+        }
         let Some((caller, called)) = self.pair(connection) else { return };
         let tones = (self.treatment(caller, called), self.treatment(called, caller));
         for call in [caller, called] {
@@ -108,7 +111,7 @@ fn map(from: &MediaEnd, to: &MediaEnd, stream: usize) -> PayloadMap {
 }
 
 /// The law of tones for this party: the first G.711 codec it was told and accepts.
-fn tone_codec(end: &MediaEnd) -> Option<ToneCodec> {
+pub(crate) fn tone_codec(end: &MediaEnd) -> Option<ToneCodec> {
     let told = end.local()?.audio()?;
     let accepted = end.remote.as_ref().and_then(Session::audio);
     let is_accepted = |payload: u8| {

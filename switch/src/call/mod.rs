@@ -9,6 +9,7 @@
 pub mod bridge;
 pub mod cause;
 pub mod code;
+pub mod conference;
 pub mod end;
 pub mod errand;
 pub mod fork;
@@ -17,6 +18,7 @@ pub mod hunt;
 pub mod identity;
 pub mod modify;
 pub mod originate;
+pub mod parent;
 pub mod park;
 pub mod pickup;
 pub mod refer;
@@ -33,6 +35,7 @@ use tapi::constant::CallState;
 use tapi::{CallKey, CallMode, RequestKey};
 
 use self::cause::Cause;
+use self::conference::ConferenceKey;
 use self::end::MediaEnd;
 use self::errand::Errand;
 use self::forward::Diversions;
@@ -177,6 +180,8 @@ pub struct Call {
     pub origination: Origination,
     /// Digits of an application.
     pub dialling: Dialling,
+    /// The conference that its party hears.
+    pub conference: Option<ConferenceKey>,
     /// What the phone is called for, when it is not a number (linePickup, lineUnpark).
     pub errand: Option<Errand>,
     /// The other half of a consultation: the held call and its consultation call name each other.
@@ -232,8 +237,10 @@ impl Call {
     /// Whether its party does not listen to the far party: on hold in any way, or its phone serves
     /// another call.
     pub(crate) fn is_away(&self) -> bool {
-        use CallState::{OnHold, OnHoldPendConf, OnHoldPendTransfer};
-        self.hold.is_held() || matches!(self.state, OnHold | OnHoldPendConf | OnHoldPendTransfer)
+        use CallState::{Conferenced, OnHold, OnHoldPendConf, OnHoldPendTransfer};
+        let is_elsewhere =
+            matches!(self.state, Conferenced | OnHold | OnHoldPendConf | OnHoldPendTransfer);
+        self.hold.is_held() || is_elsewhere
     }
 }
 

@@ -226,7 +226,8 @@ impl Exchange {
         request: Option<RequestKey>,
     ) -> Result<(), LineErr> {
         let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
-        if let (CallState::OnHoldPendTransfer, Some(consult)) = (call.state, call.partner) {
+        let waits = matches!(call.state, CallState::OnHoldPendTransfer | CallState::OnHoldPendConf);
+        if let (true, Some(consult)) = (waits, call.partner) {
             self.done(request);
             self.drop_call(consult);
             return Ok(());

@@ -311,8 +311,11 @@ impl Exchange {
         }
     }
 
-    /// What only a caller can dial: slots and feature codes. `None` when the number is neither.
+    /// What only a caller can dial: rooms, slots and feature codes. `None` when the number is none.
     fn dial_feature(&mut self, caller: CallId, dialled: &str) -> Option<Result<(), Cause>> {
+        if self.config.conference.rooms.contains_key(dialled) {
+            return Some(self.enter_room(caller, dialled));
+        }
         let line = self.calls.get(caller.0)?.party.line()?.to_owned();
         if self.lot_of(dialled).is_some_and(|lot| lot.slots.contains(dialled)) {
             return Some(self.unpark(caller, dialled));
@@ -349,6 +352,8 @@ impl Exchange {
             }
             // Trunk to trunk would let strangers call at the office's expense.
             Target::Trunk { .. } => Err(Cause::FORBIDDEN),
+            // A party is sent to a room by transfer; nobody can be fetched from one.
+            Target::Room(_) => Err(Cause::FORBIDDEN),
             Target::Feature { code, .. } => {
                 let name = code.name();
                 tracing::info!(%dialled, feature = name, "feature code is not yet available");
@@ -550,7 +555,12 @@ impl Exchange {
     /// Whether the address of a line has room for one more call (`max_calls`).
     pub(crate) fn has_appearance(&self, line: &str) -> bool {
         let most = self.config.lines.get(line).map_or(0, |line| line.max_calls);
-        let used = self.by_line.get(line).map_or(0, Vec::len);
+        // Members of a conference share the appearance of its parent.
+        let is_member = |id: &&CallId| {
+            self.calls.get(id.0).is_some_and(|call| call.state == CallState::Conferenced)
+        };
+        let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
+        let used = calls.iter().filter(|id| !is_member(id)).count();
         used < usize::try_from(most).unwrap_or(usize::MAX)
     }
 

@@ -37,6 +37,7 @@ impl Exchange {
             _ => Vec::new(),
         };
         let mode = clearing_mode(&said, default_mode(cause));
+        self.drop_conference_of(id);
         if let Some(held) = self.calls.get(id.0).and_then(|call| call.partner)
             && self.calls.get(held.0).is_some_and(|held| held.leg.is_none())
         {
@@ -52,6 +53,16 @@ impl Exchange {
         };
         self.clear_far(id, mode, reason.as_deref().unwrap_or("Q.850;cause=16"));
         self.finish(id);
+    }
+
+    /// The phone that holds a conference together, or consults for one, has hung up: all end.
+    fn drop_conference_of(&mut self, id: CallId) {
+        self.drop_members(id);
+        let parent = self.calls.get(id.0).and_then(|call| call.partner);
+        if let Some(parent) = parent.filter(|parent| self.conference_of_parent(*parent).is_some()) {
+            self.drop_members(parent);
+            self.finish(parent);
+        }
     }
 
     /// Whether the far party stays although this one goes: it is parked, or somebody is being called
@@ -72,6 +83,10 @@ impl Exchange {
 
     /// lineDrop, click on "hang up", or a feature that ends the call of one party.
     pub(crate) fn drop_call(&mut self, id: CallId) {
+        if self.cancel_conference_consultation(id) {
+            return;
+        }
+        self.drop_members(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let is_offered = call.side == Side::Called
             && matches!(call.state, CallState::Offering | CallState::Accepted);
@@ -82,7 +97,8 @@ impl Exchange {
         let held = self.give_phone_back(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let is_caller = call.side == Side::Caller;
-        let is_answered = self.connections.get(key.0).is_some_and(|c| c.answered.is_some());
+        let is_answered = call.conference.is_some()
+            || self.connections.get(key.0).is_some_and(|c| c.answered.is_some());
         let (mode, reason) = if is_caller && !is_answered {
             (DisconnectMode::Cancelled, "SIP;cause=487;text=\"Request Terminated\"")
         } else {
@@ -201,6 +217,12 @@ impl Exchange {
     pub(crate) fn on_media_timeout(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
+        if call.conference.is_some() {
+            if !call.is_away() {
+                self.clear_called(id, DisconnectMode::QosUnavail, "Q.850;cause=41");
+            }
+            return;
+        }
         let is_silent_by_intent = self
             .pair(key)
             .into_iter()

@@ -92,6 +92,10 @@ impl Exchange {
         if one.party != other.party {
             return Err(LineErr::InvalCallState);
         }
+        if other.state == CallState::OnHoldPendConf {
+            // LIMIT: consultation and conference are not toggled; the phone stays where it is.
+            return Err(LineErr::OperationUnavail);
+        }
         let held_state = other.state;
         let shares_phone = other.leg.is_none();
         if !shares_phone && (one.hold.by_phone || other.hold.by_phone) {
@@ -126,6 +130,9 @@ impl Exchange {
         asked: Asked,
     ) -> Result<(), LineErr> {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
+        if let Some(room) = self.room_of(consult).map(str::to_owned) {
+            return self.join_consulted_room(id, consult, &room, &asked);
+        }
         let state = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.state;
         match state {
             CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer => {
@@ -137,6 +144,21 @@ impl Exchange {
             CallState::Busy => Err(LineErr::OperationFailed),
             _ => Err(LineErr::InvalCallState),
         }
+    }
+
+    /// The consultation call is in a conference room: the far party joins it instead.
+    fn join_consulted_room(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        room: &str,
+        asked: &Asked,
+    ) -> Result<(), LineErr> {
+        self.send_to_room(id, room).map_err(transfer_error)?;
+        self.grant(asked);
+        self.part(id);
+        self.part(consult);
+        Ok(())
     }
 
     fn splice(
@@ -227,6 +249,13 @@ impl Exchange {
             404 => LineErr::InvalAddress,
             _ => LineErr::OperationFailed,
         };
+        if self.config.conference.rooms.contains_key(number) {
+            self.send_to_room(id, number).map_err(transfer_error)?;
+            self.done(request);
+            self.release_with(id, "Q.850;cause=16");
+            self.finish(id);
+            return Ok(());
+        }
         if self.lot_of(number).is_some() {
             self.park(id, number).map_err(refused)?;
             self.done(request);
@@ -262,7 +291,7 @@ impl Exchange {
     }
 
     /// The two calls of a consultation know each other (dwRelatedCallID).
-    fn relate(&mut self, held: CallId, consult: CallId) {
+    pub(crate) fn relate(&mut self, held: CallId, consult: CallId) {
         let number = |id: CallId| {
             let call = self.calls.get(id.0)?;
             self.connections.get(call.connection.0).map(|connection| connection.call_id)

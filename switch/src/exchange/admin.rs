@@ -78,6 +78,8 @@ impl Exchange {
                 continue; // Nobody has heard of it yet: a phone that is called to take something.
             }
             let far = self.far(CallId(key)).and_then(|far| self.calls.get(far.0));
+            let far = far.filter(|_| is_established(call.state)).map(|far| far.party.number());
+            let connected = far.or_else(|| self.room_of(CallId(key)));
             let caller = self.calling_party(call.connection);
             rows.push(json!({
                 "callId": connection.call_id, "line": line, "addressId": 0,
@@ -85,7 +87,7 @@ impl Exchange {
                 "origin": if call.side == Side::Caller { "OUTBOUND" } else { "INBOUND" },
                 "caller": caller.map(|caller| caller.number),
                 "called": connection.dialled,
-                "connected": far.filter(|_| is_established(call.state)).map(|far| far.party.number()),
+                "connected": connected,
                 "since": call.since_unix_ms, "codec": call.end.codec(),
             }));
         }

@@ -173,6 +173,33 @@ impl Exchange {
                 };
                 self.run_errand(&line, call, errand, request)
             }
+            other => self.try_conference(request, other),
+        }
+    }
+
+    /// The operations of a line's conference.
+    fn try_conference(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
+        match intent {
+            Intent::SetupConference {
+                call: Some(call), conference, consultation, target: None, ..
+            } => {
+                let id = self.call_of(call)?;
+                let keys = Some((conference, consultation));
+                self.set_up_conference(id, keys, Some(request)).map(|_| ())
+            }
+            Intent::PrepareAddToConference { conference, consultation, target: None, .. } => {
+                let parent = self.call_of(conference)?;
+                let consult = Some(consultation);
+                self.prepare_add_to_conference(parent, consult, Some(request)).map(|_| ())
+            }
+            Intent::AddToConference { conference, call } => {
+                let (parent, id) = (self.call_of(conference)?, self.call_of(call)?);
+                self.add_to_conference(parent, id, Some(request))
+            }
+            Intent::RemoveFromConference { call, .. } => {
+                let id = self.call_of(call)?;
+                self.remove_from_conference(id, Some(request))
+            }
             _ => Err(LineErr::OperationUnavail),
         }
     }

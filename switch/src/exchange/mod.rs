@@ -11,6 +11,7 @@ mod forwarding;
 pub mod mailbox;
 mod requests;
 pub(crate) mod state;
+mod step;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ use sip_stack::slab::Slab;
 use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
+use crate::call::conference::Conference;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
@@ -35,6 +37,7 @@ use crate::registry::Registry;
 use crate::store::{StoredBinding, StoredForwarding};
 
 use self::counters::{Counters, count};
+pub use self::step::ConferenceStep;
 pub use self::mailbox::{
     AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, ForwardEntry,
     Input, Output, Problem,
@@ -80,6 +83,7 @@ pub struct Exchange {
     pub(crate) local: Vec<(Transport, SocketAddr)>,
     pub(crate) calls: Slab<Call>,
     pub(crate) connections: Slab<Connection>,
+    pub(crate) conferences: Slab<Conference>,
     pub(crate) by_leg: HashMap<LegId, CallId>,
     pub(crate) by_termination: HashMap<TerminationId, CallId>,
     pub(crate) by_tapi: HashMap<CallKey, CallId>,
@@ -122,6 +126,7 @@ impl Exchange {
             local,
             calls: Slab::new(),
             connections: Slab::new(),
+            conferences: Slab::new(),
             by_leg: HashMap::new(),
             by_termination: HashMap::new(),
             by_tapi: HashMap::new(),
@@ -176,6 +181,24 @@ impl Exchange {
             Input::Stop => self.stop(),
         }
         self.settle(out);
+    }
+
+    /// An operation on a line's conference, as an application will ask for it; calls are named by
+    /// dwCallID. Gives those of the calls that were made.
+    ///
+    /// Errors: those of the TAPI function.
+    #[doc(hidden)]
+    pub fn conference(
+        &mut self,
+        clock: Clock,
+        line: &str,
+        step: ConferenceStep<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<Vec<u32>, tapi::LineErr> {
+        self.clock = clock;
+        let made = self.conference_step(line, step);
+        self.settle(out);
+        made
     }
 
     /// Fires every timer that is due.
@@ -334,6 +357,13 @@ impl Exchange {
                 return Err(format!("{key:?} is not known to its connection"));
             }
         }
+        for (_, conference) in self.conferences.iter() {
+            let is_gone = |id: &&CallId| self.calls.get(id.0).is_none_or(|c| c.conference.is_none());
+            let is_empty = conference.members.is_empty() && conference.parent.is_none();
+            if is_empty || conference.members.iter().find(is_gone).is_some() {
+                return Err(format!("conference {} has nobody or ghosts", conference.number));
+            }
+        }
         for (termination, call) in &self.by_termination {
             if !self.calls.contains(call.0) {
                 return Err(format!("{termination:?} has no call"));
@@ -349,6 +379,7 @@ impl Exchange {
         let rows = [
             ("calls", self.calls.len()),
             ("connections", self.connections.len()),
+            ("conferences", self.conferences.len()),
             ("legs of calls", self.by_leg.len()),
             ("terminations of calls", self.by_termination.len()),
             ("TAPI keys", self.by_tapi.len()),
@@ -369,6 +400,7 @@ impl Exchange {
     pub fn is_at_rest(&self) -> bool {
         self.calls.is_empty()
             && self.connections.is_empty()
+            && self.conferences.is_empty()
             && self.by_leg.is_empty()
             && self.by_termination.is_empty()
             && self.by_line.values().all(Vec::is_empty)

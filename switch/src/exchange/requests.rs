@@ -12,7 +12,9 @@ use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
-use tapi::constant::{AddrCapFlag, AddrFeature, CallFeature, CallFeature2, ForwardMode};
+use tapi::constant::{
+    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, ForwardMode, RemoveFromConf,
+};
 use tapi::{ForwardLimits, LineSpec, Mask, Offers};
 
 use super::Exchange;
@@ -347,6 +349,7 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
     for address in &mut spec.addresses {
         address.cap_flags |=
             AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
+        address.cap_flags |= AddrCapFlag::ConfDrop;
         address.offers = offers(config, line);
     }
     spec
@@ -357,8 +360,12 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
     use CallFeature as Call;
     let most = u32::try_from(MAX_ENTRIES).unwrap_or(u32::MAX);
     let mut call_features =
-        Call::SwapHold | Call::SetupTransfer | Call::CompleteTransf | Call::BlindTransfer
-            | Call::Redirect;
+        Call::SwapHold | Call::SetupTransfer | Call::CompleteTransf | Call::BlindTransfer;
+    call_features |= Call::Redirect
+        | Call::SetupConf
+        | Call::PrepareAddConf
+        | Call::AddToConf
+        | Call::RemoveFromConf;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
     let mut address_features =
         AddrFeature::PickupDirect | AddrFeature::ForwardFwd | AddrFeature::ForwardDnd;
@@ -382,6 +389,9 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
             min_rings: 1,
             max_rings: MAX_RINGS,
         },
+        max_conference: u32::try_from(media::MEMBERS_MAX).unwrap_or(u32::MAX),
+        remove_from_conference: RemoveFromConf::Any,
+        removed_state: CallState::Idle,
         ..Offers::default()
     }
 }

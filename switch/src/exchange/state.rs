@@ -70,6 +70,7 @@ impl Exchange {
             hold: Hold::default(),
             origination: new.origination,
             dialling: Dialling::default(),
+            conference: None,
             errand: None,
             partner: None,
             has_alerted: false,
@@ -222,7 +223,8 @@ impl Exchange {
             return;
         }
         let is_far_held =
-            self.far(id).and_then(|far| self.calls.get(far.0)).is_some_and(Call::is_away);
+            self.far(id).and_then(|far| self.calls.get(far.0)).is_some_and(Call::is_away)
+                && call.conference.is_none();
         if call.hold.is_held() {
             self.set_state(id, CallState::OnHold, CallMode::None);
         } else if is_far_held {
@@ -279,6 +281,7 @@ impl Exchange {
     /// been released or be gone.
     pub(crate) fn finish(&mut self, id: CallId) {
         self.leave_slot(id);
+        self.leave_conference(id);
         self.stop_seeking_for(id);
         self.set_state(id, CallState::Idle, CallMode::None);
         let Some(mut call) = self.calls.remove(id.0) else { return };
@@ -310,6 +313,7 @@ impl Exchange {
             calls.retain(|other| *other != id);
         }
         self.forget_in_connection(call.connection, id);
+        self.member_gone(id);
     }
 
     pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {

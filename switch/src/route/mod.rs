@@ -1,6 +1,6 @@
 //! From a dialled number to what it names. Pure: reads the configuration, knows no calls.
 
-use config::{Config, FeatureCode, HuntGroup, Line, Trunk};
+use config::{Config, FeatureCode, HuntGroup, Line, Room, Trunk};
 
 /// What a number names.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub enum Target<'a> {
         /// The digits after the code.
         argument: &'a str,
     },
+    /// A conference room of ours.
+    Room(&'a Room),
     /// Configured, but this release cannot do it.
     NotAvailable(&'static str),
     /// Nothing has this number.
@@ -36,6 +38,9 @@ pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
     }
     if let Some(group) = config.hunt_groups.get(dialled) {
         return Target::HuntGroup(group);
+    }
+    if let Some(room) = config.conference.rooms.get(dialled) {
+        return Target::Room(room);
     }
     if let Some(feature) = configured_feature(config, dialled) {
         return Target::NotAvailable(feature);
@@ -56,9 +61,6 @@ fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
     if config.shared_lines.contains_key(dialled) {
         return Some("shared lines");
     }
-    if config.conference.rooms.contains_key(dialled) {
-        return Some("conference rooms");
-    }
     let mut queues = config.queues.values();
     queues.any(|queue| queue.number == dialled).then_some("queues")
 }
@@ -75,6 +77,12 @@ mod tests {
     fn a_line_is_found_by_its_number() {
         let config = office();
         assert!(matches!(resolve(&config, "201"), Target::Line(line) if line.name == "Ada"));
+    }
+
+    #[test]
+    fn a_room_is_found_by_its_number() {
+        let config = office();
+        assert!(matches!(resolve(&config, "800"), Target::Room(room) if room.name == "Board"));
     }
 
     #[test]
@@ -99,7 +107,7 @@ mod tests {
     #[test]
     fn features_of_later_releases_are_named_instead_of_not_found() {
         let config = office();
-        for number in ["250", "800", "600"] {
+        for number in ["250", "600"] {
             assert!(matches!(resolve(&config, number), Target::NotAvailable(_)), "{number}");
         }
     }

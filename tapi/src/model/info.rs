@@ -1,7 +1,8 @@
 //! What is known of a call beside its state: LINECALLINFO, parties, and LINECALLPARAMS.
 
 use crate::constant::{
-    BearerMode, CallOrigin, CallParamFlag, CallPartyId, CallReason, CallTreatment, Mask, MediaMode,
+    BearerMode, CallInfoState, CallOrigin, CallParamFlag, CallPartyId, CallReason, CallTreatment,
+    Mask, MediaMode,
 };
 
 /// The rate of a voice channel in bits per second, LINECALLINFO.dwRate.
@@ -190,6 +191,40 @@ impl Default for CallInfo {
     }
 }
 
+impl CallInfo {
+    /// Which items are not as they were.
+    pub fn changes_since(&self, old: &Self) -> Mask<CallInfoState> {
+        use CallInfoState as I;
+        [
+            (I::BearerMode, self.bearer_mode != old.bearer_mode),
+            (I::Rate, self.rate != old.rate),
+            (I::MediaMode, self.media_mode != old.media_mode),
+            (I::AppSpecific, self.app_specific != old.app_specific),
+            (I::CallId, self.call_id != old.call_id),
+            (I::RelatedCallId, self.related_call_id != old.related_call_id),
+            (I::Origin, self.origin != old.origin),
+            (I::Reason, self.reason != old.reason),
+            (I::CompletionId, self.completion_id != old.completion_id),
+            (I::Trunk, self.trunk != old.trunk),
+            (I::CallerId, self.caller != old.caller),
+            (I::CalledId, self.called != old.called),
+            (I::ConnectedId, self.connected != old.connected),
+            (I::RedirectionId, self.redirection != old.redirection),
+            (I::RedirectingId, self.redirecting != old.redirecting),
+            (I::Display, self.display != old.display),
+            (I::UserUserInfo, self.user_user_info != old.user_user_info),
+            (I::DialParams, self.dial_params != old.dial_params),
+            (I::Treatment, self.treatment != old.treatment),
+            (I::CallData, self.call_data != old.call_data),
+            (I::Other, self.call_param_flags != old.call_param_flags),
+        ]
+        .into_iter()
+        .filter(|(_, is_changed)| *is_changed)
+        .map(|(item, _)| item)
+        .collect()
+    }
+}
+
 /// LINECALLPARAMS, checked: what an outgoing call shall be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CallParams {
@@ -235,6 +270,23 @@ impl Default for CallParams {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_transfer_moves_is_found() {
+        use CallInfoState as I;
+        let before = CallInfo { call_id: 7, ..CallInfo::default() };
+        assert!(before.changes_since(&before).is_empty());
+        let after = CallInfo {
+            call_id: 8,
+            related_call_id: 7,
+            reason: CallReason::Transfer,
+            connected: PartyId::known("203", ""),
+            redirecting: PartyId::known("201", ""),
+            ..before.clone()
+        };
+        let expected = I::CallId | I::RelatedCallId | I::Reason | I::ConnectedId | I::RedirectingId;
+        assert_eq!(after.changes_since(&before), expected);
+    }
 
     #[test]
     fn flags_of_a_party_say_what_is_there() {

@@ -267,6 +267,23 @@ impl Server {
         }
     }
 
+    /// Changes LINECALLINFO and tells every holder which items are not as they were, if any, and
+    /// the call is not IDLE. What a transfer, a pickup or a redirection moves goes in one change.
+    pub fn call_update(
+        &mut self,
+        now_ms: u64,
+        key: CallKey,
+        change: impl FnOnce(&mut CallInfo),
+    ) -> Mask<CallInfoState> {
+        self.tick(now_ms);
+        let Some(call) = self.calls.get_mut(key) else { return Mask::EMPTY };
+        let before = call.info.clone();
+        change(&mut call.info);
+        let changes = call.info.changes_since(&before);
+        self.tell_info(key, changes, None);
+        changes
+    }
+
     /// What can be done with a call has changed. No message: features are read when needed.
     pub fn call_capability(&mut self, key: CallKey, capability: CallCapability) {
         if let Some(call) = self.calls.get_mut(key) {

@@ -37,6 +37,17 @@ impl Bench {
     }
 
     pub(crate) fn with(config: ServerConfig) -> Self {
+        Self::with_lines(config, |number, id| LineSpec::new(number, "Somebody", id, 2))
+    }
+
+    /// A server whose lines offer every operation.
+    pub(crate) fn full() -> Self {
+        Self::with_lines(ServerConfig::default(), |number, id| {
+            LineSpec::full(number, "Somebody", id, 4)
+        })
+    }
+
+    pub(crate) fn with_lines(config: ServerConfig, spec: impl Fn(&str, u32) -> LineSpec) -> Self {
         let mut bench = Self {
             server: Server::new(config),
             now_ms: 1_000,
@@ -48,7 +59,7 @@ impl Bench {
         };
         for (index, number) in ["201", "202", "203"].into_iter().enumerate() {
             let id = 100 + u32::try_from(index).unwrap();
-            let device = bench.server.add_line(LineSpec::new(number, "Somebody", id, 2));
+            let device = bench.server.add_line(spec(number, id));
             bench.server.line_service(bench.now_ms, device, true);
         }
         bench
@@ -169,6 +180,57 @@ impl Bench {
         self.intents.pop().unwrap()
     }
 
+    /// Every intent since the last look.
+    pub(crate) fn all_intents(&mut self) -> Vec<Intent> {
+        self.drain();
+        std::mem::take(&mut self.intents).into_iter().map(|(_, intent)| intent).collect()
+    }
+
+    /// Calls an asynchronous function; the intent that it leads to.
+    pub(crate) fn begin(
+        &mut self,
+        connection: u64,
+        method: &str,
+        params: Value,
+    ) -> (RequestKey, Intent) {
+        let answer = self.ok(connection, method, params);
+        assert!(answer["requestId"].as_u64().unwrap() > 0, "{method}: {answer}");
+        self.intent()
+    }
+
+    /// Asserts the errors of a function, and that nothing came of it.
+    pub(crate) fn check(&mut self, connection: u64, method: &str, rows: &[(Value, &str)]) {
+        for (params, error) in rows {
+            let refused = self.refused(connection, method, params.clone());
+            assert_eq!(refused, *error, "{method} {params}");
+        }
+        self.drain();
+        assert!(self.intents.is_empty(), "a refused request leads to nothing");
+    }
+
+    /// LINECALLSTATUS.dwCallFeatures, without prefix.
+    pub(crate) fn features(&mut self, connection: u64, h_call: u64) -> Vec<String> {
+        let status = self.ok(connection, "lineGetCallStatus", json!({"hCall": h_call}));
+        let names = status["callFeatures"].as_array().unwrap();
+        names.iter().map(|name| bare(name).to_owned()).collect()
+    }
+
+    pub(crate) fn can(&mut self, connection: u64, h_call: u64, feature: &str) -> bool {
+        self.features(connection, h_call).iter().any(|name| name == feature)
+    }
+
+    /// Fails the requests that are under way.
+    pub(crate) fn fail_all(&mut self, error: LineErr) {
+        self.drain();
+        for (request, _) in std::mem::take(&mut self.intents) {
+            self.fail(request, error);
+        }
+    }
+
+    pub(crate) fn complete_with(&mut self, request: RequestKey, fields: ReplyFields) {
+        self.server.complete(self.now_ms, request, Ok(fields));
+    }
+
     pub(crate) fn complete(&mut self, request: RequestKey) {
         self.server.complete(self.now_ms, request, Ok(ReplyFields::default()));
     }
@@ -214,6 +276,12 @@ impl Bench {
         (h_call, key)
     }
 
+    /// A call that arrives and is answered; its handle and key. Others on the line are let be.
+    pub(crate) fn answered(&mut self, connection: u64) -> (u64, CallKey) {
+        self.messages(connection);
+        self.connected(connection)
+    }
+
     /// A call that the application makes, replied to; its handle and the key.
     pub(crate) fn making(&mut self, connection: u64, h_line: u64, number: &str) -> (u64, CallKey) {
         self.ok(connection, "lineMakeCall", json!({"hLine": h_line, "destAddress": number}));
@@ -232,6 +300,10 @@ fn short(message: &Value) -> String {
     let mut words = vec![message["method"].as_str().unwrap().replace("LINE_", "")];
     for field in [
         "hCall",
+        "hConfCall",
+        "hConsultCall",
+        "address",
+        "completionId",
         "deviceId",
         "result",
         "callState",
@@ -241,6 +313,13 @@ fn short(message: &Value) -> String {
         "ringCount",
         "callInfoState",
         "privilege",
+        "digit",
+        "digits",
+        "digitMode",
+        "reason",
+        "endToEndId",
+        "appSpecific",
+        "mediaModes",
     ] {
         match &params[field] {
             Value::Null => {}
@@ -257,5 +336,5 @@ fn short(message: &Value) -> String {
 
 fn bare(name: &Value) -> &str {
     let name = name.as_str().unwrap();
-    name.split_once('_').map_or(name, |(_, bare)| bare)
+    name.split_once('_').filter(|(family, _)| family.starts_with("LINE")).map_or(name, |(_, b)| b)
 }

@@ -1,11 +1,12 @@
 //! A model of the relay: who would hear whom, and whether every port came back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use media::{
-    MediaError, MediaPlane, PayloadMap, StreamPorts, StreamSpec, StreamStatistics, Termination,
-    TerminationId, TerminationStatistics, Treatment,
+    CONFERENCES_MAX, ConferenceId, MEMBERS_MAX, MediaError, MediaPlane, MemberCodec, PayloadMap,
+    StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics,
+    Treatment,
 };
 
 /// One stream of a termination.
@@ -14,6 +15,7 @@ struct Stream {
     port: u16,
     spec: Option<StreamSpec>,
     peer: Option<(TerminationId, usize)>,
+    seat: Option<(ConferenceId, MemberCodec)>,
     treatment: Treatment,
 }
 
@@ -21,6 +23,8 @@ struct Stream {
 #[derive(Debug, Default)]
 pub struct MediaModel {
     terminations: BTreeMap<TerminationId, Vec<Stream>>,
+    conferences: BTreeSet<ConferenceId>,
+    next_conference: u32,
     next: u32,
     next_port: u16,
     limit: Option<usize>,
@@ -60,6 +64,32 @@ impl MediaModel {
         (spec.send && other.treatment == Treatment::None).then_some(spec.remote?)
     }
 
+    /// Who hears what arrives at relay port `port`: the connected party, or the other members of a
+    /// conference.
+    pub fn destinations(&self, port: u16) -> Vec<std::net::SocketAddr> {
+        let Some(speaker) = self.by_port(port) else { return Vec::new() };
+        let Some((conference, _)) = speaker.seat else {
+            return self.destination(port).into_iter().collect();
+        };
+        let is_receiving = speaker.spec.as_ref().is_some_and(|spec| spec.receive);
+        let others = self.terminations.values().flatten().filter(|other| {
+            is_receiving && other.port != port && other.seat.is_some_and(|seat| seat.0 == conference)
+        });
+        let heard = others.filter(|other| other.treatment == Treatment::None);
+        let specs = heard.filter_map(|other| other.spec.as_ref()).filter(|spec| spec.send);
+        specs.filter_map(|spec| spec.remote).collect()
+    }
+
+    /// Conferences that exist.
+    pub fn conferences(&self) -> usize {
+        self.conferences.len()
+    }
+
+    /// The conference that the stream behind a relay port is in, and what it speaks there.
+    pub fn seat(&self, port: u16) -> Option<(ConferenceId, MemberCodec)> {
+        self.by_port(port)?.seat
+    }
+
     /// The relay port at the far end of what arrives at `port`, if it is passed on at all.
     pub fn leads_to(&self, port: u16) -> Option<u16> {
         self.destination(port)?;
@@ -86,6 +116,14 @@ impl MediaModel {
     pub fn check(&self) -> Result<(), String> {
         for (id, streams) in &self.terminations {
             for (index, stream) in streams.iter().enumerate() {
+                if let Some((conference, _)) = stream.seat {
+                    if stream.peer.is_some() {
+                        return Err(format!("{id:?} is in a conference and connected"));
+                    }
+                    if !self.conferences.contains(&conference) {
+                        return Err(format!("{id:?} is in {conference:?}, which is gone"));
+                    }
+                }
                 let Some((peer, far)) = stream.peer else { continue };
                 let back = self.terminations.get(&peer).and_then(|streams| streams.get(far));
                 if back.and_then(|back| back.peer) != Some((*id, index)) {
@@ -116,6 +154,12 @@ impl MediaModel {
         }
         let ports = StreamPorts { rtp: self.next_port, rtcp: self.next_port + 1 };
         (Stream { port: ports.rtp, ..Stream::default() }, ports)
+    }
+
+    fn stand_up(&mut self, (id, stream): (TerminationId, usize)) {
+        if let Some(stream) = self.stream(id, stream) {
+            stream.seat = None;
+        }
     }
 
     fn unlink(&mut self, id: TerminationId, stream: usize) {
@@ -167,8 +211,10 @@ impl MediaPlane for SharedMedia {
         _b_to_a: PayloadMap,
     ) {
         self.with(|model| {
-            model.unlink(a.0, a.1);
-            model.unlink(b.0, b.1);
+            for key in [a, b] {
+                model.unlink(key.0, key.1);
+                model.stand_up(key);
+            }
             for (one, other) in [(a, b), (b, a)] {
                 if let Some(stream) = model.stream(one.0, one.1) {
                     stream.peer = Some(other);
@@ -179,6 +225,55 @@ impl MediaPlane for SharedMedia {
 
     fn disconnect(&mut self, id: TerminationId, stream: usize) {
         self.with(|model| model.unlink(id, stream));
+    }
+
+    fn new_conference(&mut self) -> Result<ConferenceId, MediaError> {
+        self.with(|model| {
+            if model.conferences.len() >= CONFERENCES_MAX {
+                return Err(MediaError::TooManyConferences);
+            }
+            model.next_conference += 1;
+            let id = ConferenceId::new(model.next_conference, 0);
+            model.conferences.insert(id);
+            Ok(id)
+        })
+    }
+
+    fn join(
+        &mut self,
+        conference: ConferenceId,
+        id: TerminationId,
+        stream: usize,
+        codec: MemberCodec,
+    ) -> Result<(), MediaError> {
+        self.with(|model| {
+            if !model.conferences.contains(&conference) {
+                return Err(MediaError::UnknownConference);
+            }
+            let is_in = |stream: &&Stream| stream.seat.is_some_and(|seat| seat.0 == conference);
+            let is_member = model.stream(id, stream).is_some_and(|stream| is_in(&&*stream));
+            let members = model.terminations.values().flatten().filter(is_in).count();
+            if members >= MEMBERS_MAX && !is_member {
+                return Err(MediaError::ConferenceFull);
+            }
+            model.unlink(id, stream);
+            let stream = model.stream(id, stream).ok_or(MediaError::UnknownTermination)?;
+            stream.seat = Some((conference, codec));
+            Ok(())
+        })
+    }
+
+    fn leave(&mut self, id: TerminationId, stream: usize) {
+        self.with(|model| model.stand_up((id, stream)));
+    }
+
+    fn drop_conference(&mut self, conference: ConferenceId) {
+        self.with(|model| {
+            model.conferences.remove(&conference);
+            for stream in model.terminations.values_mut().flatten() {
+                stream.seat = stream.seat.filter(|seat| seat.0 != conference);
+            }
+        });
     }
 
     fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment) {

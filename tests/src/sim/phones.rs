@@ -171,7 +171,8 @@ impl World {
             return false;
         }
         let Some((relay, _)) = speaker.core.far_media(leg) else { return false };
-        self.media.with(|model| model.destination(relay.port())) == Some(self.phones[to.0].rtp)
+        let heard_at = self.media.with(|model| model.destinations(relay.port()));
+        heard_at.contains(&self.phones[to.0].rtp)
     }
 
     /// What a phone hears on a call instead of its peer.

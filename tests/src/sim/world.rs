@@ -154,6 +154,18 @@ impl World {
         self.answers.remove(&token).expect("every request is answered")
     }
 
+    /// An operation on a line's conference; gives the dwCallIDs of the calls that it makes.
+    pub fn conference(
+        &mut self,
+        line: &str,
+        step: switch::exchange::ConferenceStep<'_>,
+    ) -> Result<Vec<u32>, tapi::LineErr> {
+        let mut out = Vec::new();
+        let made = self.exchange.conference(self.clock(), line, step, &mut out);
+        self.carry_out(out);
+        made
+    }
+
     /// Gives the exchange an input.
     pub fn input(&mut self, input: Input) {
         let mut out = Vec::new();
@@ -215,7 +227,7 @@ impl World {
         let is_at_rest = self.exchange.is_at_rest() && left.is_empty();
         self.demand(if is_at_rest { Ok(()) } else { Err(format!("the exchange keeps {left:?}")) });
         let terminations = self.media.with(|model| model.count());
-        let is_returned = terminations == 0;
+        let is_returned = terminations == 0 && self.media.with(|model| model.conferences()) == 0;
         self.demand(if is_returned { Ok(()) } else { Err("media ports leaked".to_owned()) });
         for phone in &self.phones {
             if !phone.core.is_at_rest() {
