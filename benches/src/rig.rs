@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::{
-    ConferenceId, MediaError, MediaPlane, MemberCodec, PayloadMap, StreamPorts, StreamSpec, Termination, TerminationId,
-    TerminationStatistics, Treatment,
+    ConferenceId, MediaError, MediaPlane, MemberCodec, PayloadMap, StreamPorts, StreamSpec,
+    Termination, TerminationId, TerminationStatistics, Treatment,
 };
 use sip_stack::flow::{Flow, Received, Transport};
 use sip_stack::message::Message;

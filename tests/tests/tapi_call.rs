@@ -295,7 +295,10 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
     desk.b.answer(far);
     desk.a.connected(near);
     desk.app.skip_to("202 INFO CONNECTEDID");
-    assert_eq!(desk.features("202"), ["BLINDTRANSFER", "DROP", "HOLD", "PARK", "SETUPCONF", "SETUPTRANSFER"]);
+    assert_eq!(
+        desk.features("202"),
+        ["BLINDTRANSFER", "DROP", "HOLD", "PARK", "SETUPCONF", "SETUPTRANSFER"]
+    );
     assert_eq!(desk.app.refusal("lineAnswer", json!({"hCall": handle})), "INVALCALLSTATE");
 }
 

@@ -236,7 +236,9 @@ impl Authenticator {
     fn is_own(&self, uri: &str) -> bool {
         let own = &self.config.own_hosts;
         core_of(uri).is_some_and(|(scheme, user, host)| {
-            scheme == "sip" && user.is_empty() && own.iter().any(|own| own.eq_ignore_ascii_case(&host))
+            scheme == "sip"
+                && user.is_empty()
+                && own.iter().any(|own| own.eq_ignore_ascii_case(&host))
         })
     }
 

@@ -234,11 +234,9 @@ fn a_uri_that_names_this_server_and_no_user_stands_for_any_request() {
     let mut config = AuthenticatorConfig::new(REALM, [7; 32]);
     config.own_hosts = vec!["192.0.2.1".to_owned()];
     let mut server = Authenticator::new(config);
-    for (uri, is_right) in [
-        ("sip:192.0.2.1:5060", true),
-        ("sip:201@192.0.2.1", false),
-        ("sip:192.0.2.2:5060", false),
-    ] {
+    for (uri, is_right) in
+        [("sip:192.0.2.1:5060", true), ("sip:201@192.0.2.1", false), ("sip:192.0.2.2:5060", false)]
+    {
         let mut phone = challenged("secret", &server.challenges(NOW, false));
         let value = phone.authorize(&Method::Register, uri, b"", &mut Seeded::new(1)).remove(0).1;
         let expected = if is_right { authenticated() } else { Verdict::Malformed };

@@ -24,7 +24,8 @@ pub use error::{Incompatible, SdpError, SdpErrorKind};
 pub use local::LocalDescription;
 pub use media::{Attribute, Bandwidth, Media, MediaKind, Profile, Rtcp};
 pub use offer_answer::{
-    RelayMedia, answer_locally, full_offer, is_agreement, is_hold, payload_map, relay_answer, relay_offer,
+    RelayMedia, answer_locally, full_offer, is_agreement, is_hold, payload_map, relay_answer,
+    relay_offer,
 };
 pub use session::{Origin, PreferredAudio, Session};
 

@@ -263,7 +263,8 @@ async fn forward_lists_dnd_and_redirection_reach_the_exchange() {
         assert_eq!(asked.reply().await.status, 200);
     }
 
-    let asked = world.request("PUT", "/api/v1/lines/201/dnd", "admin-token", r#"{"enabled": true}"#);
+    let asked =
+        world.request("PUT", "/api/v1/lines/201/dnd", "admin-token", r#"{"enabled": true}"#);
     let request = world.answer(Ok(json!({}))).await;
     assert_eq!(request, AdminRequest::SetDnd { line: "201".into(), is_on: true });
     assert_eq!(asked.reply().await.status, 200);

@@ -63,7 +63,9 @@ impl Exchange {
     pub(crate) fn play(&mut self, call: CallId, tone: Tone) {
         let Some(call) = self.calls.get_mut(call.0) else { return };
         call.end.apply(self.media.as_mut());
-        let (Some(id), Some(codec)) = (call.end.termination(), tone_codec(&call.end)) else { return };
+        let (Some(id), Some(codec)) = (call.end.termination(), tone_codec(&call.end)) else {
+            return;
+        };
         self.media.disconnect(id, 0);
         self.media.treat(id, 0, Treatment::Tone(tone, codec));
     }

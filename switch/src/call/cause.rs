@@ -205,8 +205,7 @@ impl Cause {
             (486 | 600, _) => {}
             _ => {
                 if let Some((_, mode)) = Q850.iter().find(|(code, _)| *code == value) {
-                    cause.outcome =
-                        if *mode == M::Busy { BusyStation } else { D(*mode) };
+                    cause.outcome = if *mode == M::Busy { BusyStation } else { D(*mode) };
                 }
             }
         }

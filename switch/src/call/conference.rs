@@ -98,12 +98,7 @@ impl Exchange {
 
     /// Sends the far party of a transferor into a room when the number is one; false when it is
     /// not.
-    pub(crate) fn enter_by_transfer(
-        &mut self,
-        id: CallId,
-        number: &str,
-        refer: &Refer,
-    ) -> bool {
+    pub(crate) fn enter_by_transfer(&mut self, id: CallId, number: &str, refer: &Refer) -> bool {
         if !self.config.conference.rooms.contains_key(number) {
             return false;
         }

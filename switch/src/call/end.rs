@@ -9,8 +9,8 @@ use media::{
     MediaError, MediaPlane, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
 };
 use sip_stack::sdp::{
-    Direction, Incompatible, LocalDescription, Media, MediaKind, RelayMedia, Session, answer_locally,
-    full_offer, is_agreement, is_hold, relay_answer, relay_offer,
+    Direction, Incompatible, LocalDescription, Media, MediaKind, RelayMedia, Session,
+    answer_locally, full_offer, is_agreement, is_hold, relay_answer, relay_offer,
 };
 
 /// Ports and descriptions of one call.
@@ -227,7 +227,10 @@ impl MediaEnd {
 
     fn spec(&self, stream: usize, sdp_changed: bool) -> StreamSpec {
         let media_of = |session: Option<&Session>| {
-            session.and_then(|session| session.media.get(stream)).filter(|m| !m.is_rejected()).cloned()
+            session
+                .and_then(|session| session.media.get(stream))
+                .filter(|m| !m.is_rejected())
+                .cloned()
         };
         let local = media_of(self.local());
         let described = self.remote.as_ref().zip(media_of(self.remote.as_ref()));

@@ -70,7 +70,11 @@ impl Exchange {
                 self.ringing_at(line, number).map(|_| ()).map_err(|_| LineErr::InvalAddress)
             }
             Errand::PickUpIn(group) => self.ringing_in(line, group).map(|_| ()).map_err(|cause| {
-                if cause == Cause::FORBIDDEN { LineErr::InvalGroupId } else { LineErr::OperationFailed }
+                if cause == Cause::FORBIDDEN {
+                    LineErr::InvalGroupId
+                } else {
+                    LineErr::OperationFailed
+                }
             }),
         }
     }
@@ -78,7 +82,9 @@ impl Exchange {
     /// The phone is on the line: now the first who takes it has it.
     pub(crate) fn finish_errand(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
-        let (Some(errand), Some(waiting)) = (call.errand.take(), call.waiting.take()) else { return };
+        let (Some(errand), Some(waiting)) = (call.errand.take(), call.waiting.take()) else {
+            return;
+        };
         let line = call.party.number().to_owned();
         let can_still = self.can_run(&line, &errand);
         if can_still.is_ok() {

@@ -92,7 +92,9 @@ impl Exchange {
 
     /// 180 to the caller's phone although none of the called ones says so: the call was accepted.
     pub(crate) fn tell_caller_it_rings(&mut self, connection: ConnectionKey) {
-        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else { return };
+        let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else {
+            return;
+        };
         let Some(call) = self.calls.get(caller.0) else { return };
         let (Origination::Phone, Some(leg)) = (call.origination, call.leg) else { return };
         self.endpoint.progress(self.clock.now, leg, &Reply::new(180), None, &mut self.sip);

@@ -74,8 +74,5 @@ pub fn outside_caller(message: &Message) -> Identity {
     };
     let Some(address) = parsed else { return Identity::default() };
     let number = Uri::parse(address.uri).ok().and_then(|uri| uri.user_decoded());
-    Identity {
-        number: number.unwrap_or_default(),
-        name: address.display_name().into_owned(),
-    }
+    Identity { number: number.unwrap_or_default(), name: address.display_name().into_owned() }
 }

@@ -96,9 +96,10 @@ impl Exchange {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let answer = self.answer_of(id, sdp);
         let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
-        let reoffer = self.connections.get_mut(key.0).and_then(|connection| {
-            connection.reoffer.take_if(|reoffer| reoffer.from != id)
-        });
+        let reoffer = self
+            .connections
+            .get_mut(key.0)
+            .and_then(|connection| connection.reoffer.take_if(|reoffer| reoffer.from != id));
         if let (Some(call), Some(answer)) = (self.calls.get_mut(id.0), &answer) {
             call.end.hear(answer.clone());
         }
@@ -132,9 +133,10 @@ impl Exchange {
     pub(crate) fn on_offer_refused(&mut self, leg: LegId, status: u16) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let Some(key) = self.calls.get(id.0).map(|call| call.connection) else { return };
-        let reoffer = self.connections.get_mut(key.0).and_then(|connection| {
-            connection.reoffer.take_if(|reoffer| reoffer.from != id)
-        });
+        let reoffer = self
+            .connections
+            .get_mut(key.0)
+            .and_then(|connection| connection.reoffer.take_if(|reoffer| reoffer.from != id));
         let waiting_leg =
             reoffer.and_then(|reoffer| self.calls.get(reoffer.from.0)).and_then(|call| call.leg);
         if let Some(waiting_leg) = waiting_leg {
@@ -366,7 +368,8 @@ impl Exchange {
         let can_unhold = !call.hold.by_phone || can_answer;
         let can_dial = call.is_summoned() && !call.dialling.is_complete;
         if let Some(key) = call.tapi {
-            let capability = CallCapability { can_answer, can_unhold, can_dial, ..Default::default() };
+            let capability =
+                CallCapability { can_answer, can_unhold, can_dial, ..Default::default() };
             self.tapi.call_capability(key, capability);
         }
     }

@@ -10,13 +10,13 @@ use media::Tone;
 use sip_stack::auth::Verdict;
 use sip_stack::endpoint::{Invite, LegId, Release, Reply};
 use sip_stack::flow::Flow;
-use sip_stack::message::{HeaderName, Message};
 use sip_stack::message::validate::check_session;
+use sip_stack::message::{HeaderName, Message};
 use sip_stack::sdp::{Incompatible, Session};
-use tapi::constant::{DialToneMode, LineErr};
 use tapi::CallKey;
 use tapi::CallMode;
 use tapi::constant::CallState;
+use tapi::constant::{DialToneMode, LineErr};
 
 use super::cause::{Cause, Outcome};
 use super::forward::Diversions;
@@ -108,9 +108,9 @@ impl Exchange {
         let leg = call.leg;
         let result = self.replaced_call(&call.party, value).and_then(|named| {
             self.set_state(id, CallState::Proceeding, CallMode::None);
-            let is_established =
-                self.calls.get(named.0).is_some_and(|call| call.state != CallState::Offering
-                    && call.state != CallState::Accepted);
+            let is_established = self.calls.get(named.0).is_some_and(|call| {
+                call.state != CallState::Offering && call.state != CallState::Accepted
+            });
             let taken = if is_established {
                 self.replace_phone(id, named)
             } else {
@@ -244,10 +244,8 @@ impl Exchange {
         let dialled = dialled.filter(|number| !number.is_empty()).unwrap_or_else(|| line.clone());
         // The phone shows whom it is about to call (sip-mapping §2.9.1).
         let from = self.identity_of_number(&dialled);
-        let mut headers: Vec<(String, String)> = vec![(
-            "Call-Info".to_owned(),
-            format!("<sip:{}>;answer-after=0", self.config.domain),
-        )];
+        let mut headers: Vec<(String, String)> =
+            vec![("Call-Info".to_owned(), format!("<sip:{}>;answer-after=0", self.config.domain))];
         headers.extend(AUTO_ANSWER.map(|(name, value)| (name.to_owned(), value.to_owned())));
         self.ring_phones(id, &line, &from, &offer, &headers)
     }
@@ -429,7 +427,13 @@ impl Exchange {
         result
     }
 
-    pub(crate) fn invite(&self, id: CallId, from: &Identity, offer: &Bytes, destination: Flow) -> Invite {
+    pub(crate) fn invite(
+        &self,
+        id: CallId,
+        from: &Identity,
+        offer: &Bytes,
+        destination: Flow,
+    ) -> Invite {
         let call = self.calls.get(id.0);
         let connection = call.and_then(|call| self.connections.get(call.connection.0));
         let from = from.name_addr(&self.config.domain);
@@ -519,8 +523,11 @@ impl Exchange {
         match (call.origination, call.leg) {
             // The phone is on the line with us: it hears a tone and may hang up or be dropped.
             (Origination::Summoned, Some(_)) => {
-                let tone =
-                    if cause.outcome == Outcome::BusyStation { Tone::Busy } else { Tone::Congestion };
+                let tone = if cause.outcome == Outcome::BusyStation {
+                    Tone::Busy
+                } else {
+                    Tone::Congestion
+                };
                 self.play(caller, tone);
                 return self.show_failure(caller, cause.outcome);
             }
@@ -568,5 +575,4 @@ impl Exchange {
         let call = self.calls.get(caller.0);
         call.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
     }
-
 }

@@ -17,12 +17,7 @@ use crate::exchange::Exchange;
 impl Exchange {
     /// Parks the far party of a phone that sent REFER when the number is a lot or a slot; false when it is
     /// neither.
-    pub(crate) fn park_by_transfer(
-        &mut self,
-        id: CallId,
-        number: &str,
-        refer: &Refer,
-    ) -> bool {
+    pub(crate) fn park_by_transfer(&mut self, id: CallId, number: &str, refer: &Refer) -> bool {
         if self.lot_of(number).is_none() {
             return false;
         }
@@ -122,12 +117,8 @@ impl Exchange {
             Some(OnTimeout::Forward(number)) => Some(number),
             _ => parked.by.clone(),
         };
-        let seek = Seek {
-            transferee: party,
-            transferor: None,
-            reason: CallReason::Reminder,
-            refer: None,
-        };
+        let seek =
+            Seek { transferee: party, transferor: None, reason: CallReason::Reminder, refer: None };
         let found = number.ok_or(Cause::UNKNOWN_NUMBER).and_then(|number| self.seek(&number, seek));
         if let Err(cause) = found {
             self.clear_called(party, cause.disconnect_mode(), &cause.reason_header());

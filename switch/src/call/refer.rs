@@ -101,9 +101,7 @@ impl Exchange {
         let Some(transferee) = self.far(id) else {
             return self.notify_refer(&refer, 481, true);
         };
-        if self.park_by_transfer(id, number, &refer)
-            || self.enter_by_transfer(id, number, &refer)
-        {
+        if self.park_by_transfer(id, number, &refer) || self.enter_by_transfer(id, number, &refer) {
             return;
         }
         let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));

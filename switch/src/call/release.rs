@@ -137,12 +137,8 @@ impl Exchange {
             return self.drop_call(held);
         };
         self.finish(held);
-        let recall = Seek {
-            transferee,
-            transferor: None,
-            reason: CallReason::Reminder,
-            refer: None,
-        };
+        let recall =
+            Seek { transferee, transferor: None, reason: CallReason::Reminder, refer: None };
         if self.seek(&line, recall).is_err() {
             self.clear_called(transferee, DisconnectMode::Normal, "Q.850;cause=16");
         }

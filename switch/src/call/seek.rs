@@ -70,7 +70,8 @@ impl Exchange {
 
     /// Somebody answered: takes the place of the transferor.
     pub(crate) fn found(&mut self, key: ConnectionKey, winner: CallId) {
-        let Some(seek) = self.connections.get_mut(key.0).and_then(|search| search.seek.take()) else {
+        let Some(seek) = self.connections.get_mut(key.0).and_then(|search| search.seek.take())
+        else {
             return;
         };
         let Some(origin) = self.calls.get(seek.transferee.0).map(|call| call.connection) else {
@@ -155,9 +156,9 @@ impl Exchange {
         if let Some(refer) = seek.and_then(|seek| seek.refer) {
             self.notify_refer(&refer, 487, true);
         }
-        if let Some(connection) = self.connections.get_mut(
-            self.calls.get(id.0).map_or(search, |call| call.connection).0,
-        ) {
+        if let Some(connection) =
+            self.connections.get_mut(self.calls.get(id.0).map_or(search, |call| call.connection).0)
+        {
             connection.search = None;
         }
         let sought = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();

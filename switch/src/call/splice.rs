@@ -161,7 +161,8 @@ impl Exchange {
             near.end.answer_from(&second, &second, Direction::SendRecv).map_err(incompatible)?;
         let chosen = self.local_of(a.0)?;
         let far = self.calls.get_mut(b.0.0).ok_or(Cause::NO_RESOURCES)?;
-        let to_b = far.end.answer_from(&chosen, &first, Direction::SendRecv).map_err(incompatible)?;
+        let to_b =
+            far.end.answer_from(&chosen, &first, Direction::SendRecv).map_err(incompatible)?;
         self.endpoint.answer(self.clock.now, a.1, to_a, &[], &mut self.sip);
         self.endpoint.answer(self.clock.now, b.1, to_b, &[], &mut self.sip);
         Ok(())

@@ -67,11 +67,7 @@ impl Exchange {
 
     /// The held call gets the phone back; the consultation call must be over or about to be.
     pub(crate) fn reconnect(&mut self, id: CallId) {
-        self.set_state(
-            id,
-            CallState::Connected,
-            CallMode::Connected(ConnectedMode::Active),
-        );
+        self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::Active));
         self.show_hold(id);
         self.show_far_hold(id);
         if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
@@ -194,12 +190,7 @@ impl Exchange {
         let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
         let call_id = self.connections.get(origin.0).map_or(0, |connection| connection.call_id);
         let by = line.clone().unwrap_or_default();
-        let seek = Seek {
-            transferee,
-            transferor: line,
-            reason: CallReason::Transfer,
-            refer: None,
-        };
+        let seek = Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
         if let Some(connection) = self.connections.get_mut(search.0) {
             connection.seek = Some(seek);
             connection.caller = None;
@@ -211,9 +202,10 @@ impl Exchange {
         self.part(consult);
         self.part(id);
         let ringing = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();
-        let former = self.connections.get_mut(search.0).map_or(0, |connection| {
-            std::mem::replace(&mut connection.call_id, call_id)
-        });
+        let former = self
+            .connections
+            .get_mut(search.0)
+            .map_or(0, |connection| std::mem::replace(&mut connection.call_id, call_id));
         for target in ringing {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tell_info(target, fill, tapi::constant::CallInfoState::CallId);
@@ -262,8 +254,7 @@ impl Exchange {
             self.leave_parked(id);
             return Ok(());
         }
-        let seek =
-            Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
+        let seek = Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
         self.seek(number, seek).map_err(refused)?;
         self.done(request);
         self.release_with(id, "Q.850;cause=16");

@@ -62,7 +62,8 @@ impl Demo {
 
     /// Prints a step and what applications were told because of it; `states` must be among that.
     fn show(&mut self, sip: &str, states: &[(&str, &str)]) -> Result<(), CliError> {
-        let told = self.watcher.collect(states, PATIENCE).map_err(|missing| failed(sip, &missing))?;
+        let told =
+            self.watcher.collect(states, PATIENCE).map_err(|missing| failed(sip, &missing))?;
         self.step += 1;
         let mut left = sip;
         for line in &told {
@@ -98,7 +99,10 @@ impl Demo {
         self.show("RTP through the relay, both ways", &[])?;
         a.hold(near, HoldSpelling::SendOnly);
         wait_direction(a, b, Direction::RecvOnly)?;
-        self.show("201: re-INVITE sendonly, 200 recvonly", &[("201", "ONHOLD"), ("202", "CONNECTED ACTIVEHELD")])?;
+        self.show(
+            "201: re-INVITE sendonly, 200 recvonly",
+            &[("201", "ONHOLD"), ("202", "CONNECTED ACTIVEHELD")],
+        )?;
         a.resume(near);
         wait_direction(a, b, Direction::SendRecv)?;
         self.show(

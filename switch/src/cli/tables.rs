@@ -240,9 +240,7 @@ mod tests {
 
     #[test]
     fn forwarding_is_shown_in_few_words() {
-        let entry = |mode: &str, caller: Option<&str>, to: Option<&str>| {
-            json!({"forwardMode": mode, "callerAddress": caller, "destAddress": to})
-        };
+        let entry = |mode: &str, caller: Option<&str>, to: Option<&str>| json!({"forwardMode": mode, "callerAddress": caller, "destAddress": to});
         let rows = [json!({"line": "201", "dnd": true, "forwardList": [
             entry("LINEFORWARDMODE_UNCOND", None, None),
             entry("LINEFORWARDMODE_BUSYSPECIFIC", Some("202"), Some("206")),

@@ -311,7 +311,8 @@ impl Exchange {
     fn call_at(&self, call_id: u32, line: &str) -> Result<CallId, Problem> {
         let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
         let is_meant = |id: &&CallId| {
-            let connection = self.calls.get(id.0).and_then(|c| self.connections.get(c.connection.0));
+            let connection =
+                self.calls.get(id.0).and_then(|c| self.connections.get(c.connection.0));
             connection.is_some_and(|connection| connection.call_id == call_id)
         };
         calls.iter().find(is_meant).copied().ok_or_else(|| {

@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use tapi::constant::LineErr;
-use tapi::{Intent, LineFilter, Output as TapiOutput, PickupTarget, ReplyFields, RequestKey};
 use tapi::CallMode;
 use tapi::constant::CallState;
+use tapi::constant::LineErr;
+use tapi::{Intent, LineFilter, Output as TapiOutput, PickupTarget, ReplyFields, RequestKey};
 
+use super::Exchange;
 use super::counters::count;
 use super::mailbox::{ApplicationInput, Output};
-use super::Exchange;
 use crate::call::errand::Errand;
 use crate::call::transfer::Asked;
 use crate::call::{CallId, Timer};
@@ -23,7 +23,8 @@ impl Exchange {
     pub(super) fn on_application(&mut self, input: ApplicationInput) {
         match input {
             ApplicationInput::Connected { connection, lines } => {
-                let filter = lines.map_or(LineFilter::All, |lines| LineFilter::Only(lines.into_iter().collect()));
+                let filter = lines
+                    .map_or(LineFilter::All, |lines| LineFilter::Only(lines.into_iter().collect()));
                 self.tapi.connect(tapi::ConnectionId(connection), filter);
                 self.counters.applications.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             }
@@ -181,7 +182,11 @@ impl Exchange {
     fn try_conference(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         match intent {
             Intent::SetupConference {
-                call: Some(call), conference, consultation, target: None, ..
+                call: Some(call),
+                conference,
+                consultation,
+                target: None,
+                ..
             } => {
                 let id = self.call_of(call)?;
                 let keys = Some((conference, consultation));

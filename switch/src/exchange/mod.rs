@@ -22,7 +22,7 @@ use config::Config;
 use media::{MediaPlane, TerminationId};
 use serde_json::{Value, json};
 use sip_stack::auth::{Algorithm, Authenticator, AuthenticatorConfig, Ha1};
-use sip_stack::endpoint::{Endpoint, EndpointConfig, EndCause, Event, LegId, Outbox};
+use sip_stack::endpoint::{EndCause, Endpoint, EndpointConfig, Event, LegId, Outbox};
 use sip_stack::flow::Transport;
 use sip_stack::slab::Slab;
 use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
@@ -37,11 +37,11 @@ use crate::registry::Registry;
 use crate::store::{StoredBinding, StoredForwarding};
 
 use self::counters::{Counters, count};
-pub use self::step::ConferenceStep;
 pub use self::mailbox::{
     AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, ForwardEntry,
     Input, Output, Problem,
 };
+pub use self::step::ConferenceStep;
 
 /// Connections that may exist at once; one more is answered 503.
 pub const MAX_CONNECTIONS: usize = 20_000;
@@ -290,7 +290,8 @@ impl Exchange {
 
     fn stop(&mut self) {
         self.is_draining = true;
-        let all: Vec<ConnectionKey> = self.connections.iter().map(|(key, _)| ConnectionKey(key)).collect();
+        let all: Vec<ConnectionKey> =
+            self.connections.iter().map(|(key, _)| ConnectionKey(key)).collect();
         for connection in all {
             self.clear_connection(connection, "SIP;cause=503;text=\"Switch stops\"");
         }
@@ -319,7 +320,8 @@ impl Exchange {
     /// Publishes one line of `GET events`.
     pub(crate) fn publish(&mut self, kind: &str, fields: Value) {
         self.next_event += 1;
-        let mut event = json!({"number": self.next_event, "time": self.clock.unix_ms, "kind": kind});
+        let mut event =
+            json!({"number": self.next_event, "time": self.clock.unix_ms, "kind": kind});
         if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
             event.extend(fields);
         }
@@ -358,7 +360,8 @@ impl Exchange {
             }
         }
         for (_, conference) in self.conferences.iter() {
-            let is_gone = |id: &&CallId| self.calls.get(id.0).is_none_or(|c| c.conference.is_none());
+            let is_gone =
+                |id: &&CallId| self.calls.get(id.0).is_none_or(|c| c.conference.is_none());
             let is_empty = conference.members.is_empty() && conference.parent.is_none();
             if is_empty || conference.members.iter().find(is_gone).is_some() {
                 return Err(format!("conference {} has nobody or ghosts", conference.number));

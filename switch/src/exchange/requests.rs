@@ -26,7 +26,8 @@ use crate::registrar::Registration;
 use crate::store::StoredBinding;
 
 /// What OPTIONS says of us (RFC 3261 §11.2).
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER";
+const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER";
 /// Bodies of INFO that are passed to the far party (RFC 2976; sip-mapping A.6).
 const INFO_BODIES: [&str; 3] =
     ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
@@ -168,8 +169,12 @@ impl Exchange {
 
     fn pass_info(&mut self, leg: LegId, kind: String, body: Bytes) {
         let body: Body = (kind, body);
-        let request =
-            InDialogRequest { method: Method::Info, headers: Vec::new(), body: Some(body), token: 0 };
+        let request = InDialogRequest {
+            method: Method::Info,
+            headers: Vec::new(),
+            body: Some(body),
+            token: 0,
+        };
         self.endpoint.request_in_dialog(self.clock.now, leg, request, &mut self.sip);
     }
 
@@ -398,7 +403,9 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
 
 /// dwPermanentLineID: follows from the number alone (FNV-1a), so that restarts and reloads keep it.
 fn permanent_id(number: &str) -> u32 {
-    number.bytes().fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
+    number
+        .bytes()
+        .fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use tapi::constant::{
     BusyMode, CallInfoState, CallOrigin, CallReason, CallState, ConnectedMode, DisconnectMode,
     OfferingMode,
 };
-use tapi::{AddressId, Constant, CallCapability, CallInfo, CallKey, CallMode, NewCall};
+use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, Constant, NewCall};
 
 use super::Exchange;
+use crate::call::Dialling;
 use crate::call::cause::Outcome;
 use crate::call::end::MediaEnd;
 use crate::call::forward::Diversions;
 use crate::call::identity::Identity;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
-use crate::call::Dialling;
 
 /// What is needed to make a call.
 pub(crate) struct NewParty {
@@ -228,7 +228,11 @@ impl Exchange {
         if call.hold.is_held() {
             self.set_state(id, CallState::OnHold, CallMode::None);
         } else if is_far_held {
-            self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::ActiveHeld));
+            self.set_state(
+                id,
+                CallState::Connected,
+                CallMode::Connected(ConnectedMode::ActiveHeld),
+            );
         } else {
             self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::Active));
         }
@@ -328,12 +332,7 @@ impl Exchange {
     }
 
     /// Replaces the timer of the call's phase.
-    pub(crate) fn set_call_timer(
-        &mut self,
-        id: CallId,
-        delay: std::time::Duration,
-        timer: Timer,
-    ) {
+    pub(crate) fn set_call_timer(&mut self, id: CallId, delay: std::time::Duration, timer: Timer) {
         let token = self.arm(delay, timer);
         let previous = self.calls.get_mut(id.0).and_then(|call| call.timer.replace(token));
         if let Some(previous) = previous {

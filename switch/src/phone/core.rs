@@ -12,7 +12,8 @@ use sip_stack::endpoint::{
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::{HeaderName, Message, Method};
 use sip_stack::sdp::{
-    Codec, Direction, Incompatible, LocalDescription, RelayMedia, Session, answer_locally, full_offer, is_hold,
+    Codec, Direction, Incompatible, LocalDescription, RelayMedia, Session, answer_locally,
+    full_offer, is_hold,
 };
 use sip_stack::time::{Entropy, Now};
 
@@ -292,10 +293,7 @@ impl PhoneCore {
         let referred_by = self.address(&self.config.number);
         let request = sip_stack::endpoint::InDialogRequest {
             method: Method::Refer,
-            headers: vec![
-                ("Refer-To".to_owned(), target),
-                ("Referred-By".to_owned(), referred_by),
-            ],
+            headers: vec![("Refer-To".to_owned(), target), ("Referred-By".to_owned(), referred_by)],
             body: None,
             token: REFER_TOKEN,
         };
@@ -650,8 +648,8 @@ impl PhoneCore {
 
     fn far_direction(&self, leg: LegId) -> Direction {
         let remote = self.talks.get(&leg).and_then(|talk| talk.remote.as_ref());
-        let direction = remote
-            .and_then(|remote| remote.audio().map(|audio| audio.effective_direction(remote)));
+        let direction =
+            remote.and_then(|remote| remote.audio().map(|audio| audio.effective_direction(remote)));
         direction.unwrap_or(Direction::Inactive)
     }
 

@@ -73,7 +73,8 @@ impl Voice {
             self.counts.received += 1;
             let payload = &buffer[HEADER..length];
             let first = payload.first().copied();
-            let is_voice = payload.len() == FRAME && payload.iter().all(|octet| Some(*octet) == first);
+            let is_voice =
+                payload.len() == FRAME && payload.iter().all(|octet| Some(*octet) == first);
             if is_voice {
                 self.counts.voice += 1;
                 self.heard = first;

@@ -82,7 +82,7 @@ impl Schedule {
         let mut day = Schedule {
             world: World::office(seed),
             random,
-            pub(super) applications: Vec::new(),
+            applications: Vec::new(),
             dead: Vec::new(),
             is_switch_holding: false,
             has_features: false,

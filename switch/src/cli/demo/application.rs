@@ -27,7 +27,10 @@ pub(super) struct Watcher {
     unread: Vec<(String, String)>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the demonstration's rim: it waits for real messages")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the demonstration's rim: it waits for real messages"
+)]
 fn read_clock() -> Instant {
     Instant::now()
 }
@@ -40,7 +43,8 @@ impl Watcher {
         let mut request = url.into_client_request().map_err(|error| refused(error.to_string()))?;
         let headers = request.headers_mut();
         let bearer = format!("Bearer {TOKEN}");
-        for (name, value) in [("Authorization", bearer.as_str()), ("Sec-WebSocket-Protocol", SUBPROTOCOL)]
+        for (name, value) in
+            [("Authorization", bearer.as_str()), ("Sec-WebSocket-Protocol", SUBPROTOCOL)]
         {
             let value = HeaderValue::from_str(value).map_err(|error| refused(error.to_string()))?;
             headers.insert(name, value);
@@ -119,7 +123,10 @@ impl Watcher {
             let missing: Vec<_> = wanted.iter().filter(|pair| !is_told(pair)).collect();
             if missing.is_empty() {
                 let told = std::mem::take(&mut self.unread);
-                return Ok(told.into_iter().map(|(line, text)| format!("{line}: {text}")).collect());
+                return Ok(told
+                    .into_iter()
+                    .map(|(line, text)| format!("{line}: {text}"))
+                    .collect());
             }
             if read_clock().duration_since(start) > patience {
                 return Err(format!("{missing:?} was not told; told was {:?}", self.unread));
@@ -169,7 +176,8 @@ impl Watcher {
                 }
             }
             Some("LINE_LINEDEVSTATE") => {
-                let state = params["lineDevState"].as_str().or_else(|| params["lineDevState"][0].as_str());
+                let state =
+                    params["lineDevState"].as_str().or_else(|| params["lineDevState"][0].as_str());
                 if let (Some(line), Some(state)) = (line_of(&self.lines, &params["hLine"]), state) {
                     let state = state.rsplit('_').next().unwrap_or(state).to_owned();
                     self.unread.push((line, state));
