@@ -21,8 +21,10 @@ const GROWTH: f64 = 1.3;
 /// Steps upwards, and steps between the last good and the first bad rate.
 const STEPS_UP: usize = 8;
 const STEPS_BETWEEN: usize = 3;
-/// A rate holds if so few of its messages, for each call, had to be repeated.
+/// A rate holds if so few of its messages, for each call, had to be repeated, and so much of it was
+/// reached, the last calls' end included.
 const MOST_REPEATED: f64 = 0.001;
+const LEAST_REACHED: f64 = 0.97;
 
 /// The phones, the switch, and how long to go on.
 pub(super) struct Bench<'a> {
@@ -244,7 +246,9 @@ impl<'a> Bench<'a> {
         for step in 0..STEPS_UP + STEPS_BETWEEN {
             let stretch = self.open_loop(rate)?;
             let repeated = stretch.tally.repeated as f64 / stretch.tally.done.max(1) as f64;
-            let has_held = !stretch.has_failed() && repeated < MOST_REPEATED;
+            let has_held = !stretch.has_failed()
+                && repeated < MOST_REPEATED
+                && stretch.rate() > rate * LEAST_REACHED;
             let fault = stretch.tally.fault.as_deref().unwrap_or("nothing failed");
             eprintln!("  {rate:.0} calls/s: {}: {fault}", stretch.figure());
             if has_held {

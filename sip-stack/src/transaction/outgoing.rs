@@ -210,8 +210,15 @@ impl ClientSide {
         }
         let was_open = self.is_open(ClientKey(key));
         self.step(now, key, ClientInput::Response(class), Some(&received), out);
-        if was_open && class != Class::Provisional && self.transactions.contains(key) {
+        if was_open
+            && class != Class::Provisional
+            && let Some(transaction) = self.transactions.get_mut(key)
+        {
             self.answered.push_back((now, key));
+            if class == Class::Success {
+                // Never needed again, and there may be tens of thousands.
+                transaction.request = Bytes::new();
+            }
         }
         if class == Class::Provisional {
             self.release_cancel(now, key, out);

@@ -21,7 +21,11 @@ const ROUNDS: usize = 12;
 impl Schedule {
     /// A number that somebody dials.
     pub(super) fn number(&mut self) -> &'static str {
-        if self.has_features && self.below(3) == 0 { self.pick(&CODES) } else { self.pick(&NUMBERS) }
+        if self.has_features && self.below(3) == 0 {
+            self.pick(&CODES)
+        } else {
+            self.pick(&NUMBERS)
+        }
     }
 
     pub(super) fn use_feature(&mut self) {

@@ -73,7 +73,9 @@ impl MediaModel {
         };
         let is_receiving = speaker.spec.as_ref().is_some_and(|spec| spec.receive);
         let others = self.terminations.values().flatten().filter(|other| {
-            is_receiving && other.port != port && other.seat.is_some_and(|seat| seat.0 == conference)
+            is_receiving
+                && other.port != port
+                && other.seat.is_some_and(|seat| seat.0 == conference)
         });
         let heard = others.filter(|other| other.treatment == Treatment::None);
         let specs = heard.filter_map(|other| other.spec.as_ref()).filter(|spec| spec.send);

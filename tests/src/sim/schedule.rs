@@ -327,7 +327,12 @@ impl Schedule {
     }
 
     /// A function of an application; it may be refused, but only in TAPI's words.
-    pub(super) fn request(&mut self, index: usize, method: &str, params: Value) -> Result<Value, Value> {
+    pub(super) fn request(
+        &mut self,
+        index: usize,
+        method: &str,
+        params: Value,
+    ) -> Result<Value, Value> {
         let answer = self.world.ask(self.applications[index].0, method, params);
         if let Err(error) = &answer {
             let is_lineerr = error["message"].as_str().is_some_and(|m| m.starts_with("LINEERR_"));
@@ -477,7 +482,10 @@ impl Schedule {
         Some((row["line"].as_str()?.to_owned(), call_id(&row)?))
     }
 
-    pub(super) fn some_leg(&mut self, fits: impl Fn(bool, bool) -> bool) -> Option<(PhoneIndex, LegId)> {
+    pub(super) fn some_leg(
+        &mut self,
+        fits: impl Fn(bool, bool) -> bool,
+    ) -> Option<(PhoneIndex, LegId)> {
         let mut found = Vec::new();
         for phone in (0..self.world.phone_count()).map(PhoneIndex) {
             for leg in self.world.legs(phone) {
