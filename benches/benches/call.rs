@@ -6,8 +6,8 @@ use benches::rig::Rig;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 const LINES: usize = 1_000;
-/// Time between two jobs, so that the transactions of 1,000 of them are alive.
-const PACE: Duration = Duration::from_millis(32);
+/// Time between two jobs, so that the transactions of 4,000 of them are alive.
+const PACE: Duration = Duration::from_millis(8);
 
 fn bench(criterion: &mut Criterion) {
     let mut rig = match Rig::registered(LINES) {

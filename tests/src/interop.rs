@@ -73,6 +73,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "install the Debian package sip-tester")]
     fn a_missing_program_is_named_with_its_package() {
-        let _ = spawn(&mut Command::new("no-such-program-anywhere"), "sip-tester");
+        let mut child = spawn(&mut Command::new("no-such-program-anywhere"), "sip-tester");
+        let _ = child.wait();
     }
 }

@@ -49,7 +49,8 @@ fn race(is_answered: bool, one: Act, other: Act, judge: Act) {
             duplicate_percent: seed % 2 * 10,
             ..Faults::default()
         });
-        let (first, second) = if random.next_u64() % 2 == 0 { (one, other) } else { (other, one) };
+        let (first, second) =
+            if random.next_u64().is_multiple_of(2) { (one, other) } else { (other, one) };
         first(&mut world, &cast);
         world.run_for(Duration::from_millis(random.next_u64() % APART_MS));
         second(&mut world, &cast);

@@ -135,3 +135,26 @@ fn a_digit_before_the_callers_ack_does_not_cost_the_call() {
         world.assert_at_rest();
     }
 }
+
+#[test]
+fn a_pickup_that_fails_once_its_phone_has_answered_ends_its_call() {
+    let mut world = World::office(7);
+    let a = phone_with(&mut world, "201", codecs(&[Codec::pcma()]));
+    let b = world.phone("202");
+    phone_with(&mut world, "203", codecs(&[Codec::pcmu()]));
+    let application = world.application("crm");
+    let line = world.open(application, "203");
+    let near = world.with_phone(a, |phone, now| phone.call(now, "202")).unwrap();
+    world.incoming(b);
+    let wish = json!({"hLine": line, "addressId": 0, "destAddress": "202"});
+    world.ask(application, "linePickup", wish).unwrap();
+    world.settle();
+    let told = world.trace(application);
+    assert_eq!(told.first().map(String::as_str), Some("LINE_REPLY 0"), "{told:?}");
+    assert_eq!(told.last().map(String::as_str), Some("LINE_CALLSTATE IDLE"), "{told:?}");
+    assert_eq!(world.legs(b).len(), 1, "202 goes on ringing");
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.assert_at_rest();
+    world.shutdown(application);
+    world.assert_forgotten();
+}

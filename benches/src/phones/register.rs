@@ -10,6 +10,7 @@ pub(super) struct Registration {
     serial: u64,
     cseq: u32,
     is_authorized: bool,
+    is_challenged: bool,
     is_busy: bool,
 }
 
@@ -43,6 +44,7 @@ impl Phones {
         }
         registration.is_busy = true;
         registration.is_authorized = is_authorized;
+        registration.is_challenged = false;
         self.busy += 1;
         self.send_register(now_us, line, send);
         true
@@ -94,9 +96,9 @@ impl Phones {
         if !registration.is_busy || parts.cseq_number() != Some(registration.cseq) {
             return; // A repeated answer to a repeated request.
         }
-        match (status, registration.is_authorized) {
-            (100..200, _) => {}
-            (200, true) => {
+        match status {
+            100..200 => {}
+            200 if registration.is_authorized => {
                 let contact = format!("sip:{}@{}", self.number(line), self.config.address);
                 let is_bound = parts.target() == Some(contact.as_str());
                 self.end_registration(
@@ -104,13 +106,15 @@ impl Phones {
                     is_bound.then_some(()).ok_or("200 without the contact"),
                 );
             }
-            (401, false) => {
+            // The first challenge, or the only one after a nonce that had become too old.
+            401 if !registration.is_challenged => {
                 let nonce = parts.challenge.and_then(|text| parameter(text, "nonce"));
                 let (Some(nonce), Some(account)) = (nonce, self.accounts.get_mut(line)) else {
                     return self.end_registration(line, Err("401 without an MD5 challenge"));
                 };
                 account.challenged(nonce);
                 registration.is_authorized = true;
+                registration.is_challenged = true;
                 self.send_register(now_us, line, send);
             }
             _ => self.end_registration(line, Err(parts.start())),

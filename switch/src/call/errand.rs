@@ -87,7 +87,8 @@ impl Exchange {
         };
         let line = call.party.number().to_owned();
         let can_still = self.can_run(&line, &errand);
-        if can_still.is_ok() {
+        let is_announced = can_still.is_ok();
+        if is_announced {
             // The states of everybody involved follow the reply.
             let done = Ok(ReplyFields::default());
             self.tapi.complete(self.clock.unix_ms, waiting.request(), done);
@@ -103,8 +104,12 @@ impl Exchange {
             }
         };
         if let Err(cause) = taken {
-            let failed = Err(LineErr::OperationFailed);
-            self.tapi.complete(self.clock.unix_ms, waiting.request(), failed);
+            if is_announced {
+                self.show_disconnected(id, cause.disconnect_mode());
+            } else {
+                let failed = Err(LineErr::OperationFailed);
+                self.tapi.complete(self.clock.unix_ms, waiting.request(), failed);
+            }
             self.release_with(id, &cause.reason_header());
             self.finish(id);
         }

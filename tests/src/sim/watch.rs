@@ -285,10 +285,11 @@ fn followers(calls: &[u32], state: CallState) -> Vec<Vec<u32>> {
             next.push(moved);
         }
     }
-    // A second call begins as the called side of a line that calls itself, or after the first was
-    // over: a party that was parked or transferred comes back.
+    // A second call begins as the called side of a line that calls itself, as its pickup, or after
+    // the first was over: a party that was parked or transferred comes back.
     let are_over = calls.iter().all(|from| *from == CallState::Idle.value());
-    if is_legal(None, state) && (are_over || state == CallState::Offering) {
+    let is_second = matches!(state, CallState::Offering | CallState::Connected);
+    if is_legal(None, state) && (are_over || is_second) {
         next.push([calls, &[state.value()]].concat());
     }
     next
