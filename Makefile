@@ -32,9 +32,11 @@ lint:
 
 bench:
 	$(CARGO) bench --package benches
+	$(CARGO) build --release --package switch --bin strowger
+	$(CARGO) run --release --package benches --bin load
 
 sim:
-	STROWGER_SEEDS=$(SEEDS) $(CARGO) test --release --package tests
+	STROWGER_SEEDS=$(SEEDS) $(CARGO) test --release --package tests --test simulation --test race
 
 tools:
 	@scripts/install-test-tools

@@ -105,6 +105,8 @@ impl Exchange {
         };
         if let Err(cause) = taken {
             if is_announced {
+                // Applications have the call already: they see it fail.
+                self.set_state(id, CallState::Proceeding, CallMode::None);
                 self.show_disconnected(id, cause.disconnect_mode());
             } else {
                 let failed = Err(LineErr::OperationFailed);

@@ -20,13 +20,7 @@ pub(crate) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewher
 
 impl Exchange {
     /// 101–199 to one of our INVITEs.
-    pub(crate) fn on_progress(
-        &mut self,
-        leg: LegId,
-        status: u16,
-        message: &Message,
-        sdp: Option<&Bytes>,
-    ) {
+    pub(crate) fn on_progress(&mut self, leg: LegId, status: u16, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let Some(call) = self.calls.get_mut(id.0) else { return };
         if call.side == Side::Caller {
@@ -47,7 +41,6 @@ impl Exchange {
         if alerts {
             self.show_ringback(connection);
         }
-        let _ = message;
     }
 
     /// The caller's call goes to RINGBACK once anybody rings.
@@ -149,7 +142,7 @@ impl Exchange {
     }
 
     /// The first 2xx to one of our INVITEs.
-    pub(crate) fn on_answered(&mut self, leg: LegId, message: &Message, sdp: Option<&Bytes>) {
+    pub(crate) fn on_answered(&mut self, leg: LegId, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else {
             // The call is gone already: hang up what should not have been answered.
             return self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
@@ -174,7 +167,7 @@ impl Exchange {
         self.stop_call_timer(id);
         self.stop_ringing(id);
         let is_own_phone = self.calls.get(id.0).is_some_and(|call| call.side == Side::Caller);
-        if is_own_phone { self.own_phone_answered(id) } else { self.called_answered(id, message) }
+        if is_own_phone { self.own_phone_answered(id) } else { self.called_answered(id) }
     }
 
     /// The answer to our offer, if there is one and it leaves something to talk with.
@@ -192,7 +185,7 @@ impl Exchange {
         self.proceed_if_ready(id);
     }
 
-    fn called_answered(&mut self, id: CallId, _message: &Message) {
+    fn called_answered(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
         let Some(connection) = self.connections.get_mut(key.0) else { return };

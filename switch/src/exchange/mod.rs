@@ -243,10 +243,10 @@ impl Exchange {
             Event::Invite { leg, message, flow, offer } => {
                 self.on_invite(leg, &message, flow, offer.as_ref());
             }
-            Event::Progress { leg, status, message, sdp } => {
-                self.on_progress(leg, status, &message, sdp.as_ref());
+            Event::Progress { leg, status, sdp, .. } => {
+                self.on_progress(leg, status, sdp.as_ref());
             }
-            Event::Answered { leg, message, sdp } => self.on_answered(leg, &message, sdp.as_ref()),
+            Event::Answered { leg, sdp, .. } => self.on_answered(leg, sdp.as_ref()),
             Event::Refused { leg, status, message, .. } => {
                 self.on_refused(leg, status, message.as_ref());
             }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use config::Config;
+use config::{Config, DigestAlgorithm};
 use serde_json::json;
 use sip_stack::auth::{Ha1, Verdict};
 use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
@@ -226,8 +226,11 @@ impl Exchange {
         let is_stale = matches!(verdict, Verdict::Stale);
         let now_s = self.clock.unix_ms / 1000;
         let mut reply = Reply::new(401);
-        let challenges = self.authenticator.challenges(now_s, is_stale);
-        for challenge in suited_to(message.header(HeaderName::UserAgent), challenges) {
+        let mut challenges = self.authenticator.challenges(now_s, is_stale);
+        if self.config.sip.digest == [DigestAlgorithm::Sha256, DigestAlgorithm::Md5] {
+            challenges = suited_to(message.header(HeaderName::UserAgent), challenges);
+        }
+        for challenge in challenges {
             reply = reply.header("WWW-Authenticate", challenge);
         }
         reply
@@ -317,7 +320,8 @@ impl Exchange {
 
 /// The challenges in an order that the client can work with: SIP programs that do not even name
 /// themselves read only the first one and know MD5 alone (SIPp before 3.7); baresip 1 gives up when
-/// it sees any algorithm but MD5. All others get the configured order, SHA-256 first (RFC 8760).
+/// it sees any algorithm but MD5. All others are asked for SHA-256 first (RFC 8760), and so is
+/// everybody where the configuration chooses the algorithms by `[sip] digest`.
 fn suited_to(user_agent: Option<&str>, mut challenges: Vec<String>) -> Vec<String> {
     let is_md5 = |challenge: &String| challenge.contains("algorithm=MD5");
     let has_md5 = challenges.iter().any(is_md5);
