@@ -202,8 +202,8 @@ impl ApplicationWatch {
 #[derive(Debug, Default)]
 pub struct EventWatch {
     last: u64,
-    /// What the states may be: a line that calls itself has two calls of one connection, and an
-    /// event does not say which it is about.
+    /// What the states may be, in order and without those that are over: a line that calls itself
+    /// has two calls of one connection, and an event does not say which it is about.
     states: HashMap<(String, u64), BTreeSet<Vec<u32>>>,
 }
 
@@ -266,31 +266,33 @@ impl EventWatch {
     ///
     /// Errors: the calls that are not IDLE.
     pub fn check_end(&self) -> Result<(), String> {
-        let is_over =
-            |calls: &Vec<u32>| calls.iter().all(|state| *state == CallState::Idle.value());
-        match self.states.iter().find(|(_, possible)| !possible.iter().any(is_over)) {
+        match self.states.iter().find(|(_, possible)| !possible.contains(&Vec::new())) {
             Some((call, states)) => Err(format!("{call:?} ended in {states:?}")),
             None => Ok(()),
         }
     }
 }
 
-/// What the calls of a line in one connection may be after one of them went to `state`.
+/// What the calls of a line in one connection may be after one of them went to `state`: their
+/// states in order, without those that are over.
 fn followers(calls: &[u32], state: CallState) -> Vec<Vec<u32>> {
     let mut next = Vec::new();
     for (index, from) in calls.iter().enumerate() {
         if is_legal(CallState::from_value(*from), state) {
             let mut moved = calls.to_vec();
-            moved[index] = state.value();
+            match state {
+                CallState::Idle => drop(moved.remove(index)),
+                _ => moved[index] = state.value(),
+            }
             next.push(moved);
         }
     }
     // A second call begins as the called side of a line that calls itself, as its pickup, or after
     // the first was over: a party that was parked or transferred comes back.
-    let are_over = calls.iter().all(|from| *from == CallState::Idle.value());
     let is_second = matches!(state, CallState::Offering | CallState::Connected);
-    if is_legal(None, state) && (are_over || is_second) {
+    if is_legal(None, state) && (calls.is_empty() || is_second) {
         next.push([calls, &[state.value()]].concat());
     }
+    next.iter_mut().for_each(|calls| calls.sort_unstable());
     next
 }
