@@ -1,5 +1,5 @@
 # The entry points of this repository. Each works on a fresh machine with cargo; `make test`
-# installs the foreign phones that the tests need (Debian: sip-tester, baresip-core).
+# installs the foreign phones that the tests need (Debian: sip-tester, baresip-core, linphone-cli).
 
 CARGO ?= cargo
 SEEDS ?= 1000

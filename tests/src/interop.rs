@@ -1,13 +1,16 @@
-//! Foreign SIP programs as phones: SIPp with the scenarios of `tests/interop`, baresip, raw sockets.
+//! Foreign SIP programs as phones: SIPp with the scenarios of `tests/interop`, baresip, Linphone, raw
+//! sockets.
 //!
 //! Every program is a child process on ports of its own; it is killed when its value is dropped.
 //! A program that is not installed fails the test with the name of its Debian package.
 
 mod baresip;
+mod linphone;
 mod peer;
 mod sipp;
 
 pub use baresip::{Baresip, packets_flow};
+pub use linphone::Linphone;
 pub use peer::{Audio, Peer, hear_each_other, relay_port};
 pub use sipp::{Log, Logged, Running, Sipp, register, sdp};
 

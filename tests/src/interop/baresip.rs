@@ -182,7 +182,7 @@ fn two_free_ports() -> u16 {
 }
 
 /// A WAV file with 440 Hz.
-fn tone() -> Vec<u8> {
+pub(super) fn tone() -> Vec<u8> {
     let bytes = TONE_SECONDS * RATE_HZ * 2;
     let mut wav = Vec::new();
     wav.extend_from_slice(b"RIFF");

@@ -125,17 +125,24 @@ impl Audio {
         self.socket.send_to(&packet, (Ipv4Addr::LOCALHOST, to)).expect("loopback takes datagrams");
     }
 
-    /// Takes what has come.
+    /// Takes what has come, until nothing comes for a moment: not while somebody talks all the time.
     pub fn listen(&mut self) {
+        while self.hear() {}
+    }
+
+    /// Takes the next packet; false where none comes for a moment.
+    pub fn hear(&mut self) -> bool {
         let mut buffer = [0; 2048];
-        while let Ok((length, _)) = self.socket.recv_from(&mut buffer) {
-            if length >= 12 {
-                self.heard.push(buffer[1] & 0x7f);
-                let mut packet = vec![buffer[1]];
-                packet.extend_from_slice(&buffer[12..length]);
-                self.packets.push(packet);
-            }
+        let Ok((length, _)) = self.socket.recv_from(&mut buffer) else {
+            return false;
+        };
+        if length >= 12 {
+            self.heard.push(buffer[1] & 0x7f);
+            let mut packet = vec![buffer[1]];
+            packet.extend_from_slice(&buffer[12..length]);
+            self.packets.push(packet);
         }
+        true
     }
 
     /// Whether a packet with this payload has come.
