@@ -2,5 +2,6 @@
 //!
 //! No module here knows calls, legs or SIP; [`call`](crate::call) asks them and carries out.
 
+pub mod dtmf;
 pub mod forward;
 pub mod hunt;

@@ -17,6 +17,8 @@ use sip_stack::sdp::{
 };
 use sip_stack::time::{Entropy, Now};
 
+use crate::feature::dtmf::{self, InfoBody, Press};
+
 /// Who the phone is and where it lives.
 #[derive(Clone, Debug)]
 pub struct PhoneConfig {
@@ -163,6 +165,18 @@ pub enum PhoneEvent {
         /// Its method.
         method: Method,
     },
+    /// A digit came by INFO.
+    Digit {
+        /// The call.
+        leg: LegId,
+        /// The key.
+        digit: char,
+    },
+    /// The final answer to an INFO of ours.
+    InfoAnswered {
+        /// Its status code.
+        status: u16,
+    },
 }
 
 #[derive(Debug)]
@@ -185,7 +199,7 @@ pub struct PhoneCore {
 }
 
 const REGISTER_TOKEN: u64 = 1;
-const OTHER_TOKEN: u64 = 2;
+const INFO_TOKEN: u64 = 2;
 const REFER_TOKEN: u64 = 3;
 
 impl PhoneCore {
@@ -474,6 +488,9 @@ impl PhoneCore {
             Event::Response { token: REFER_TOKEN, status, .. } if status >= 300 => {
                 self.events.push_back(PhoneEvent::TransferRefused { status });
             }
+            Event::Response { token: INFO_TOKEN, status, .. } => {
+                self.events.push_back(PhoneEvent::InfoAnswered { status });
+            }
             Event::Request { id, .. } => {
                 self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
             }
@@ -597,6 +614,12 @@ impl PhoneCore {
         let is_known = !matches!(message.method(), Method::Notify) || obeys;
         let status = if is_known { 200 } else { 489 };
         self.endpoint.respond(now, id, &Reply::new(status), None, &mut self.out);
+        let body = InfoBody::of_type(message.header(HeaderName::ContentType).unwrap_or_default());
+        if let (Method::Info, Some(Ok(press))) =
+            (message.method(), body.map(|body| body.press(message.body())))
+        {
+            self.events.push_back(PhoneEvent::Digit { leg, digit: press.digit });
+        }
         if obeys {
             self.obey(now, leg, &event);
         } else {
@@ -620,14 +643,25 @@ impl PhoneCore {
 
     /// Sends INFO with a DTMF digit inside a call.
     pub fn send_digit(&mut self, now: Now, leg: LegId, digit: char) {
-        let body = format!("Signal={digit}\r\nDuration=160\r\n");
+        let press = Press { digit, duration: Duration::from_millis(160) };
+        self.send_info(now, leg, "application/dtmf-relay", dtmf::relay_body(press));
+    }
+
+    /// Sends INFO with any body.
+    pub fn send_info(&mut self, now: Now, leg: LegId, content_type: &str, body: impl Into<Bytes>) {
         let request = sip_stack::endpoint::InDialogRequest {
             method: Method::Info,
             headers: Vec::new(),
-            body: Some(("application/dtmf-relay".to_owned(), Bytes::from(body))),
-            token: OTHER_TOKEN,
+            body: Some((content_type.to_owned(), body.into())),
+            token: INFO_TOKEN,
         };
         self.endpoint.request_in_dialog(now, leg, request, &mut self.out);
+    }
+
+    /// The payload type that the far side wants telephone-events with, if it takes them.
+    pub fn far_event(&self, leg: LegId) -> Option<u8> {
+        let audio = self.talks.get(&leg)?.remote.as_ref()?.audio()?;
+        audio.codecs.iter().find(|codec| codec.is_telephone_event()).map(|codec| codec.payload)
     }
 
     /// A refused offer leaves the session as it was (RFC 3261 §14.1).

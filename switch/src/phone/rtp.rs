@@ -1,6 +1,13 @@
-//! The phone's voice: one RTP packet every 20 ms while it may send, and counts of what it hears.
+//! The phone's voice: one RTP packet every 20 ms while it may send, and what it hears.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
+
+use media::ToneCodec;
+use media::codec::g711;
+use media::rtp::telephone_event::TelephoneEvent;
+
+use super::keypad::Frame;
 
 /// What went out and came in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,8 +21,14 @@ pub struct RtpCounts {
 }
 
 /// Payload octets of a voice frame: every phone says its own, so that a listener knows who talks.
-const FRAME: usize = 160;
+pub(super) const FRAME: usize = 160;
 const HEADER: usize = 12;
+/// Frames of sound that are remembered: five seconds.
+const MAX_SOUND: usize = 250;
+/// Digits that are remembered.
+const MAX_DIGITS: usize = 256;
+/// Frames that may wait to be sent: more than any test dials.
+const MAX_WAITING: usize = 2_000;
 
 pub(super) struct Voice {
     socket: UdpSocket,
@@ -25,6 +38,13 @@ pub(super) struct Voice {
     ssrc: u32,
     mark: u8,
     heard: Option<u8>,
+    /// What is said before the voice goes on.
+    waiting: VecDeque<Frame>,
+    /// When the event that is being sent began.
+    event_began: u32,
+    digits: String,
+    last_event: Option<(u32, u8)>,
+    sound: VecDeque<Vec<i16>>,
 }
 
 impl Voice {
@@ -37,6 +57,11 @@ impl Voice {
             ssrc,
             mark,
             heard: None,
+            waiting: VecDeque::new(),
+            event_began: 0,
+            digits: String::new(),
+            last_event: None,
+            sound: VecDeque::new(),
         }
     }
 
@@ -49,15 +74,46 @@ impl Voice {
         self.heard
     }
 
+    /// Digits heard as telephone-events, in order.
+    pub(super) fn digits(&self) -> &str {
+        &self.digits
+    }
+
+    /// The G.711 sound of the last seconds.
+    pub(super) fn sound(&self) -> Vec<i16> {
+        self.sound.iter().flatten().copied().collect()
+    }
+
+    /// Says these frames next.
+    pub(super) fn say(&mut self, frames: impl IntoIterator<Item = Frame>) {
+        let room = MAX_WAITING.saturating_sub(self.waiting.len());
+        self.waiting.extend(frames.into_iter().take(room));
+    }
+
     pub(super) fn send(&mut self, to: SocketAddr, payload: u8) {
-        let mut packet = [self.mark; HEADER + FRAME];
-        packet[0] = 0x80;
-        packet[1] = payload & 0x7f;
-        packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
-        packet[4..8].copy_from_slice(&self.timestamp.to_be_bytes());
-        packet[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
-        self.sequence = self.sequence.wrapping_add(1);
+        match self.waiting.pop_front() {
+            None => self.send_packet(to, payload & 0x7f, self.timestamp, &[self.mark; FRAME]),
+            Some(Frame::Sound(octets)) => {
+                self.send_packet(to, payload & 0x7f, self.timestamp, &octets);
+            }
+            Some(Frame::Event { payload, is_first, body }) => {
+                if is_first {
+                    self.event_began = self.timestamp;
+                }
+                let marker = if is_first { 0x80 } else { 0 };
+                self.send_packet(to, payload | marker, self.event_began, &body);
+            }
+        }
         self.timestamp = self.timestamp.wrapping_add(160);
+    }
+
+    fn send_packet(&mut self, to: SocketAddr, kind: u8, timestamp: u32, payload: &[u8]) {
+        let mut packet = vec![0x80, kind];
+        packet.extend_from_slice(&self.sequence.to_be_bytes());
+        packet.extend_from_slice(&timestamp.to_be_bytes());
+        packet.extend_from_slice(&self.ssrc.to_be_bytes());
+        packet.extend_from_slice(payload);
+        self.sequence = self.sequence.wrapping_add(1);
         if self.socket.send_to(&packet, to).is_ok() {
             self.counts.sent += 1;
         }
@@ -71,6 +127,8 @@ impl Voice {
                 continue;
             }
             self.counts.received += 1;
+            let timestamp = u32::from_be_bytes([buffer[4], buffer[5], buffer[6], buffer[7]]);
+            let kind = buffer[1] & 0x7f;
             let payload = &buffer[HEADER..length];
             let first = payload.first().copied();
             let is_voice =
@@ -79,6 +137,27 @@ impl Voice {
                 self.counts.voice += 1;
                 self.heard = first;
             }
+            match ToneCodec::of_payload(kind) {
+                Some(law) => {
+                    let samples = payload.iter().map(|octet| g711::decode(law, *octet)).collect();
+                    self.sound.push_back(samples);
+                    if self.sound.len() > MAX_SOUND {
+                        self.sound.pop_front();
+                    }
+                }
+                None if payload.len() == 4 => self.hear_event(timestamp, payload),
+                None => {}
+            }
+        }
+    }
+
+    /// Notes a digit at the first packet of its end.
+    fn hear_event(&mut self, timestamp: u32, payload: &[u8]) {
+        let Some(event) = TelephoneEvent::read(payload) else { return };
+        let name = (timestamp, event.code);
+        if event.is_end && self.last_event != Some(name) && self.digits.len() < MAX_DIGITS {
+            self.last_event = Some(name);
+            self.digits.extend(event.digit());
         }
     }
 }

@@ -5,12 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use media::ToneCodec;
 use sip_stack::endpoint::LegId;
 use sip_stack::flow::{Flow, Received};
 use sip_stack::message::Message;
 use sip_stack::time::{Entropy, Now};
 
 use super::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
+use super::keypad;
 use super::rtp::{RtpCounts, Voice};
 
 /// Between two RTP packets.
@@ -189,6 +191,48 @@ impl Phone {
         let now = self.now();
         self.core.send_digit(now, leg, digit);
         self.flush();
+    }
+
+    /// Sends INFO with any body.
+    pub fn send_info(&mut self, leg: LegId, content_type: &str, body: &str) {
+        let now = self.now();
+        self.core.send_info(now, leg, content_type, body.to_owned());
+        self.flush();
+    }
+
+    /// Presses keys that travel as telephone-events; false if the far side takes none.
+    pub fn press(&mut self, leg: LegId, digits: &str) -> bool {
+        let Some(payload) = self.core.far_event(leg) else { return false };
+        self.voice.say(digits.chars().flat_map(|digit| keypad::event(digit, payload)));
+        true
+    }
+
+    /// Presses keys that are heard among the voice; false unless the call speaks G.711.
+    pub fn press_audibly(&mut self, leg: LegId, digits: &str) -> bool {
+        let Some(law) = self.law(leg) else { return false };
+        self.voice.say(digits.chars().flat_map(|digit| keypad::key(digit, law)));
+        true
+    }
+
+    /// Sounds two frequencies together for so many packets of 20 ms; the same one twice is one.
+    pub fn sound(&mut self, leg: LegId, frequencies_hz: [u16; 2], packets: u16) -> bool {
+        let Some(law) = self.law(leg) else { return false };
+        self.voice.say(keypad::tone(frequencies_hz, law, packets));
+        true
+    }
+
+    fn law(&self, leg: LegId) -> Option<ToneCodec> {
+        ToneCodec::of_payload(self.core.far_media(leg)?.1)
+    }
+
+    /// Digits heard as telephone-events so far.
+    pub fn digits(&self) -> &str {
+        self.voice.digits()
+    }
+
+    /// The G.711 sound of the last five seconds, 8000 samples a second.
+    pub fn heard_sound(&self) -> Vec<i16> {
+        self.voice.sound()
     }
 
     /// Packets so far.
