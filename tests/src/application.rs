@@ -361,6 +361,15 @@ impl Application {
             "LINE_ADDRESSSTATE" => {
                 line_up(format!("{} ADDRESS", line(number("hLine"))), &["addressState"])
             }
+            "LINE_MONITORDIGITS" => {
+                line_up(format!("{} MONITORDIGITS", call()), &["digit", "digitMode"])
+            }
+            "LINE_GATHERDIGITS" => {
+                line_up(format!("{} GATHERDIGITS", call()), &["digits", "reason"])
+            }
+            "LINE_GENERATE" => line_up(format!("{} GENERATE", call()), &["reason", "endToEndId"]),
+            "LINE_MONITORTONE" => line_up(format!("{} MONITORTONE", call()), &["appSpecific"]),
+            "LINE_MONITORMEDIA" => line_up(format!("{} MONITORMEDIA", call()), &["mediaModes"]),
             "LINE_CLOSE" => format!("{} CLOSE", line(number("hLine"))),
             _ => line_up(method.trim_start_matches("LINE_").to_owned(), &["deviceId"]),
         }

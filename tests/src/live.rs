@@ -98,6 +98,47 @@ impl LivePhone {
         });
     }
 
+    /// Presses keys that travel as telephone-events (RFC 4733).
+    pub fn press(&self, leg: LegId, digits: &str) {
+        assert!(self.with(|phone| phone.press(leg, digits)), "the far side takes no events");
+    }
+
+    /// Presses keys that are heard among the voice.
+    pub fn press_audibly(&self, leg: LegId, digits: &str) {
+        assert!(self.with(|phone| phone.press_audibly(leg, digits)), "the call speaks no G.711");
+    }
+
+    /// Sends INFO; the status of its answer.
+    pub fn info(&self, leg: LegId, content_type: &str, body: &str) -> u16 {
+        self.with(|phone| phone.send_info(leg, content_type, body));
+        self.wait("the answer to INFO", |event| match event {
+            PhoneEvent::InfoAnswered { status } => Some(*status),
+            _ => None,
+        })
+    }
+
+    /// Waits for a digit by INFO.
+    pub fn info_digit(&self) -> char {
+        self.wait("a digit by INFO", |event| match event {
+            PhoneEvent::Digit { digit, .. } => Some(*digit),
+            _ => None,
+        })
+    }
+
+    /// Waits until exactly these digits have been heard as telephone-events.
+    pub fn hears_digits(&self, digits: &str) {
+        let start = Instant::now();
+        let mut heard = String::new();
+        while start.elapsed() < PATIENCE {
+            heard = self.with(|phone| phone.digits().to_owned());
+            if heard == digits {
+                return;
+            }
+            pause();
+        }
+        panic!("heard {heard:?}, not {digits:?}")
+    }
+
     /// Packets so far.
     pub fn rtp(&self) -> RtpCounts {
         self.with(|phone| phone.rtp())

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use switch::phone::Behaviour;
 use tests::program::{Application, LivePhone, Program};
 
+/// What can be monitored on every call that is not over.
+const MONITORS: [&str; 1] = ["MONITORDIGITS"];
+
 /// An office with an application that has opened 201 and 202 as owner and monitor.
 struct Desk {
     a: LivePhone,
@@ -78,13 +81,17 @@ impl Desk {
         self.ask("lineGetCallInfo", json!({"hCall": handle}))
     }
 
+    /// What can be done with a call; what can be monitored on each that is not over is left out.
     fn features(&mut self, call: &str) -> Vec<String> {
         let status = self.status(call);
         let names = status["callFeatures"].as_array().expect("a set of features");
-        names
-            .iter()
-            .map(|name| name.as_str().unwrap().trim_start_matches("LINECALLFEATURE_").to_owned())
-            .collect()
+        let words = names.iter().map(|name| name.as_str().unwrap());
+        let words = words.map(|name| name.trim_start_matches("LINECALLFEATURE_").to_owned());
+        let (monitors, others): (Vec<String>, Vec<String>) =
+            words.partition(|name| name.starts_with("MONITOR"));
+        let is_over = status["callState"] == "LINECALLSTATE_DISCONNECTED";
+        assert_eq!(monitors, if is_over { &[][..] } else { &MONITORS[..] }, "{status}");
+        others
     }
 
     fn make_call(&mut self, number: &str) {
@@ -297,7 +304,7 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
     desk.app.skip_to("202 INFO CONNECTEDID");
     assert_eq!(
         desk.features("202"),
-        ["BLINDTRANSFER", "DROP", "HOLD", "PARK", "SETUPCONF", "SETUPTRANSFER"]
+        ["BLINDTRANSFER", "DROP", "GATHERDIGITS", "HOLD", "PARK", "SETUPCONF", "SETUPTRANSFER"]
     );
     assert_eq!(desk.app.refusal("lineAnswer", json!({"hCall": handle})), "INVALCALLSTATE");
 }

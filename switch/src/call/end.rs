@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use crate::feature::dtmf::Presses;
 use bytes::Bytes;
 use media::{
     MediaError, MediaPlane, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
@@ -24,6 +25,8 @@ pub struct MediaEnd {
     pub remote: Option<Session>,
     /// Where its signalling comes from: the only other address its media may come from.
     pub peer: Option<IpAddr>,
+    /// Keys that the phone has pressed of late.
+    pub(crate) presses: Presses,
     /// The remote description changed since the relay was told.
     is_fresh: bool,
 }
@@ -38,6 +41,7 @@ impl MediaEnd {
             description: LocalDescription::new(session_id, address),
             remote: None,
             peer: None,
+            presses: Presses::default(),
             is_fresh: false,
         }
     }
@@ -96,6 +100,14 @@ impl MediaEnd {
     pub fn audio_stream(&self) -> Option<usize> {
         let is_audio = |media: &Media| media.kind == MediaKind::Audio && !media.is_rejected();
         self.local()?.media.iter().position(is_audio)
+    }
+
+    /// Whether keys pressed at the phone come, and go there, as telephone-events (RFC 4733).
+    pub fn has_events(&self) -> bool {
+        let agreed = |session: Option<&Session>| {
+            session.and_then(Session::audio).and_then(telephone_event).is_some()
+        };
+        agreed(self.local()) && agreed(self.remote.as_ref())
     }
 
     /// How many streams have ports.

@@ -10,12 +10,14 @@ pub mod bridge;
 pub mod cause;
 pub mod code;
 pub mod conference;
+pub mod digit;
 pub mod end;
 pub mod errand;
 pub mod fork;
 pub mod forward;
 pub mod hunt;
 pub mod identity;
+pub(crate) mod listen;
 pub mod modify;
 pub mod originate;
 pub mod parent;
@@ -306,6 +308,8 @@ pub enum Timer {
     Ring(CallId),
     /// A phone that was told to answer, hold or resume did not.
     PhoneControl(CallId),
+    /// Nobody has pressed a key for a while: the number is complete.
+    Dialled(CallId),
     /// A party was parked for as long as its lot allows.
     Parked(CallId),
     /// A transferor's phone should have hung up by now.

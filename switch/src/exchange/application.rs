@@ -14,6 +14,7 @@ use super::Exchange;
 use super::counters::count;
 use super::mailbox::{ApplicationInput, Output};
 use crate::call::errand::Errand;
+use crate::call::listen::Wish;
 use crate::call::transfer::Asked;
 use crate::call::{CallId, Timer};
 use crate::feature::forward::Forwarding;
@@ -46,7 +47,7 @@ impl Exchange {
     }
 
     /// Wakes the TAPI server when the next resume window is over.
-    pub(super) fn arm_applications(&mut self) {
+    pub(crate) fn arm_applications(&mut self) {
         if let Some(token) = self.application_timer.take() {
             self.timers.disarm(token);
         }
@@ -204,6 +205,20 @@ impl Exchange {
             Intent::RemoveFromConference { call, .. } => {
                 let id = self.call_of(call)?;
                 self.remove_from_conference(id, Some(request))
+            }
+            other => self.try_media(other),
+        }
+    }
+
+    /// What is heard on a call, and what is sent on it.
+    fn try_media(&mut self, intent: Intent) -> Result<(), LineErr> {
+        match intent {
+            Intent::Detect { call, digits, media, tones } => {
+                // A call that is over is listened to no more; nobody waits for an answer.
+                if let Ok(id) = self.call_of(call) {
+                    self.listen_for(id, Wish { digits, media, tones });
+                }
+                Ok(())
             }
             _ => Err(LineErr::OperationUnavail),
         }

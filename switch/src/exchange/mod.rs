@@ -29,7 +29,9 @@ use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
 use crate::call::conference::Conference;
+use crate::call::listen::Listening;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
+use crate::feature::dtmf::Way;
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
 use crate::registrar::Registrar;
@@ -91,6 +93,7 @@ pub struct Exchange {
     pub(crate) parked: BTreeMap<String, Parked>,
     pub(crate) forwardings: HashMap<String, Forwarding>,
     pub(crate) hunting: hunt::Memory,
+    pub(crate) listening: Listening,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -134,6 +137,7 @@ impl Exchange {
             parked: BTreeMap::new(),
             forwardings: HashMap::new(),
             hunting: hunt::Memory::default(),
+            listening: Listening::default(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -269,6 +273,7 @@ impl Exchange {
             Timer::KeepFailed(call) => self.on_keep_over(call),
             Timer::Ring(call) => self.ring_again(call),
             Timer::PhoneControl(call) => self.on_phone_silent(call),
+            Timer::Dialled(call) => self.on_dial_pause(call),
             Timer::Parked(call) => self.on_parked_too_long(call),
             Timer::Parting(leg) => self.on_parting(leg),
             Timer::Confirmed(call) => self.on_confirmation_over(call),
@@ -281,10 +286,17 @@ impl Exchange {
     }
 
     fn on_media(&mut self, notify: &media::Notify) {
-        if let media::Notify::Timeout { id, .. } = notify
-            && let Some(&call) = self.by_termination.get(id)
-        {
-            self.on_media_timeout(call);
+        match notify {
+            media::Notify::Timeout { id, .. } => {
+                if let Some(&call) = self.by_termination.get(id) {
+                    self.on_media_timeout(call);
+                }
+            }
+            media::Notify::Digit { id, digit, duration, .. } => {
+                self.on_media_digit(*id, *digit, Way::Event, None);
+                self.on_media_digit(*id, *digit, Way::Event, Some(*duration));
+            }
+            _ => {}
         }
     }
 
@@ -390,6 +402,7 @@ impl Exchange {
             ("SIP legs and transactions", self.endpoint.residue()),
             ("timers", self.timers.len().saturating_sub(standing.iter().flatten().count())),
             ("TAPI requests", self.tapi.request_count()),
+            ("calls that are listened to", self.listening.len()),
         ];
         rows.into_iter().filter(|(_, left)| *left > 0).collect()
     }

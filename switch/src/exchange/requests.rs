@@ -8,14 +8,15 @@ use bytes::Bytes;
 use config::{Config, DigestAlgorithm};
 use serde_json::json;
 use sip_stack::auth::{Ha1, Verdict};
-use sip_stack::endpoint::{Body, InDialogRequest, LegId, Reply, RequestId};
+use sip_stack::endpoint::{LegId, Reply, RequestId};
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
 use tapi::constant::{
-    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, ForwardMode, RemoveFromConf,
+    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, DigitMode, ForwardMode,
+    RemoveFromConf,
 };
-use tapi::{ForwardLimits, LineSpec, Mask, Offers};
+use tapi::{ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
 use super::Exchange;
 use super::counters::count;
@@ -28,9 +29,9 @@ use crate::store::StoredBinding;
 /// What OPTIONS says of us (RFC 3261 §11.2).
 const ALLOW: &str =
     "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER";
-/// Bodies of INFO that are passed to the far party (RFC 2976; sip-mapping A.6).
-const INFO_BODIES: [&str; 3] =
-    ["application/dtmf-relay", "application/dtmf", "application/media_control+xml"];
+/// Time-outs of lineGatherDigits.
+const GATHER_MIN_MS: u32 = 100;
+const GATHER_MAX_MS: u32 = 600_000;
 
 impl Exchange {
     /// A request outside of any dialog.
@@ -145,37 +146,6 @@ impl Exchange {
             Method::Refer => self.on_refer(leg, id, message),
             _ => self.reply(id, Reply::new(405).header("Allow", ALLOW)),
         }
-    }
-
-    /// INFO: digits and picture requests go to the far party, anything else is 415 (RFC 6086).
-    fn on_info(&mut self, leg: LegId, id: RequestId, message: &Message) {
-        let kind = message.header(HeaderName::ContentType).unwrap_or_default().to_owned();
-        let media_type = kind.split(';').next().unwrap_or_default().trim();
-        let body = message.body_bytes();
-        if body.is_empty() {
-            return self.reply(id, Reply::new(200));
-        }
-        if !INFO_BODIES.iter().any(|known| known.eq_ignore_ascii_case(media_type)) {
-            return self.reply(id, Reply::new(415).header("Accept", INFO_BODIES.join(", ")));
-        }
-        self.reply(id, Reply::new(200));
-        let far = self.by_leg.get(&leg).and_then(|call| self.far(*call));
-        let far_leg = far.and_then(|far| self.calls.get(far.0)).and_then(|far| far.leg);
-        let Some(far_leg) = far_leg else { return };
-        if self.endpoint.leg(far_leg).is_some_and(|view| view.peer_allows(&Method::Info)) {
-            self.pass_info(far_leg, kind, body);
-        }
-    }
-
-    fn pass_info(&mut self, leg: LegId, kind: String, body: Bytes) {
-        let body: Body = (kind, body);
-        let request = InDialogRequest {
-            method: Method::Info,
-            headers: Vec::new(),
-            body: Some(body),
-            token: 0,
-        };
-        self.endpoint.request_in_dialog(self.clock.now, leg, request, &mut self.sip);
     }
 
     /// Answers 400 where the sender can be told that this was no SIP message.
@@ -313,7 +283,7 @@ impl Exchange {
         self.publish("RELOADED", json!({}));
     }
 
-    fn reply(&mut self, id: RequestId, reply: Reply) {
+    pub(crate) fn reply(&mut self, id: RequestId, reply: Reply) {
         self.endpoint.respond(self.clock.now, id, &reply, None, &mut self.sip);
     }
 }
@@ -361,7 +331,18 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
         address.cap_flags |= AddrCapFlag::ConfDrop;
         address.offers = offers(config, line);
     }
+    spec.offers = line_offers();
     spec
+}
+
+/// What can be heard and sent on the calls of a line.
+fn line_offers() -> LineOffers {
+    LineOffers {
+        monitor_digit_modes: DigitMode::Dtmf | DigitMode::DtmfEnd,
+        gather_min_timeout_ms: GATHER_MIN_MS,
+        gather_max_timeout_ms: GATHER_MAX_MS,
+        ..LineOffers::default()
+    }
 }
 
 /// What the exchange can do on an address beyond making, answering, holding and dropping calls.
@@ -375,6 +356,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         | Call::PrepareAddConf
         | Call::AddToConf
         | Call::RemoveFromConf;
+    call_features |= Call::MonitorDigits | Call::GatherDigits;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
     let mut address_features =
         AddrFeature::PickupDirect | AddrFeature::ForwardFwd | AddrFeature::ForwardDnd;

@@ -285,6 +285,7 @@ impl Exchange {
     /// been released or be gone.
     pub(crate) fn finish(&mut self, id: CallId) {
         self.leave_slot(id);
+        self.stop_listening(id);
         self.leave_conference(id);
         self.stop_seeking_for(id);
         self.set_state(id, CallState::Idle, CallMode::None);

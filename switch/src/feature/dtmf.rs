@@ -142,11 +142,13 @@ pub enum Way {
 #[derive(Clone, Debug, Default)]
 pub struct Presses {
     single: Vec<(char, Way, Now)>,
+    /// The key that is down, if it counts.
+    down: Option<(char, Way)>,
 }
 
 impl Presses {
-    /// Takes note of a press; false if it is the double of one that was heard already.
-    pub fn is_new(&mut self, now: Now, digit: char, way: Way) -> bool {
+    /// A key goes down; false if it is the double of a press that was heard already.
+    pub fn begin(&mut self, now: Now, digit: char, way: Way) -> bool {
         self.single.retain(|(_, _, at)| now - *at < SAME_PRESS);
         let is_double = |(other, by, _): &(char, Way, Now)| *other == digit && *by != way;
         if let Some(first) = self.single.iter().position(is_double) {
@@ -157,7 +159,13 @@ impl Presses {
             self.single.remove(0);
         }
         self.single.push((digit, way, now));
+        self.down = Some((digit, way));
         true
+    }
+
+    /// A key goes up; false unless it was the one that went down and counts.
+    pub fn end(&mut self, digit: char, way: Way) -> bool {
+        self.down.take_if(|down| *down == (digit, way)).is_some()
     }
 }
 
@@ -227,31 +235,42 @@ mod tests {
     #[test]
     fn a_key_sent_in_two_ways_is_one_press() {
         let mut presses = Presses::default();
-        assert!(presses.is_new(at(0), '5', Way::Event));
-        assert!(!presses.is_new(at(100), '5', Way::Info));
-        assert!(presses.is_new(at(400), '5', Way::Info));
-        assert!(!presses.is_new(at(450), '5', Way::Event));
+        assert!(presses.begin(at(0), '5', Way::Event));
+        assert!(!presses.begin(at(100), '5', Way::Info));
+        assert!(presses.begin(at(400), '5', Way::Info));
+        assert!(!presses.begin(at(450), '5', Way::Event));
     }
 
     #[test]
     fn a_key_pressed_twice_is_two_presses_in_any_order_of_the_ways() {
         let mut presses = Presses::default();
-        assert!(presses.is_new(at(0), '5', Way::Event));
-        assert!(presses.is_new(at(200), '5', Way::Event));
-        assert!(!presses.is_new(at(210), '5', Way::Info));
-        assert!(!presses.is_new(at(220), '5', Way::Info));
-        assert!(presses.is_new(at(300), '5', Way::Info));
+        assert!(presses.begin(at(0), '5', Way::Event));
+        assert!(presses.begin(at(200), '5', Way::Event));
+        assert!(!presses.begin(at(210), '5', Way::Info));
+        assert!(!presses.begin(at(220), '5', Way::Info));
+        assert!(presses.begin(at(300), '5', Way::Info));
     }
 
     #[test]
     fn the_same_key_much_later_by_another_way_is_a_press_of_its_own() {
         let mut presses = Presses::default();
-        assert!(presses.is_new(at(0), '5', Way::Event));
-        assert!(presses.is_new(at(2_000), '5', Way::Info));
+        assert!(presses.begin(at(0), '5', Way::Event));
+        assert!(presses.begin(at(2_000), '5', Way::Info));
         for ms in 0..100 {
-            presses.is_new(at(3_000 + ms), '1', Way::Event);
+            presses.begin(at(3_000 + ms), '1', Way::Event);
         }
         assert!(presses.single.len() <= MAX_SINGLE);
+    }
+
+    #[test]
+    fn only_the_key_that_went_down_and_counts_goes_up() {
+        let mut presses = Presses::default();
+        assert!(!presses.end('5', Way::Event));
+        assert!(presses.begin(at(0), '5', Way::Event));
+        assert!(!presses.begin(at(10), '5', Way::Info));
+        assert!(!presses.end('5', Way::Info));
+        assert!(presses.end('5', Way::Event));
+        assert!(!presses.end('5', Way::Event));
     }
 
     #[test]
