@@ -15,6 +15,7 @@ use tapi::{CallMode, PartyId};
 use super::bridge::tone_codec;
 use super::cause::Cause;
 use super::end::MediaEnd;
+use super::no_hold::NoHold;
 use super::refer::Refer;
 use super::{CallId, ConnectionKey, identity};
 use crate::exchange::Exchange;
@@ -37,6 +38,8 @@ pub struct Conference {
     pub parent: Option<CallId>,
     /// That line's CONFERENCED calls, whose far parties are members or are going to be.
     pub parties: Vec<CallId>,
+    /// A party that is being called while nobody is held.
+    pub no_hold: Option<NoHold>,
 }
 
 impl Exchange {
@@ -141,6 +144,7 @@ impl Exchange {
             members: Vec::new(),
             parent: None,
             parties: Vec::new(),
+            no_hold: None,
         };
         Ok(ConferenceKey(self.conferences.insert(conference)))
     }
@@ -228,7 +232,10 @@ impl Exchange {
         if let Some(call) = self.calls.get_mut(id.0) {
             call.conference = Some(key);
         }
-        let number = self.calls.get(id.0).map(|call| call.party.number().to_owned());
+        let number = match self.room_of(id) {
+            Some(room) => Some(room.to_owned()),
+            None => self.calls.get(id.0).map(|call| call.party.number().to_owned()),
+        };
         if let Err(cause) = self.answer_for_mixer(id, &number.unwrap_or_default()) {
             tracing::warn!(cause = cause.relay, "a party cannot be asked for a mixable codec");
         }

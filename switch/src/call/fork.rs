@@ -206,6 +206,9 @@ impl Exchange {
                 false => self.clear_connection(key, "SIP;cause=487"),
             };
         };
+        if self.later_party_answered(caller, id) {
+            return;
+        }
         if let Err(cause) = self.align(caller, id) {
             self.clear_called(id, cause.disconnect_mode(), &cause.reason_header());
             return self.attempt_failed(caller, cause);
@@ -215,7 +218,7 @@ impl Exchange {
     }
 
     /// lineAnswer has done what it promised; the states follow its reply.
-    fn answer_is_done(&mut self, id: CallId) {
+    pub(crate) fn answer_is_done(&mut self, id: CallId) {
         if let Some(Waiting::Answer(request)) =
             self.calls.get_mut(id.0).and_then(|call| call.waiting.take())
         {

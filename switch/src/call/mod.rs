@@ -19,6 +19,7 @@ pub mod hunt;
 pub mod identity;
 pub(crate) mod listen;
 pub mod modify;
+pub mod no_hold;
 pub mod originate;
 pub mod parent;
 pub mod park;
@@ -27,6 +28,7 @@ pub mod refer;
 pub mod release;
 pub mod seek;
 pub mod splice;
+pub mod swap;
 pub mod transfer;
 pub mod trunk;
 

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use sip_stack::endpoint::{InDialogRequest, LegId, Release, Reply};
 use sip_stack::message::Method;
 use sip_stack::sdp::{Direction, Incompatible, Session};
-use tapi::constant::CallState;
-use tapi::constant::LineErr;
-use tapi::{CallCapability, ReplyFields, RequestKey};
+use tapi::constant::{CallFeature, CallState, LineErr};
+use tapi::{CallCapability, Mask, ReplyFields, RequestKey};
 
-use super::{CallId, Reoffer, Timer, Waiting};
+use super::{CallId, Origination, Reoffer, Side, Timer, Waiting};
 use crate::exchange::Exchange;
 
 /// A phone that was told to answer, hold or resume does so within this time (sip-mapping §2.9.2).
@@ -227,13 +226,22 @@ impl Exchange {
         id: CallId,
         request: Option<RequestKey>,
     ) -> Result<(), LineErr> {
-        let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
+        let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
         let waits = matches!(call.state, CallState::OnHoldPendTransfer | CallState::OnHoldPendConf);
         if let (true, Some(consult)) = (waits, call.partner) {
             self.done(request);
             self.drop_call(consult);
             return Ok(());
         }
+        if call.state == CallState::Conferenced {
+            return self.unhold_first_party(id, request);
+        }
+        if self.is_sending_away(id) {
+            self.done(request);
+            self.take_back(id);
+            return Ok(());
+        }
+        let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
         if call.state != CallState::OnHold {
             return Err(LineErr::InvalCallState);
         }
@@ -302,7 +310,7 @@ impl Exchange {
     }
 
     /// Sends NOTIFY with `Event: talk` or `hold` to the first phone of the call that knows it.
-    fn tell_phone(&mut self, id: CallId, event: &str) -> bool {
+    pub(crate) fn tell_phone(&mut self, id: CallId, event: &str) -> bool {
         let Some(leg) = self.controllable_leg(id, event) else { return false };
         let request = InDialogRequest {
             method: Method::Notify,
@@ -367,9 +375,27 @@ impl Exchange {
         let Some(call) = self.calls.get(id.0) else { return };
         let can_unhold = !call.hold.by_phone || can_answer;
         let can_dial = call.is_summoned() && !call.dialling.is_complete;
+        let is_alone = matches!(call.state, CallState::Connected | CallState::OnHold)
+            && self.far(id).is_none();
+        let mut unavailable = Mask::EMPTY;
+        // A phone that holds, or whose own INVITE still waits, cannot take its dialog along.
+        let is_dialled = call.side == Side::Caller && call.origination == Origination::Phone;
+        let is_unanswered = !matches!(call.state, CallState::Connected | CallState::OnHold);
+        if call.hold.by_phone
+            || (is_dialled && is_unanswered)
+            || self.is_called_without_hold(id)
+        {
+            unavailable.insert(CallFeature::AddToConf);
+        }
         if let Some(key) = call.tapi {
-            let capability =
-                CallCapability { can_answer, can_unhold, can_dial, ..Default::default() };
+            let capability = CallCapability {
+                can_answer,
+                can_unhold,
+                can_dial,
+                is_alone,
+                unavailable,
+                ..Default::default()
+            };
             self.tapi.call_capability(key, capability);
         }
     }

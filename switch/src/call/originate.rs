@@ -175,6 +175,7 @@ impl Exchange {
         if let Some(call) = self.calls.get_mut(call.0) {
             call.leg = Some(leg);
         }
+        self.refresh_capability(call);
         call
     }
 
@@ -518,6 +519,9 @@ impl Exchange {
 
     /// The attempt of `caller` cannot go on: tell its phone and show why.
     pub(crate) fn attempt_failed(&mut self, caller: CallId, cause: Cause) {
+        if self.later_party_failed(caller, cause) {
+            return;
+        }
         let Some(call) = self.calls.get(caller.0) else { return };
         let is_line = call.party.line().is_some();
         match (call.origination, call.leg) {

@@ -176,8 +176,7 @@ impl Exchange {
     /// The parker is out: hang up its phone, its call is IDLE.
     pub(crate) fn leave_parked(&mut self, id: CallId) {
         let party = self.far(id);
-        self.release_with(id, "Q.850;cause=16");
-        self.finish(id);
+        self.retire(id);
         if let Some(party) = party {
             self.show_parked(party);
         }

@@ -158,6 +158,11 @@ impl Exchange {
 
     /// A transferor's part is over: its call is IDLE at once, its phone may hang up by itself.
     pub(crate) fn part(&mut self, id: CallId) {
+        if let Some(held) = self.give_phone_back(id) {
+            // Another call of the line waits for the phone: it stays with that one.
+            self.finish(id);
+            return self.resume(held);
+        }
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let legs = std::mem::take(&mut call.legs);
         call.leg = None;

@@ -83,7 +83,7 @@ impl Exchange {
 
     /// lineDrop, click on "hang up", or a feature that ends the call of one party.
     pub(crate) fn drop_call(&mut self, id: CallId) {
-        if self.cancel_conference_consultation(id) {
+        if self.cancel_without_hold(id) {
             return;
         }
         self.drop_members(id);
@@ -108,19 +108,7 @@ impl Exchange {
         self.set_state(id, CallState::Idle, tapi::CallMode::None);
         self.clear_far(id, mode, reason);
         self.finish(id);
-        held.into_iter().for_each(|held| self.reconnect(held));
-    }
-
-    /// A consultation call is over: the phone that it used belongs to the held call again, which is
-    /// given back to be reconnected.
-    fn give_phone_back(&mut self, id: CallId) -> Option<CallId> {
-        let held = self.calls.get(id.0)?.partner?;
-        let has_phone = |id: CallId| self.calls.get(id.0).is_some_and(|call| call.leg.is_some());
-        if has_phone(held) || !has_phone(id) {
-            return None;
-        }
-        self.swap_phones(id, held);
-        Some(held)
+        held.into_iter().for_each(|held| self.resume(held));
     }
 
     /// The user put the handset down during a consultation: the transfer is completed where the
@@ -154,7 +142,7 @@ impl Exchange {
     }
 
     /// Ends what the other parties of the connection have, because `id` ends.
-    fn clear_far(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
+    pub(crate) fn clear_far(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
         let Some(call) = self.calls.get(id.0) else { return };
         let Some(connection) = self.connections.get(call.connection.0) else { return };
         let others: Vec<CallId> = connection
@@ -248,7 +236,7 @@ impl Exchange {
         let held = self.give_phone_back(id);
         self.release_with(id, "Q.850;cause=16");
         self.finish(id);
-        held.into_iter().for_each(|held| self.reconnect(held));
+        held.into_iter().for_each(|held| self.resume(held));
     }
 
     /// Releases all legs of a call with a Reason.

@@ -6,7 +6,7 @@
 //! sip-mapping §2.9.4, §2.9.5, §3.4.
 
 use media::Tone;
-use tapi::constant::{CallInfoState, CallReason, DisconnectMode};
+use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode};
 
 use super::cause::{Cause, Outcome};
 use super::refer::Refer;
@@ -136,6 +136,31 @@ impl Exchange {
                 _ => DisconnectMode::Busy,
             };
             self.clear_called(seek.transferee, mode, &cause.reason_header());
+        }
+    }
+
+    /// Whether somebody is being called who is to take the place of this call.
+    pub(crate) fn is_sending_away(&self, id: CallId) -> bool {
+        let Some(call) = self.calls.get(id.0) else { return false };
+        let search = self.connections.get(call.connection.0).and_then(|c| c.search);
+        call.state == CallState::OnHoldPendTransfer && call.leg.is_some() && search.is_some()
+    }
+
+    /// The transferor has thought better of it while the target rings: its party comes back, and
+    /// whoever was called is not wanted any more (sip-mapping §3.4).
+    pub(crate) fn take_back(&mut self, id: CallId) {
+        if let Some(far) = self.far(id) {
+            self.stop_seeking_for(far);
+        }
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.hold.by_switch = false;
+        }
+        if self.calls.get(id.0).is_some_and(|call| call.hold.by_phone) {
+            self.tell_phone(id, "talk");
+        }
+        self.back_to(id);
+        if let Some(key) = self.calls.get(id.0).map(|call| call.connection) {
+            self.join_media(key);
         }
     }
 

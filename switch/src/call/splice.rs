@@ -198,6 +198,12 @@ impl Exchange {
     /// Gives the phone (legs, ports, what it holds) of one call to another of the same line, and
     /// takes that one's: consultation on one dialog, swap, and back (sip-mapping §2.9.4).
     pub(crate) fn swap_phones(&mut self, a: CallId, b: CallId) {
+        // Whoever sits in a mixer gets up; with the phone it is seated anew.
+        for id in [a, b] {
+            if self.calls.get(id.0).is_some_and(|call| call.conference.is_some()) {
+                self.stand_up(id);
+            }
+        }
         let Some(first) = self.calls.get_mut(a.0).map(super::Call::take_phone) else { return };
         let Some(call) = self.calls.get_mut(b.0) else {
             if let Some(call) = self.calls.get_mut(a.0) {

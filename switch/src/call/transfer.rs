@@ -1,12 +1,12 @@
-//! Consultation and blind transfer, swap: what REFER and lineSetupTransfer … lineCompleteTransfer
+//! Consultation and blind transfer: what REFER and lineSetupTransfer … lineCompleteTransfer
 //! have in common.
 //!
 //! An application's consultation uses the phone's one dialog: the phone moves from the held call to
 //! the consultation call and back ([`Exchange::swap_phones`]). Source: TAPI lineSetupTransfer,
-//! lineCompleteTransfer, lineBlindTransfer, lineSwapHold; sip-mapping §2.9.4–§2.9.6.
+//! lineCompleteTransfer, lineBlindTransfer; sip-mapping §2.9.4–§2.9.6.
 
 use media::Tone;
-use tapi::constant::{CallReason, CallState, ConnectedMode, DialToneMode, LineErr};
+use tapi::constant::{CallReason, CallState, DialToneMode, LineErr};
 use tapi::{CallKey, CallMode, RequestKey};
 
 use super::cause::Cause;
@@ -65,55 +65,6 @@ impl Exchange {
         Ok(other)
     }
 
-    /// The held call gets the phone back; the consultation call must be over or about to be.
-    pub(crate) fn reconnect(&mut self, id: CallId) {
-        self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::Active));
-        self.show_hold(id);
-        self.show_far_hold(id);
-        if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
-            self.join_media(connection);
-        }
-    }
-
-    /// lineSwapHold: the phone moves to the held call; the active one takes that one's held state.
-    pub(crate) fn swap_hold(
-        &mut self,
-        active: CallId,
-        held: CallId,
-        request: RequestKey,
-    ) -> Result<(), LineErr> {
-        let (Some(one), Some(other)) = (self.calls.get(active.0), self.calls.get(held.0)) else {
-            return Err(LineErr::InvalCallHandle);
-        };
-        if one.party != other.party {
-            return Err(LineErr::InvalCallState);
-        }
-        if other.state == CallState::OnHoldPendConf {
-            // LIMIT: consultation and conference are not toggled; the phone stays where it is.
-            return Err(LineErr::OperationUnavail);
-        }
-        let held_state = other.state;
-        let shares_phone = other.leg.is_none();
-        if !shares_phone && (one.hold.by_phone || other.hold.by_phone) {
-            // The phone itself holds one of its two dialogs: only its user can swap them.
-            return Err(LineErr::OperationFailed);
-        }
-        self.done(Some(request));
-        if shares_phone {
-            self.swap_phones(active, held);
-        } else {
-            self.switch_hold(active, true);
-            self.switch_hold(held, false);
-        }
-        self.set_state(active, held_state, CallMode::None);
-        self.reconnect(held);
-        self.show_far_hold(active);
-        if let Some(connection) = self.calls.get(active.0).map(|call| call.connection) {
-            self.join_media(connection);
-        }
-        Ok(())
-    }
-
     /// lineCompleteTransfer (TRANSFER), or REFER with Replaces: the far parties of both calls talk
     /// to each other, the transferor is out.
     ///
@@ -125,10 +76,13 @@ impl Exchange {
         consult: CallId,
         asked: Asked,
     ) -> Result<(), LineErr> {
-        let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         if let Some(room) = self.room_of(consult).map(str::to_owned) {
             return self.join_consulted_room(id, consult, &room, &asked);
         }
+        if let Some(room) = self.room_of(id).map(str::to_owned) {
+            return self.bring_into_room(id, consult, &room, &asked);
+        }
+        let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         let state = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.state;
         match state {
             CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer => {
@@ -140,6 +94,24 @@ impl Exchange {
             CallState::Busy => Err(LineErr::OperationFailed),
             _ => Err(LineErr::InvalCallState),
         }
+    }
+
+    /// The call that is to be transferred is in a conference room: the consulted party joins it. A
+    /// phone that asks the room by REFER stays in it (RFC 4579 §5.5); it hangs up if it means to go.
+    fn bring_into_room(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        room: &str,
+        asked: &Asked,
+    ) -> Result<(), LineErr> {
+        self.send_to_room(consult, room).map_err(transfer_error)?;
+        self.grant(asked);
+        self.part(consult);
+        if !matches!(asked, Asked::Phone(_)) {
+            self.part(id);
+        }
+        Ok(())
     }
 
     /// The consultation call is in a conference room: the far party joins it instead.
@@ -244,8 +216,7 @@ impl Exchange {
         if self.config.conference.rooms.contains_key(number) {
             self.send_to_room(id, number).map_err(transfer_error)?;
             self.done(request);
-            self.release_with(id, "Q.850;cause=16");
-            self.finish(id);
+            self.retire(id);
             return Ok(());
         }
         if self.lot_of(number).is_some() {
@@ -257,8 +228,7 @@ impl Exchange {
         let seek = Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
         self.seek(number, seek).map_err(refused)?;
         self.done(request);
-        self.release_with(id, "Q.850;cause=16");
-        self.finish(id);
+        self.retire(id);
         self.play(transferee, Tone::Ringback);
         Ok(())
     }
@@ -304,12 +274,6 @@ impl Exchange {
         }
         if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
             self.join_media(connection);
-        }
-    }
-
-    fn switch_hold(&mut self, id: CallId, is_held: bool) {
-        if let Some(call) = self.calls.get_mut(id.0) {
-            call.hold.by_switch = is_held;
         }
     }
 }

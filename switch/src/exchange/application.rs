@@ -134,9 +134,12 @@ impl Exchange {
                 let consult = self.set_up_transfer(id, consultation, request)?;
                 target.map_or(Ok(()), |number| self.dial_more(consult, &number, true))
             }
-            Intent::CompleteTransfer { held, consultation, conference: None } => {
+            Intent::CompleteTransfer { held, consultation, conference } => {
                 let (held, consult) = (self.call_of(held)?, self.call_of(consultation)?);
-                self.complete_transfer(held, consult, Asked::Application(request))
+                match conference {
+                    Some(parent) => self.confer(held, consult, parent, request),
+                    None => self.complete_transfer(held, consult, Asked::Application(request)),
+                }
             }
             Intent::BlindTransfer { call, destination } => {
                 let id = self.call_of(call)?;
@@ -182,21 +185,21 @@ impl Exchange {
     /// The operations of a line's conference.
     fn try_conference(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         match intent {
-            Intent::SetupConference {
-                call: Some(call),
-                conference,
-                consultation,
-                target: None,
-                ..
-            } => {
-                let id = self.call_of(call)?;
-                let keys = Some((conference, consultation));
-                self.set_up_conference(id, keys, Some(request)).map(|_| ())
+            Intent::SetupConference { call: Some(call), conference, consultation, target, .. } => {
+                let (id, keys) = (self.call_of(call)?, (conference, consultation));
+                match target {
+                    Some(number) => self.set_up_without_hold(id, keys, &number, request),
+                    None => self.set_up_conference(id, Some(keys), Some(request)).map(|_| ()),
+                }
             }
-            Intent::PrepareAddToConference { conference, consultation, target: None, .. } => {
-                let parent = self.call_of(conference)?;
-                let consult = Some(consultation);
-                self.prepare_add_to_conference(parent, consult, Some(request)).map(|_| ())
+            Intent::PrepareAddToConference { conference, consultation, target, .. } => {
+                let (parent, consult) = (self.call_of(conference)?, consultation);
+                match target {
+                    Some(number) => self.prepare_without_hold(parent, consult, &number, request),
+                    None => self
+                        .prepare_add_to_conference(parent, Some(consult), Some(request))
+                        .map(|_| ()),
+                }
             }
             Intent::AddToConference { conference, call } => {
                 let (parent, id) = (self.call_of(conference)?, self.call_of(call)?);

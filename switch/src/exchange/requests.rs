@@ -329,6 +329,7 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
         address.cap_flags |=
             AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
         address.cap_flags |= AddrCapFlag::ConfDrop;
+        address.cap_flags |= AddrCapFlag::ConferenceHeld | AddrCapFlag::ConferenceMake;
         address.offers = offers(config, line);
     }
     spec.offers = line_offers();
@@ -358,6 +359,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         | Call::RemoveFromConf;
     call_features |= Call::MonitorDigits | Call::GatherDigits;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
+    call_features2 |= CallFeature2::TransferConf | CallFeature2::NoHoldConference;
     let mut address_features =
         AddrFeature::PickupDirect | AddrFeature::ForwardFwd | AddrFeature::ForwardDnd;
     if line.pickup_group.is_some() {
@@ -380,6 +382,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
             min_rings: 1,
             max_rings: MAX_RINGS,
         },
+        max_transfer_conference: 3,
         max_conference: u32::try_from(media::MEMBERS_MAX).unwrap_or(u32::MAX),
         remove_from_conference: RemoveFromConf::Any,
         removed_state: CallState::Idle,

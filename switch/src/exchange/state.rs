@@ -93,7 +93,8 @@ impl Exchange {
             }
         }
         if new.state == CallState::Unknown {
-            // An errand: nobody hears of the call until it has something to show.
+            // An errand: nobody hears of the call until it has something to show. The parent of a
+            // conference that has not begun is known, and no more.
             return id;
         }
         if new.tapi.is_some() {
@@ -192,7 +193,10 @@ impl Exchange {
         if call.state != state {
             call.since_unix_ms = self.clock.unix_ms;
         }
-        let is_unseen = call.state == CallState::Unknown && state == CallState::Idle;
+        let is_known = |key| self.tapi.call(key).is_some_and(|view| view.is_known);
+        let is_unseen = call.state == CallState::Unknown
+            && state == CallState::Idle
+            && !call.tapi.is_some_and(is_known);
         let has_ended = matches!(state, CallState::Disconnected | CallState::Idle)
             && matches!(call.state, CallState::Connected | CallState::OnHold);
         if let (true, Some(line)) = (has_ended, call.party.line()) {
@@ -303,9 +307,8 @@ impl Exchange {
         if let Some(key) = call.tapi {
             self.by_tapi.remove(&key);
         }
-        if let Some(partner) = call.partner
-            && let Some(partner) = self.calls.get_mut(partner.0)
-        {
+        let partner = call.partner.filter(|partner| self.calls.contains(partner.0));
+        if let Some(partner) = partner.and_then(|partner| self.calls.get_mut(partner.0)) {
             partner.partner = None;
         }
         if let Some(waiting) = call.waiting {
@@ -319,6 +322,9 @@ impl Exchange {
         }
         self.forget_in_connection(call.connection, id);
         self.member_gone(id);
+        if let Some(key) = partner.and_then(|parent| self.conference_of_parent(parent)) {
+            self.apply_last_party_rule(key);
+        }
     }
 
     pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {
@@ -384,7 +390,7 @@ impl Exchange {
         self.config.media.public_address.unwrap_or(self.config.media.address)
     }
 
-    fn publish_state(&mut self, id: CallId) {
+    pub(crate) fn publish_state(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
         let Some(line) = call.party.line() else { return };
         let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);

@@ -47,6 +47,8 @@ pub struct Surroundings {
     pub can_swap: bool,
     /// State of the consultation half, if this call is one half of a possible transfer.
     pub transfer: Option<CallState>,
+    /// Such a transfer can be completed as a conference.
+    pub can_confer: bool,
     /// A conference of the line waits for a call like this one.
     pub can_join: bool,
     /// There is room in that conference, or in the one that this call is parent of.
@@ -185,6 +187,11 @@ const ROWS: &[Row] = {
                 &[S::OnHold, S::OnHoldPendTransfer, S::OnHoldPendConf, S::Conferenced],
                 |call| match call.state {
                     S::Conferenced => call.around.is_first_member,
+                    // A conference is not given up for the consultation call: that one comes
+                    // back by swapping.
+                    S::OnHoldPendConf => {
+                        !call.around.is_consultation && !call.around.has_active_sibling
+                    }
                     _ => !call.around.has_active_sibling,
                 },
             )
@@ -207,13 +214,15 @@ const ROWS: &[Row] = {
                     || can_transfer(call, CallFeature2::TransferConf)
             },
         ),
-        row(F::BlindTransfer, CONNECTED, |call| takes_part(call) && !call.around.is_conference),
+        row(F::BlindTransfer, CONNECTED, can_be_sent),
         row(F::Redirect, &[S::Offering, S::Accepted], |_| true),
-        row(F::Park, CONNECTED, |call| takes_part(call) && !call.around.is_conference),
+        row(F::Park, CONNECTED, can_be_sent),
         Row {
             room: |call| room(call.around.has_room_to_consult, LineErr::CallUnavail),
             out_of_service: LineErr::InvalLineState,
-            ..row(F::SetupConf, CONNECTED, |call| takes_part(call) && is_plain(call))
+            ..row(F::SetupConf, CONNECTED, |call| {
+                takes_part(call) && is_plain(call) && !call.capability.is_alone
+            })
         },
         Row {
             room: |call| {
@@ -266,6 +275,11 @@ fn takes_part(call: &CallSituation) -> bool {
     !call.mode.is_inactive()
 }
 
+/// Whether there is a party that can be sent elsewhere.
+fn can_be_sent(call: &CallSituation) -> bool {
+    takes_part(call) && !call.around.is_conference && !call.capability.is_alone
+}
+
 /// Whether a consultation can be begun for the call.
 fn is_plain(call: &CallSituation) -> bool {
     !call.around.is_conference && !call.around.is_consultation
@@ -274,7 +288,7 @@ fn is_plain(call: &CallSituation) -> bool {
 /// Whether a transfer can be completed in this way now.
 fn can_transfer(call: &CallSituation, way: CallFeature2) -> bool {
     let is_ready = match way {
-        CallFeature2::TransferConf => call.around.transfer == Some(CallState::Connected),
+        CallFeature2::TransferConf => call.around.can_confer,
         _ => call.around.transfer.is_some(),
     };
     is_ready && has_variant(call.offered2, way)
@@ -478,6 +492,7 @@ mod tests {
         has_room_to_consult: true,
         can_swap: false,
         transfer: None,
+        can_confer: false,
         can_join: false,
         has_room_in_conference: true,
         is_conference: false,
@@ -575,7 +590,7 @@ mod tests {
         Case {
             what: "2: the held half",
             state: S::OnHoldPendTransfer,
-            around: Surroundings { transfer: Some(S::Connected), ..ALONE },
+            around: Surroundings { transfer: Some(S::Connected), can_confer: true, ..ALONE },
             more: &[F::CompleteTransf],
             less: &[],
         },
@@ -663,7 +678,8 @@ mod tests {
         let busy = call_features2(&full(S::Busy, ALONE));
         assert_eq!(busy, V::ComplCampOn | V::ComplCallback | V::ComplIntrude | V::ComplMessage);
         let half = |state| {
-            let around = Surroundings { transfer: Some(state), ..ALONE };
+            let can_confer = state == S::Connected;
+            let around = Surroundings { transfer: Some(state), can_confer, ..ALONE };
             call_features2(&full(S::OnHoldPendTransfer, around))
         };
         assert_eq!(half(S::Ringback), V::TransferNorm.into());

@@ -29,6 +29,8 @@ pub struct CallCapability {
     pub can_hold: bool,
     /// The call can be taken back from hold.
     pub can_unhold: bool,
+    /// Nobody is at the other end: it is a conference room, or an announcement.
+    pub is_alone: bool,
     /// What the address offers and this call cannot.
     pub unavailable: Mask<CallFeature>,
 }
@@ -41,6 +43,7 @@ impl Default for CallCapability {
             can_dial: true,
             can_hold: true,
             can_unhold: true,
+            is_alone: false,
             unavailable: Mask::EMPTY,
         }
     }

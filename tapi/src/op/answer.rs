@@ -40,11 +40,7 @@ pub(super) fn swap_hold(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
     check_owner(&other)?;
     server.check_feature(&active, CallFeature::SwapHold)?;
     server.check_feature(&other, CallFeature::SwapHold)?;
-    let is_pair = active.call.is_active()
-        && other.call.is_on_hold()
-        && active.call.line == other.call.line
-        && active.call.address == other.call.address;
-    if !is_pair {
+    if !server.can_swap(active.key, other.key) {
         let detail = "An active and a held call of one address are swapped.";
         return Err(Fault::line(LineErr::InvalCallState, detail));
     }

@@ -39,16 +39,18 @@ impl Server {
         let conference = here.iter().find(|(parent, _)| self.can_join(*parent, key));
         let of_parent = if call.is_conference() { Some(key) } else { conference.map(|(k, _)| *k) };
         let offers = &spec.offers;
+        let (transfer, can_confer) = self.transfer_state(key, &here);
         Surroundings {
             has_active_sibling: at_address()
                 .any(|(other, sibling)| sibling.is_active() && !self.are_related(key, *other)),
             has_room_on_hold: counts.on_hold < spec.max_calls,
             has_room_to_consult: counts.on_hold_pend < offers.max_on_hold_pending
-                && self.calls_in_use(call.line, call.address) < spec.max_calls,
-            can_swap: at_address().any(|(_, other)| {
-                (call.is_active() && other.is_on_hold()) || (call.is_on_hold() && other.is_active())
-            }),
-            transfer: self.transfer_state(key, &here),
+                && self.calls_in_use(call.line, call.address) < spec.max_calls
+                && !self.is_calling_without_hold(call.line),
+            can_swap: at_address()
+                .any(|(other, _)| self.can_swap(key, *other) || self.can_swap(*other, key)),
+            transfer,
+            can_confer,
             can_join: conference.is_some(),
             has_room_in_conference: of_parent
                 .is_some_and(|parent| self.parties(parent) < offers.max_conference),
@@ -90,6 +92,42 @@ impl Server {
         (!is_over && (is_waiting(call) || is_waiting(other))).then_some(first)
     }
 
+    /// Whether a party is being called for a conference that nobody was held for
+    /// (NOHOLDCONFERENCE): no other consultation begins meanwhile.
+    fn is_calling_without_hold(&self, device: DeviceId) -> bool {
+        let is_open = |parent: CallKey| {
+            self.calls.get(parent).is_some_and(|parent| {
+                parent.is_conference()
+                    && matches!(parent.state, CallState::Unknown | CallState::Connected)
+            })
+        };
+        let is_over = |call: &Call| {
+            use CallState::{Conferenced, Disconnected, Idle};
+            matches!(call.state, Conferenced | Disconnected | Idle) || call.is_on_hold_pending()
+        };
+        self.line_calls(device).any(|(_, call)| !is_over(call) && call.consults.is_some_and(is_open))
+    }
+
+    /// Whether the held call can take the active one's place, and that one its kind of hold: what
+    /// waits for a consultation changes places with its own one only.
+    pub(crate) fn can_swap(&self, active: CallKey, held: CallKey) -> bool {
+        let (Some(one), Some(other)) = (self.calls.get(active), self.calls.get(held)) else {
+            return false;
+        };
+        one.is_active()
+            && other.is_on_hold()
+            && one.line == other.line
+            && one.address == other.address
+            && (other.state == CallState::OnHold || self.are_related(active, held))
+    }
+
+    /// Whether a call and a third one wait for each other.
+    fn is_related_elsewhere(&self, key: CallKey, to: CallKey) -> bool {
+        let Some(call) = self.calls.get(key) else { return false };
+        let mut others = self.line_calls(call.line).map(|(other, _)| other);
+        others.any(|other| other != key && other != to && self.are_related(key, other))
+    }
+
     fn are_related(&self, one: CallKey, other: CallKey) -> bool {
         self.consulted_by(one) == Some(other) || self.consulted_by(other) == Some(one)
     }
@@ -115,19 +153,47 @@ impl Server {
             CallOrigin::Outbound => AddrCapFlag::TransferMake,
             _ => AddrCapFlag::TransferHeld,
         };
+        let is_own = self.are_related(held, active);
+        let is_any = flags.contains(needed)
+            && first.state == CallState::OnHold
+            && !self.is_related_elsewhere(held, active)
+            && !self.is_related_elsewhere(active, held);
+        // Out of a room nobody can be sent; whoever is consulted can be sent there.
+        let is_party = !first.capability.is_alone
+            || (second.state == CallState::Connected && !second.capability.is_alone);
         is_held
             && is_right
+            && is_party
             && first.line == second.line
             && !first.is_conference()
             && !second.is_conference()
-            && (self.are_related(held, active) || flags.contains(needed))
+            && (is_own || is_any)
     }
 
-    /// State of the consultation half of the best transfer that the call can be part of.
-    fn transfer_state(&self, key: CallKey, here: &[(CallKey, &Call)]) -> Option<CallState> {
-        let call = self.calls.get(key)?;
-        let line = self.lines.get(call.line.0 as usize)?;
-        let to_busy = line.address(call.address)?.offers.transfers_to_busy;
+    /// Whether such a pair can become a conference: both parties are there and talk.
+    pub(crate) fn can_confer(&self, held: CallKey, active: CallKey) -> bool {
+        let is_there = |key| self.calls.get(key).is_some_and(|call| !call.capability.is_alone);
+        let is_connected =
+            self.calls.get(active).is_some_and(|call| call.state == CallState::Connected);
+        self.is_transfer_pair(held, active) && is_connected && is_there(held) && is_there(active)
+    }
+
+    /// State of the consultation half of the best transfer that the call can be part of, and
+    /// whether one of them can become a conference.
+    fn transfer_state(
+        &self,
+        key: CallKey,
+        here: &[(CallKey, &Call)],
+    ) -> (Option<CallState>, bool) {
+        let Some(call) = self.calls.get(key) else { return (None, false) };
+        let line = self.lines.get(call.line.0 as usize);
+        let Some(spec) = line.and_then(|line| line.address(call.address)) else {
+            return (None, false);
+        };
+        let to_busy = spec.offers.transfers_to_busy;
+        let can_confer = here
+            .iter()
+            .any(|(other, _)| self.can_confer(key, *other) || self.can_confer(*other, key));
         let states = here.iter().filter_map(|(other, sibling)| {
             if self.is_transfer_pair(key, *other) {
                 Some(sibling.state)
@@ -138,7 +204,7 @@ impl Server {
             }
         });
         let possible = states.filter(|state| to_busy || *state != CallState::Busy);
-        possible.max_by_key(|state| *state == CallState::Connected)
+        (possible.max_by_key(|state| *state == CallState::Connected), can_confer)
     }
 
     /// The members of a conference, in the order in which they came to the line.
@@ -185,6 +251,8 @@ impl Server {
             && is_right
             && parent.line == call.line
             && !call.is_conference()
+            && !call.capability.is_alone
+            && !self.is_related_elsewhere(key, conference)
             && is_allowed
     }
 

@@ -128,7 +128,7 @@ pub(super) fn complete(server: &mut Server, asked: Asked<'_>) -> Result<Outcome,
         return Err(Fault::line(LineErr::OperationFailed, detail));
     }
     let has_conference = mode == TransferMode::Conference;
-    if has_conference && active.call.state != CallState::Connected {
+    if has_conference && !server.can_confer(held.key, active.key) {
         let detail = "A conference needs both parties connected.";
         return Err(Fault::line(LineErr::InvalCallState, detail));
     }

@@ -51,6 +51,8 @@ pub struct CallView<'a> {
     pub entered_ms: u64,
     /// How many handles there are.
     pub holders: usize,
+    /// Applications know of it: the request that creates it, if any, has been answered.
+    pub is_known: bool,
 }
 
 /// Lines.
@@ -311,6 +313,7 @@ impl Server {
             capability: call.capability,
             entered_ms: call.entered_ms,
             holders: call.holders.len(),
+            is_known: call.creation.is_none(),
         })
     }
 
