@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::{
-    ConferenceId, MediaError, MediaPlane, MemberCodec, PayloadMap, StreamPorts, StreamSpec,
-    Termination, TerminationId, TerminationStatistics, Treatment,
+    ConferenceId, Country, Format, MediaError, MediaPlane, MemberCodec, PayloadMap, Performance,
+    Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId, TerminationStatistics,
+    Treatment, Watch,
 };
 use sip_stack::flow::{Flow, Received, Transport};
 use sip_stack::message::Message;
@@ -234,6 +235,25 @@ impl MediaPlane for Ports {
     fn drop_conference(&mut self, _conference: ConferenceId) {}
 
     fn treat(&mut self, _id: TerminationId, _stream: usize, _treatment: Treatment) {}
+
+    fn perform(
+        &mut self,
+        _id: TerminationId,
+        _stream: usize,
+        _ticket: u64,
+        _performance: Performance,
+        _format: Format,
+    ) -> bool {
+        true
+    }
+
+    fn stop_performing(&mut self, _id: TerminationId, _stream: usize) {}
+
+    fn watch(&mut self, _id: TerminationId, _stream: usize, _watch: Watch) {}
+
+    fn keep_sound(&mut self, _name: SoundId, _sound: Option<Sound>) {}
+
+    fn set_country(&mut self, _country: Country) {}
 
     fn subtract(&mut self, _id: TerminationId) -> TerminationStatistics {
         TerminationStatistics::default()

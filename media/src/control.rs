@@ -9,12 +9,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-pub use crate::codec::{ToneCodec, Voice};
+pub use crate::codec::{MemberCodec, ToneCodec, Voice};
 pub use crate::context::{
-    CONFERENCES_MAX, ConferenceId, MEMBERS_MAX, MemberCodec, PayloadMap, STREAMS_MAX, StreamPorts,
-    StreamSpec, Termination, TerminationId, Treatment,
+    CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Format, MEMBERS_MAX, PARTIALS_MAX, PayloadMap,
+    Performance, STREAMS_MAX, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId,
+    Treatment,
 };
-pub use crate::dsp::tone::{Country, Tone};
+pub use crate::dsp::tone::{Country, Partial, Tone};
+pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};
 pub use crate::plan::statistics::{
     DirectionStatistics, Dropped, StreamStatistics, TerminationStatistics,
 };
@@ -36,7 +38,7 @@ pub struct MediaConfig {
     pub timeout: Duration,
     /// How long a freed pair of ports rests before another call gets it.
     pub quarantine: Duration,
-    /// Whose ringback, busy and congestion tones are played.
+    /// Whose tones are played, until [`MediaPlane::set_country`].
     pub country: Country,
 }
 
@@ -57,7 +59,7 @@ impl Default for MediaConfig {
             workers: 1,
             timeout: Duration::from_secs(60),
             quarantine: Duration::from_secs(30),
-            country: Country::Default,
+            country: Country::default(),
         }
     }
 }
@@ -83,7 +85,8 @@ pub enum Notify {
         /// Where its media comes from and now goes to.
         address: SocketAddr,
     },
-    /// A telephone-event ended (RFC 4733). Repeated end packets are reported once.
+    /// A key came up: the end of a telephone-event (RFC 4733), or of a key heard in the voice where
+    /// [`MediaPlane::watch`] asked for it. Repeated end packets are reported once.
     Digit {
         /// The termination.
         id: TerminationId,
@@ -93,6 +96,43 @@ pub enum Notify {
         digit: char,
         /// How long it was pressed.
         duration: Duration,
+    },
+    /// A key went down, where [`MediaPlane::watch`] asked for keys. [`Notify::Digit`] follows.
+    Key {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// As in [`Notify::Digit`].
+        digit: char,
+    },
+    /// A tone that [`MediaPlane::watch`] asked for has lasted long enough. Reported once, until it
+    /// ends.
+    Tone {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// The name that it was given.
+        name: u32,
+    },
+    /// Another kind of media is heard, where [`MediaPlane::watch`] asked for it.
+    Signal {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// Which kind.
+        signal: Signal,
+    },
+    /// A performance came to its end; one that was stopped or replaced does not say so.
+    Performed {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// The ticket that [`MediaPlane::perform`] was given.
+        ticket: u64,
     },
 }
 
@@ -192,6 +232,33 @@ pub trait MediaPlane: Send {
 
     /// Says what the party hears instead of the connected stream; [`Treatment::None`] gives that back.
     fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment);
+
+    /// Plays something to a party once, instead of everything else that it would hear; it takes the
+    /// place of what was being played. [`Notify::Performed`] comes when it is over, whether or not
+    /// the peer may be sent to meanwhile; not if it is stopped before.
+    ///
+    /// False if the party cannot be given it ([`Format::can_carry`]), or is not there: no notice
+    /// comes, and what was being played goes on.
+    fn perform(
+        &mut self,
+        id: TerminationId,
+        stream: usize,
+        ticket: u64,
+        performance: Performance,
+        format: Format,
+    ) -> bool;
+
+    /// Ends what [`MediaPlane::perform`] began, without a notice.
+    fn stop_performing(&mut self, id: TerminationId, stream: usize);
+
+    /// Says what is listened for in what a party says; it takes the place of what was asked before.
+    fn watch(&mut self, id: TerminationId, stream: usize, watch: Watch);
+
+    /// Keeps a recording for [`Treatment::Sound`], or forgets it. Treatments that have begun go on.
+    fn keep_sound(&mut self, name: SoundId, sound: Option<Sound>);
+
+    /// Says whose tones are played from now on. Treatments that have begun go on.
+    fn set_country(&mut self, country: Country);
 
     /// Ends a termination and returns its last counters. Its ports rest, then serve again.
     ///

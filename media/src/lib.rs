@@ -16,6 +16,7 @@ pub mod codec;
 pub mod context;
 pub mod control;
 pub mod dsp;
+pub mod ear;
 pub mod plan;
 #[cfg(feature = "io")]
 pub mod relay;
@@ -23,10 +24,11 @@ pub mod rtcp;
 pub mod rtp;
 
 pub use control::{
-    CONFERENCES_MAX, ConferenceId, Country, DirectionStatistics, Dropped, MEMBERS_MAX, MediaConfig,
-    MediaError, MediaPlane, MemberCodec, Notify, PayloadMap, StreamPorts, StreamSpec,
-    StreamStatistics, Termination, TerminationId, TerminationStatistics, Tone, ToneCodec,
-    Treatment, Voice,
+    CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped, Format,
+    MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial,
+    PayloadMap, Performance, Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics,
+    Termination, TerminationId, TerminationStatistics, Tone, ToneCodec, Treatment, Voice,
+    WATCHED_TONES_MAX, Watch, WatchedTone,
 };
 #[cfg(feature = "io")]
 pub use relay::{Relay, RelayControl};

@@ -14,7 +14,7 @@ use media::codec::voice::{Decoder, Encoder};
 use media::rtp::{Header, RtpTime, Seq, Ssrc};
 use media::{
     MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, PayloadMap, RelayControl,
-    StreamPorts, StreamSpec, TerminationId, Tone, ToneCodec, Treatment, Voice,
+    StreamPorts, StreamSpec, TerminationId, Tone, Treatment, Voice,
 };
 
 const AMPLITUDE: f64 = 6_000.0;
@@ -233,7 +233,7 @@ fn a_treated_member_hears_the_treatment_and_the_conference_afterwards() {
     let mut b = Hummer::new(&mut relay, PCMU, 900.0);
     a.is_member(&mut relay, room);
     b.is_member(&mut relay, room);
-    relay.treat(a.id, 0, Treatment::Tone(Tone::Dial, ToneCodec::Pcmu));
+    relay.treat(a.id, 0, Treatment::Tone(Tone::Dial, MemberCodec::PCMU));
     a.catch_up();
     run(&mut [&mut a, &mut b], 40);
     assert!(a.hears(425.0) > LOUD && a.hears(900.0) < QUIET);

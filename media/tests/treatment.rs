@@ -7,9 +7,9 @@ mod common;
 use common::{Pair, Phone, relay, until};
 use media::codec::g711::decode;
 use media::rtp::Seq;
-use media::{MediaPlane, StreamSpec, Tone, ToneCodec, Treatment};
+use media::{MediaPlane, MemberCodec, StreamSpec, Tone, ToneCodec, Treatment};
 
-const RINGBACK: Treatment = Treatment::Tone(Tone::Ringback, ToneCodec::Pcma);
+const RINGBACK: Treatment = Treatment::Tone(Tone::Ringback, MemberCodec::PCMA);
 
 #[test]
 fn a_caller_hears_ringback_and_then_the_called_party_in_one_stream() {
@@ -49,7 +49,7 @@ fn a_held_party_hears_the_hold_tone_and_not_the_holder() {
     // A holds B: A neither sends nor hears; B hears the tone and may go on talking.
     let held = StreamSpec { receive: false, send: false, ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, held);
-    pair.relay.treat(pair.b_id, 0, Treatment::Tone(Tone::Hold, ToneCodec::Pcmu));
+    pair.relay.treat(pair.b_id, 0, Treatment::Tone(Tone::Hold, MemberCodec::PCMU));
     pair.a.talk(pair.a_ports, 0);
     let first = pair.b.hear().0;
     assert!(first.is_marked);
@@ -68,7 +68,7 @@ fn a_treatment_waits_until_the_peer_may_be_sent_to() {
     let mut pair = Pair::new(relay(22_200..=22_299));
     let on_hold = StreamSpec { send: false, ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, on_hold);
-    pair.relay.treat(pair.a_id, 0, Treatment::Silence(ToneCodec::Pcmu));
+    pair.relay.treat(pair.a_id, 0, Treatment::Silence(MemberCodec::PCMU));
     // Other streams are served meanwhile.
     pair.lock_b_only();
     assert_eq!(pair.sent(pair.a_id).packets, 0);
@@ -82,7 +82,7 @@ fn changing_the_tone_keeps_the_stream() {
     let mut pair = Pair::new(relay(22_300..=22_399));
     pair.relay.treat(pair.a_id, 0, RINGBACK);
     let first = pair.a.hear().0;
-    pair.relay.treat(pair.a_id, 0, Treatment::Tone(Tone::Busy, ToneCodec::Pcmu));
+    pair.relay.treat(pair.a_id, 0, Treatment::Tone(Tone::Busy, MemberCodec::PCMU));
     let mut expected = first.sequence;
     loop {
         let header = pair.a.hear().0;

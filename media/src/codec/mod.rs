@@ -4,7 +4,7 @@ pub mod g711;
 pub mod g722;
 pub mod voice;
 
-pub use voice::Voice;
+pub use voice::{MemberCodec, Voice};
 
 /// The law that tones and silence are encoded with; also says the static payload type.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

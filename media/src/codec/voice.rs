@@ -22,6 +22,12 @@ impl Voice {
         known.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, voice)| voice)
     }
 
+    /// Channels that SDP names.
+    #[must_use]
+    pub fn channels(self) -> u16 {
+        1
+    }
+
     /// Samples a second.
     #[must_use]
     pub fn rate_hz(self) -> u32 {
@@ -36,6 +42,24 @@ impl Voice {
     pub fn clock_hz(self) -> u32 {
         8_000
     }
+}
+
+/// What a party speaks and hears: a codec, and its number in the party's session, in both directions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct MemberCodec {
+    /// The payload type.
+    pub payload: u8,
+    /// The codec.
+    pub kind: Voice,
+}
+
+impl MemberCodec {
+    /// G.711 µ-law under its static number.
+    pub const PCMU: Self = Self { payload: 0, kind: Voice::Pcmu };
+    /// G.711 A-law under its static number.
+    pub const PCMA: Self = Self { payload: 8, kind: Voice::Pcma };
+    /// G.722 under its static number.
+    pub const G722: Self = Self { payload: 9, kind: Voice::G722 };
 }
 
 /// Payload → samples.

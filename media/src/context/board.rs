@@ -1,7 +1,8 @@
 //! All terminations, and which stream hears which.
 
-use super::conference::{ConferenceId, MemberCodec};
+use super::conference::ConferenceId;
 use super::termination::{PayloadMap, StreamPorts, StreamSpec, TerminationId, Treatment};
+use crate::codec::MemberCodec;
 
 const SOURCES_MAX: u32 = 0x7fff_ffff;
 

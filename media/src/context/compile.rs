@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::Treatment;
 use super::board::Stream;
 use crate::plan::{BLOCKED, ForwardPlan, LatchRules, PAYLOADS};
 use crate::rtp::{COMFORT_NOISE, static_clock_hz};
@@ -41,7 +42,8 @@ fn is_usable(address: &SocketAddr) -> bool {
 }
 
 fn payloads<P>(stream: &Stream<P>) -> [u8; PAYLOADS] {
-    let pairs = stream.link.as_ref().map_or(&[][..], |link| link.payloads.pairs());
+    let link = stream.link.as_ref().filter(|_| stream.treatment != Treatment::Echo);
+    let pairs = link.map_or(&[][..], |link| link.payloads.pairs());
     let passes_unknown = pairs.is_empty() || stream.spec.accept.is_empty();
     let mut table = [BLOCKED; PAYLOADS];
     for (received, sent) in (0u8..).zip(table.iter_mut()) {
@@ -75,9 +77,9 @@ fn clocks(named: &[(u8, u32)]) -> [u32; PAYLOADS] {
 #[cfg(test)]
 mod tests {
     use super::super::board::Link;
-    use super::super::{StreamPorts, StreamSpec, TerminationId, Treatment};
+    use super::super::{StreamPorts, StreamSpec, TerminationId};
     use super::*;
-    use crate::codec::ToneCodec;
+    use crate::codec::MemberCodec;
 
     fn stream(spec: StreamSpec, pairs: Option<Vec<(u8, u8)>>) -> Stream<()> {
         let other = (TerminationId::new(0, 0), 0);
@@ -138,7 +140,7 @@ mod tests {
         let unknown = StreamSpec { remote: None, ..spec(&[]) };
         assert!(!compile(&stream(unknown, Some(vec![]))).is_watched);
         let mut treated = stream(spec(&[]), None);
-        treated.treatment = Treatment::Silence(ToneCodec::Pcma);
+        treated.treatment = Treatment::Silence(MemberCodec::PCMA);
         assert!(compile(&treated).is_watched);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::board::Key;
 use super::player::PACKET_LEN;
-use crate::codec::Voice;
+use crate::codec::MemberCodec;
 use crate::codec::voice::{Decoder, Encoder};
 use crate::dsp::mix::{FRAME_SAMPLES, Frame, RATE_HZ, Sum, add, hear};
 use crate::dsp::resample::Resampler;
@@ -36,15 +36,6 @@ impl ConferenceId {
     pub fn new(index: u32, generation: u32) -> Self {
         Self { index, generation }
     }
-}
-
-/// What a member speaks and hears.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct MemberCodec {
-    /// Its number in the member's session, in both directions.
-    pub payload: u8,
-    /// The codec.
-    pub kind: Voice,
 }
 
 /// The conferences, by generation-counted ids, and who is in them.
@@ -287,6 +278,7 @@ impl<T> Default for Mixer<T> {
 mod tests {
     use super::super::TerminationId;
     use super::*;
+    use crate::codec::Voice;
 
     const CODECS: [MemberCodec; 3] = [
         MemberCodec { payload: 0, kind: Voice::Pcmu },

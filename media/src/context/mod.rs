@@ -5,15 +5,17 @@
 mod board;
 mod compile;
 mod conference;
+mod performance;
 mod player;
+mod sound;
 mod termination;
 
 pub use board::{Board, Key, Stream};
 pub use compile::compile;
-pub use conference::{
-    CONFERENCES_MAX, ConferenceId, Conferences, MEMBERS_MAX, Member, MemberCodec, Mixer,
-};
-pub use player::{PACKET_LEN, Player};
+pub use conference::{CONFERENCES_MAX, ConferenceId, Conferences, MEMBERS_MAX, Member, Mixer};
+pub use performance::{DIGITS_MAX, Format, PARTIALS_MAX, Performance, Performer, Step};
+pub use player::{Frame, PACKET_LEN, Player};
+pub use sound::{SOUND_RATES_HZ, Sound, SoundId};
 pub use termination::{
     PayloadMap, STREAMS_MAX, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
 };

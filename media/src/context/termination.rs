@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::codec::ToneCodec;
+use super::sound::SoundId;
+use crate::codec::MemberCodec;
 use crate::dsp::tone::Tone;
 
 /// Most streams (m-lines) that one termination may have.
@@ -126,16 +127,20 @@ impl From<Vec<(u8, u8)>> for PayloadMap {
     }
 }
 
-/// What a party hears instead of the stream it is connected to.
+/// What a party hears instead of the stream it is connected to, for as long as it lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Treatment {
     /// The connected stream.
     #[default]
     None,
     /// Digital silence, so that NAT bindings and jitter buffers stay alive.
-    Silence(ToneCodec),
+    Silence(MemberCodec),
     /// A tone.
-    Tone(Tone, ToneCodec),
+    Tone(Tone, MemberCodec),
+    /// A recording, again and again; the hold tone where the media plane has none of this name.
+    Sound(SoundId, MemberCodec),
+    /// What the party itself says.
+    Echo,
 }
 
 impl Treatment {
@@ -143,5 +148,11 @@ impl Treatment {
     #[must_use]
     pub fn is_none(self) -> bool {
         self == Self::None
+    }
+
+    /// True if the media plane makes it, packet by packet.
+    #[must_use]
+    pub fn is_played(self) -> bool {
+        !matches!(self, Self::None | Self::Echo)
     }
 }

@@ -23,9 +23,10 @@ pub use latch::{Judgement, Latch, LatchRules};
 pub use outlet::{Outlet, Stamp};
 pub use statistics::{DirectionCounters, DropReason};
 
+use crate::ear::Ear;
 use crate::rtcp;
 use crate::rtp::{
-    COMFORT_NOISE, DigitDetector, Header, PACKET_MAX, PayloadSet, Reception, Seq, Ssrc,
+    COMFORT_NOISE, DigitDetector, Header, KeyEvent, PACKET_MAX, PayloadSet, Reception, Seq, Ssrc,
     header::payload,
 };
 
@@ -88,12 +89,14 @@ impl ForwardPlan {
 }
 
 /// What a stream remembers of its peer's packets; owned by one worker.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Ingress {
     media: Latch,
     control: Latch,
     reception: Reception,
     digits: DigitDetector,
+    /// Listens to the peer's voice.
+    pub ear: Option<Box<Ear>>,
     /// When the last accepted packet came.
     pub last_us: u64,
 }
@@ -155,8 +158,12 @@ pub enum Verdict {
 pub enum Finding {
     /// The peer's media address.
     Latched(SocketAddr),
-    /// A digit, and how long it was pressed.
+    /// A key went down.
+    Key(char),
+    /// A key came up, and how long it was pressed.
     Digit(char, Duration),
+    /// Both at once: only the end of an event came.
+    WholeKey(char, Duration),
 }
 
 /// The result of [`run`].
@@ -238,10 +245,25 @@ fn on_rtp(
     count(ingress, ends.own, &header, &arrival, clock_hz);
     if plan.telephone_event == Some(header.payload) {
         let event = payload(arrival.packet).unwrap_or_default();
-        if let Some((digit, ticks)) = ingress.digits.on_packet(&header, event) {
-            let us = u64::from(ticks) * 1_000_000 / u64::from(clock_hz.max(1));
-            *finding = Some(Finding::Digit(digit, Duration::from_micros(us)));
+        if let Some(ear) = &mut ingress.ear {
+            ear.prefer_events();
         }
+        let lasts = |ticks| {
+            let us = u64::from(ticks) * 1_000_000 / u64::from(clock_hz.max(1));
+            Duration::from_micros(us)
+        };
+        let is_new = !ingress.digits.has_begun(&header, event);
+        if let Some(event) = ingress.digits.on_packet(&header, event) {
+            *finding = Some(match event {
+                KeyEvent::Began(key) => Finding::Key(key),
+                // Its beginning was lost.
+                KeyEvent::Ended(key, ticks) if is_new => Finding::WholeKey(key, lasts(ticks)),
+                KeyEvent::Ended(key, ticks) => Finding::Digit(key, lasts(ticks)),
+            });
+        }
+    }
+    if let Some(ear) = &mut ingress.ear {
+        ear.hear(&header, payload(arrival.packet).unwrap_or_default(), arrival.now_us);
     }
     if plan.mixed == Some(header.payload) {
         return Ok(Verdict::Mix(header.sequence));
@@ -257,7 +279,7 @@ fn on_rtp(
         return Ok(held_back(sink, DropReason::Undeliverable));
     };
     let source = plan.source;
-    let stamp = Stamp { source, payload: sent_payload, clock_hz, now_us: arrival.now_us };
+    let stamp = Stamp { source, payload: sent_payload, clock_hz, now_us: arrival.now_us, lead: 0 };
     sink.stamp(arrival.packet, &header, stamp);
     let length = arrival.packet.len();
     Ok(Verdict::Send { to, component: Component::Media, length, is_rtcp: false })
@@ -303,7 +325,9 @@ fn on_rtcp(
     for block in rtcp::read_blocks(arrival.packet) {
         ends.own.on_report(&block, arrival.now_us);
     }
-    let Some(sink) = ends.sink else { return Ok(Verdict::Keep) };
+    // Reports about one's own voice would look like a loop (RFC 3550 §8.2).
+    let is_other = |sink: &&Outlet| !std::ptr::eq(*sink, ends.own);
+    let Some(sink) = ends.sink.filter(is_other) else { return Ok(Verdict::Keep) };
     let sender = sink.sender_map(plan.source);
     if sender.is_none() && !sink.is_fresh() {
         // The other side hears somebody else at the moment; this is about no stream it knows.

@@ -61,6 +61,9 @@ pub struct Stamp {
     pub clock_hz: u32,
     /// Arrival.
     pub now_us: u64,
+    /// By how many ticks the moment is later than the packet's timestamp: events keep that of their
+    /// beginning.
+    pub lead: u32,
 }
 
 impl Outlet {
@@ -146,7 +149,7 @@ impl Outlet {
         if sent != *header {
             sent.rewrite(packet);
         }
-        line.remember(sent, is_new, stamp.now_us);
+        line.remember(sent, is_new, stamp);
     }
 
     /// How RTCP of a source must be renamed; `None` if another source is heard.
@@ -237,12 +240,13 @@ impl Continuity {
     }
 
     /// Keeps the highest number and its time; a late packet changes nothing.
-    fn remember(&self, sent: Header, is_first: bool, now_us: u64) {
+    fn remember(&self, sent: Header, is_first: bool, stamp: Stamp) {
         let last = Seq(low_half(self.last_sequence.load(Ordering::Relaxed)));
         if is_first || sent.sequence.after(last) > 0 {
             self.last_sequence.store(u32::from(sent.sequence.0), Ordering::Relaxed);
-            self.last_timestamp.store(sent.timestamp.0, Ordering::Relaxed);
-            self.last_us.store(now_us, Ordering::Relaxed);
+            let moment = sent.timestamp.plus(stamp.lead);
+            self.last_timestamp.store(moment.0, Ordering::Relaxed);
+            self.last_us.store(stamp.now_us, Ordering::Relaxed);
         }
     }
 }
@@ -264,7 +268,7 @@ mod tests {
     fn send(outlet: &Outlet, source: u32, header: Header, now_us: u64) -> Header {
         let mut packet = [0u8; 172];
         header.write(&mut packet);
-        let stamp = Stamp { source, payload: header.payload, clock_hz: 8_000, now_us };
+        let stamp = Stamp { source, payload: header.payload, clock_hz: 8_000, now_us, lead: 0 };
         outlet.stamp(&mut packet, &header, stamp);
         Header::read(&packet).unwrap()
     }

@@ -248,7 +248,7 @@ fn multiplexed_rtcp_is_told_by_its_type_and_leaves_on_the_port_of_the_other_side
 #[test]
 fn rtcp_of_a_party_that_is_not_heard_stays_here() {
     let mut scene = Scene::new();
-    let stamp = Stamp { source: 99, payload: 0, clock_hz: 8_000, now_us: 0 };
+    let stamp = Stamp { source: 99, payload: 0, clock_hz: 8_000, now_us: 0, lead: 0 };
     let header = Header::read(&rtp(0, 1)).unwrap();
     scene.sink.stamp(&mut rtp(0, 1), &header, stamp);
     let verdict = scene.put(Component::Control, "192.0.2.1:4001", &mut receiver_report(77, 5));
@@ -263,7 +263,7 @@ fn reports_about_a_renamed_stream_reach_its_sender_under_its_own_name() {
         let mut packet = rtp(0, 1);
         packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
         let header = Header::read(&packet).unwrap();
-        let stamp = Stamp { source, payload: 0, clock_hz: 8_000, now_us: 0 };
+        let stamp = Stamp { source, payload: 0, clock_hz: 8_000, now_us: 0, lead: 0 };
         scene.own.stamp(&mut packet, &header, stamp);
     }
     let mut report = receiver_report(77, 5);
@@ -305,7 +305,7 @@ fn a_digit_is_reported_at_its_end_with_its_duration() {
     let mut packet = rtp(101, 2);
     packet[12..16].copy_from_slice(&[7, 0x8a, 0x03, 0x20]);
     assert!(matches!(scene.media(PEER, &mut packet[..16]), Verdict::Send { .. }));
-    assert_eq!(scene.finding, Some(Finding::Digit('7', Duration::from_millis(100))));
+    assert_eq!(scene.finding, Some(Finding::WholeKey('7', Duration::from_millis(100))));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod room;
 mod sys;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
@@ -20,15 +21,21 @@ use std::time::Duration;
 use self::port::{PortPair, Reserve};
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
 use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Signal, Worker};
-use crate::context::{Board, Conferences, Key, MEMBERS_MAX, Member, Player, STREAMS_MAX, compile};
-use crate::control::{
-    ConferenceId, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PayloadMap,
-    StreamPorts, StreamSpec, Termination, TerminationId, TerminationStatistics, Treatment,
+use crate::context::{
+    Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, compile,
 };
+use crate::control::{
+    ConferenceId, Country, Format, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify,
+    PayloadMap, Performance, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId,
+    TerminationStatistics, Treatment, Watch,
+};
+use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
 
 /// Notices that may wait for call control; more are lost and counted.
 const NOTICES_MAX: usize = 8_192;
+/// Recordings that are kept; more are not.
+const SOUNDS_MAX: usize = 1_024;
 
 /// The relay. Started once; [`RelayControl`] is its handle.
 #[derive(Debug)]
@@ -57,6 +64,7 @@ impl Relay {
             reserve,
             board: Board::default(),
             conferences: Conferences::default(),
+            sounds: BTreeMap::new(),
             life: 0,
             ssrc: random() & 0xffff_ffff,
             exhausted: 0,
@@ -76,6 +84,7 @@ pub struct RelayControl {
     reserve: Reserve,
     board: Board<Carrier>,
     conferences: Conferences,
+    sounds: BTreeMap<SoundId, Sound>,
     life: u32,
     ssrc: u64,
     exhausted: u64,
@@ -184,7 +193,10 @@ impl RelayControl {
     /// Compiles a stream's plan anew and hands it to its worker.
     fn refresh(&self, key: Key, learns_anew: bool) {
         let Some(stream) = self.board.stream(key) else { return };
-        let sink = stream.link.as_ref().and_then(|link| self.board.stream(link.other));
+        let sink = match stream.treatment {
+            Treatment::Echo => Some(stream),
+            _ => stream.link.as_ref().and_then(|link| self.board.stream(link.other)),
+        };
         let to = Destination {
             sink: sink.map(|sink| Arc::clone(&sink.handle.bound)),
             inlet: stream.handle.inlet.clone(),
@@ -349,9 +361,62 @@ impl MediaPlane for RelayControl {
         entry.treatment = treatment;
         let bound = Arc::clone(&entry.handle.bound);
         let ssrc = self.next_ssrc();
-        let player = Player::new(treatment, self.config.country, ssrc).map(Box::new);
+        let sound = match treatment {
+            Treatment::Sound(name, _) => self.sounds.get(&name),
+            _ => None,
+        };
+        let player = Player::new(treatment, self.config.country, sound, ssrc).map(Box::new);
         self.tell(&bound, Command::Treat { bound: Arc::clone(&bound), player });
         self.refresh((id, stream), false);
+    }
+
+    fn perform(
+        &mut self,
+        id: TerminationId,
+        stream: usize,
+        ticket: u64,
+        performance: Performance,
+        format: Format,
+    ) -> bool {
+        let Some(entry) = self.board.stream((id, stream)) else { return false };
+        let bound = Arc::clone(&entry.handle.bound);
+        let ssrc = self.next_ssrc();
+        let country = self.config.country;
+        let Some(performer) = Performer::new(performance, format, country, ticket, ssrc) else {
+            return false;
+        };
+        let performer = Some(Box::new(performer));
+        self.tell(&bound, Command::Perform { bound: Arc::clone(&bound), performer });
+        true
+    }
+
+    fn stop_performing(&mut self, id: TerminationId, stream: usize) {
+        let Some(entry) = self.board.stream((id, stream)) else { return };
+        let bound = &entry.handle.bound;
+        self.tell(bound, Command::Perform { bound: Arc::clone(bound), performer: None });
+    }
+
+    fn watch(&mut self, id: TerminationId, stream: usize, watch: Watch) {
+        let Some(entry) = self.board.stream((id, stream)) else { return };
+        let bound = &entry.handle.bound;
+        let ear = Ear::new(&watch).map(Box::new);
+        self.tell(bound, Command::Watch { bound: Arc::clone(bound), ear });
+    }
+
+    fn keep_sound(&mut self, name: SoundId, sound: Option<Sound>) {
+        match sound {
+            Some(sound) if self.sounds.len() < SOUNDS_MAX || self.sounds.contains_key(&name) => {
+                self.sounds.insert(name, sound);
+            }
+            Some(_) => {}
+            None => {
+                self.sounds.remove(&name);
+            }
+        }
+    }
+
+    fn set_country(&mut self, country: Country) {
+        self.config.country = country;
     }
 
     fn subtract(&mut self, id: TerminationId) -> TerminationStatistics {

@@ -103,7 +103,7 @@ fn speak(
     }
     let Some(to) = bound.outlet.media_remote() else { return };
     let (source, clock_hz) = (member.source(), member.clock_hz());
-    let stamp = Stamp { source, payload: header.payload, clock_hz, now_us };
+    let stamp = Stamp { source, payload: header.payload, clock_hz, now_us, lead: 0 };
     bound.outlet.stamp(packet, &header, stamp);
     let fd = bound.pair.fd(Component::Media);
     let (payer, slot) = (Payer::Member, payers.len());

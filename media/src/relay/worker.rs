@@ -2,7 +2,6 @@
 //!
 //! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
 
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,9 +12,10 @@ use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
 use super::port::PortPair;
 use super::room::Rooms;
 use super::sys::{Poller, Waker};
-use crate::context::{Key, Member, Mixer, PACKET_LEN, Player};
+use crate::context::{Key, Member, Mixer, PACKET_LEN, Performer, Player, Step};
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
+use crate::ear::{Ear, Heard};
 use crate::plan::{
     Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Stamp,
     Verdict, next_port, run,
@@ -68,6 +68,8 @@ pub(super) struct Lane {
     inlet: Option<Arc<Inlet>>,
     ingress: Ingress,
     player: Option<Box<Player>>,
+    /// Heard instead of everything else.
+    performer: Option<Box<Performer>>,
     /// Silence counts from here when no packet came since.
     watched_us: u64,
     is_reported: bool,
@@ -88,6 +90,10 @@ pub(super) enum Command {
     Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, to: Destination, learns_anew: bool },
     /// Another treatment, or none.
     Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
+    /// Something is played once, or no more.
+    Perform { bound: Arc<Bound>, performer: Option<Box<Performer>> },
+    /// What is listened for.
+    Watch { bound: Arc<Bound>, ear: Option<Box<Ear>> },
     /// A conference begins or, without a mixer, ends.
     Room(usize, Option<Box<Mixer<Arc<Bound>>>>),
     /// A member joins the conference in a room.
@@ -220,7 +226,13 @@ impl Worker {
             let arrival = Arrival { packet, from, component: *component, now_us };
             let outcome = run(&lane.plan, &mut lane.ingress, ends, arrival);
             if let Some(finding) = outcome.finding {
-                notify(&self.notices, &self.signal, notice(lane.bound.key, finding));
+                let keys = lane.ingress.ear.as_ref().is_some_and(|ear| ear.hears_keys());
+                tell(&self.notices, &self.signal, lane.bound.key, finding, keys);
+            }
+            if let Some(ear) = &mut lane.ingress.ear {
+                while let Some(heard) = ear.take() {
+                    notify(&self.notices, &self.signal, heard_notice(lane.bound.key, heard));
+                }
             }
             if let (Verdict::Mix(sequence), Some(inlet)) = (outcome.verdict, &lane.inlet) {
                 // A full ring: the mixer's worker is behind, and this is too old already.
@@ -279,7 +291,17 @@ impl Worker {
                 }
                 Ok(Command::Join(room, key, member)) => self.rooms.join(room, key, member),
                 Ok(Command::Leave(room, key)) => self.rooms.leave(room, key),
-                Ok(Command::Treat { bound, player }) => self.treat(&bound, player, now_us),
+                Ok(Command::Treat { bound, player }) => {
+                    self.treat(&bound, now_us, |lane| lane.player = player);
+                }
+                Ok(Command::Perform { bound, performer }) => {
+                    self.treat(&bound, now_us, |lane| lane.performer = performer);
+                }
+                Ok(Command::Watch { bound, ear }) => {
+                    if let Some(lane) = self.lane(&bound) {
+                        lane.ingress.ear = ear;
+                    }
+                }
                 Ok(Command::Close(bound)) => self.close(&bound),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
@@ -308,6 +330,7 @@ impl Worker {
             inlet: None,
             ingress: Ingress::default(),
             player: None,
+            performer: None,
             watched_us: now_us,
             is_reported: false,
         };
@@ -348,14 +371,15 @@ impl Worker {
         lane.inlet = to.inlet;
     }
 
-    fn treat(&mut self, bound: &Arc<Bound>, player: Option<Box<Player>>, now_us: u64) {
+    /// Changes what is played to a lane.
+    fn treat(&mut self, bound: &Arc<Bound>, now_us: u64, change: impl FnOnce(&mut Lane)) {
         let slot = bound.pair.slot;
         let had_frames = self.has_frames();
         let Some(lane) = self.lane(bound) else { return };
-        lane.bound.outlet.set_treated(player.is_some());
-        let was_treated = lane.player.is_some();
-        let is_treated = player.is_some();
-        lane.player = player;
+        let was_treated = lane.is_treated();
+        change(lane);
+        let is_treated = lane.is_treated();
+        lane.bound.outlet.set_treated(is_treated);
         if is_treated && !was_treated {
             if !had_frames {
                 self.next_frame_us = now_us;
@@ -388,10 +412,19 @@ impl Worker {
                 self.send(batch);
             }
             let Some(lane) = self.lanes.get_mut(*slot).and_then(Option::as_mut) else { continue };
-            play(lane, *slot, batch, &self.sines, now_us);
+            let over = play(lane, *slot, batch, &self.sines, now_us);
+            if let Some(ticket) = over {
+                let (id, stream) = lane.bound.key;
+                let notice = Notify::Performed { id, stream, ticket };
+                notify(&self.notices, &self.signal, notice);
+            }
         }
         self.send(batch);
         std::mem::swap(&mut self.treated, &mut treated);
+        let lanes = &self.lanes;
+        let is_treated =
+            |slot: &usize| lanes.get(*slot).and_then(Option::as_ref).is_some_and(Lane::is_treated);
+        self.treated.retain(is_treated);
         let mut begun = self.rooms.listen();
         while begun {
             begun = self.rooms.speak(batch, now_us);
@@ -407,6 +440,12 @@ impl Worker {
     fn sweep(&mut self, now_us: u64) {
         self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
         for lane in self.lanes.iter_mut().flatten() {
+            if let Some(ear) = &mut lane.ingress.ear {
+                ear.wait(now_us);
+                while let Some(heard) = ear.take() {
+                    notify(&self.notices, &self.signal, heard_notice(lane.bound.key, heard));
+                }
+            }
             let heard_us = lane.ingress.last_us.max(lane.watched_us);
             if lane.is_reported && lane.ingress.last_us > lane.watched_us {
                 lane.is_reported = false;
@@ -430,37 +469,95 @@ impl Worker {
     }
 }
 
-/// Writes the next packet of a lane's treatment, unless its peer should hear nothing.
-fn play(lane: &mut Lane, slot: usize, batch: &mut Batch, sines: &SineTable, now_us: u64) {
-    let outlet = &lane.bound.outlet;
-    let Some(player) = &mut lane.player else { return };
-    if !outlet.is_sending() {
-        return;
+impl Lane {
+    /// Whether something is made for its peer.
+    fn is_treated(&self) -> bool {
+        self.player.is_some() || self.performer.is_some()
     }
-    let Some(to) = outlet.media_remote() else { return };
-    let at = batch.leaving_len();
-    let Some(packet) = batch.buffer::<PACKET_LEN>(at) else { return };
-    let header = player.play(sines, packet);
-    let source = player.source();
-    let stamp = Stamp { source, payload: header.payload, clock_hz: 8_000, now_us };
-    outlet.stamp(packet, &header, stamp);
-    send_own(lane, slot, at, to, batch);
 }
 
-fn send_own(lane: &Lane, slot: usize, at: usize, to: SocketAddr, batch: &mut Batch) {
+/// Writes the next packet of a lane's performance, else of its treatment, unless its peer should
+/// hear nothing. Gives the ticket of a performance that is over.
+fn play(
+    lane: &mut Lane,
+    slot: usize,
+    batch: &mut Batch,
+    sines: &SineTable,
+    now_us: u64,
+) -> Option<u64> {
+    let at = batch.leaving_len();
+    let packet = batch.buffer::<PACKET_LEN>(at)?;
+    let outlet = &lane.bound.outlet;
+    let to = outlet.media_remote().filter(|_| outlet.is_sending());
+    let mut over = None;
+    let mut made = None;
+    if let Some(performer) = &mut lane.performer {
+        match performer.play(sines, packet) {
+            Step::Packet(frame) => made = Some((performer.source(), frame)),
+            Step::Quiet => return None,
+            Step::Over => over = Some(performer.ticket),
+        }
+    }
+    if over.is_some() {
+        lane.performer = None;
+        lane.bound.outlet.set_treated(lane.player.is_some());
+    }
+    if made.is_none() {
+        // What was not sent waits: a party that may be sent to again hears it from there.
+        let player = lane.player.as_mut().filter(|_| to.is_some());
+        made = player.map(|player| (player.source(), player.play(sines, packet)));
+    }
+    let (Some((source, frame)), Some(to)) = (made, to) else { return over };
+    let stamp = Stamp {
+        source,
+        payload: frame.header.payload,
+        clock_hz: frame.clock_hz,
+        now_us,
+        lead: frame.lead,
+    };
+    let outlet = &lane.bound.outlet;
+    outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &frame.header, stamp);
     let pair = &lane.bound.pair;
     let fd = pair.fd(Component::Media);
     let payer = Payer::Own;
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: PACKET_LEN };
+    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: frame.length };
     if !batch.leave(to, pair.is_v6, what) {
-        lane.bound.outlet.sent.count_drop(DropReason::Undeliverable);
+        outlet.sent.count_drop(DropReason::Undeliverable);
+    }
+    over
+}
+
+/// Tells what a packet revealed; that a key went down only where it was asked for.
+fn tell(
+    notices: &SyncSender<Notify>,
+    signal: &Signal,
+    (id, stream): Key,
+    finding: Finding,
+    tells_keys: bool,
+) {
+    let (down, up) = match finding {
+        Finding::Latched(address) => {
+            return notify(notices, signal, Notify::Latched { id, stream, address });
+        }
+        Finding::Key(digit) => (Some(digit), None),
+        Finding::Digit(digit, duration) => (None, Some((digit, duration))),
+        Finding::WholeKey(digit, duration) => (Some(digit), Some((digit, duration))),
+    };
+    if let Some(digit) = down.filter(|_| tells_keys) {
+        notify(notices, signal, Notify::Key { id, stream, digit });
+    }
+    if let Some((digit, duration)) = up {
+        notify(notices, signal, Notify::Digit { id, stream, digit, duration });
     }
 }
 
-fn notice((id, stream): Key, finding: Finding) -> Notify {
-    match finding {
-        Finding::Latched(address) => Notify::Latched { id, stream, address },
-        Finding::Digit(digit, duration) => Notify::Digit { id, stream, digit, duration },
+/// What was heard in a voice.
+fn heard_notice((id, stream): Key, heard: Heard) -> Notify {
+    match heard {
+        Heard::Key(digit) => Notify::Key { id, stream, digit },
+        Heard::Digit(digit, duration) => Notify::Digit { id, stream, digit, duration },
+        Heard::Tone(name) => Notify::Tone { id, stream, name },
+        Heard::Signal(signal) => Notify::Signal { id, stream, signal },
     }
 }
 

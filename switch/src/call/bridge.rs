@@ -3,8 +3,8 @@
 //! One function, [`Exchange::join_media`], is called after every change; it looks at both ends and
 //! says the whole truth to the relay. Path 3, hop 4. Source: sip-mapping §5.4, §2.9.0, §2.9.3.
 
-use media::{PayloadMap, TerminationId, Tone, ToneCodec, Treatment};
-use sip_stack::sdp::{Session, payload_map};
+use media::{MemberCodec, PayloadMap, TerminationId, Tone, Treatment, Voice};
+use sip_stack::sdp::{Codec, Session, payload_map};
 use tapi::constant::CallState;
 
 use super::end::MediaEnd;
@@ -112,15 +112,24 @@ fn map(from: &MediaEnd, to: &MediaEnd, stream: usize) -> PayloadMap {
     }
 }
 
-/// The law of tones for this party: the first G.711 codec it was told and accepts.
-pub(crate) fn tone_codec(end: &MediaEnd) -> Option<ToneCodec> {
+/// What the switch itself says to this party: the first codec it was told, accepts, and that the
+/// switch can speak.
+pub(crate) fn tone_codec(end: &MediaEnd) -> Option<MemberCodec> {
     let told = end.local()?.audio()?;
     let accepted = end.remote.as_ref().and_then(Session::audio);
-    let is_accepted = |payload: u8| {
-        accepted.is_none_or(|media| media.codecs.iter().any(|codec| codec.payload == payload))
+    // Numbers are the party's.
+    let number = |codec: &Codec| match accepted {
+        None => Some(codec.payload),
+        Some(media) => {
+            let theirs = media.codecs.iter().find(|theirs| theirs.is_same_encoding(codec));
+            theirs.map(|theirs| theirs.payload)
+        }
     };
-    told.codecs
-        .iter()
-        .filter(|codec| is_accepted(codec.payload))
-        .find_map(|codec| ToneCodec::of_payload(codec.payload))
+    let speech = |codec: &Codec| Some(MemberCodec { payload: number(codec)?, kind: voice(codec)? });
+    told.codecs.iter().find_map(speech)
+}
+
+/// The codec of a description, if the switch can speak it.
+pub(crate) fn voice(codec: &Codec) -> Option<Voice> {
+    Voice::of_name(&codec.name, codec.clock_hz).filter(|voice| codec.channels == voice.channels())
 }

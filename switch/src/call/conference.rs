@@ -5,14 +5,14 @@
 //! nobody else is; what joins them is the [`Conference`]. Source: sip-mapping §2.9.10, §3.5;
 //! RFC 4579 §5.1 (isfocus).
 
-use media::{ConferenceId, MediaError, MemberCodec, Treatment, Voice};
+use media::{ConferenceId, MediaError, MemberCodec, Treatment};
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::{Codec, Session};
 use sip_stack::slab::Key;
 use tapi::constant::{CallInfoState, CallState, ConnectedMode};
 use tapi::{CallMode, PartyId};
 
-use super::bridge::tone_codec;
+use super::bridge::{tone_codec, voice};
 use super::cause::Cause;
 use super::end::MediaEnd;
 use super::no_hold::NoHold;
@@ -313,7 +313,7 @@ fn choice_of(session: &Session) -> Option<Session> {
     let mut choice = session.clone();
     let mut chosen = false;
     for media in &mut choice.media {
-        let first = media.codecs.iter().find(|codec| kind_of(codec).is_some()).cloned();
+        let first = media.codecs.iter().find(|codec| voice(codec).is_some()).cloned();
         match first.filter(|_| !chosen && !media.is_rejected() && media.is_rtp()) {
             Some(first) => {
                 media.retain_codecs(|codec| *codec == first || codec.is_telephone_event());
@@ -334,12 +334,8 @@ fn voice_of(end: &MediaEnd) -> Option<(usize, MemberCodec)> {
     live.find_map(|(stream, (theirs, ours))| {
         let agreed = |codec: &&Codec| ours.codecs.iter().any(|own| own.is_same_encoding(codec));
         let codec = theirs.codecs.iter().filter(|codec| codec.is_real()).find(agreed)?;
-        Some((stream, MemberCodec { payload: codec.payload, kind: kind_of(codec)? }))
+        Some((stream, MemberCodec { payload: codec.payload, kind: voice(codec)? }))
     })
-}
-
-fn kind_of(codec: &Codec) -> Option<Voice> {
-    Voice::of_name(&codec.name, codec.clock_hz).filter(|_| codec.channels == 1)
 }
 
 fn real_codecs(session: Option<&Session>) -> usize {

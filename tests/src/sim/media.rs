@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use media::{
-    CONFERENCES_MAX, ConferenceId, MEMBERS_MAX, MediaError, MediaPlane, MemberCodec, PayloadMap,
-    StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics,
-    Treatment,
+    CONFERENCES_MAX, ConferenceId, Country, Format, MEMBERS_MAX, MediaError, MediaPlane,
+    MemberCodec, PayloadMap, Performance, Sound, SoundId, StreamPorts, StreamSpec,
+    StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
 
 /// One stream of a termination.
@@ -17,6 +17,8 @@ struct Stream {
     peer: Option<(TerminationId, usize)>,
     seat: Option<(ConferenceId, MemberCodec)>,
     treatment: Treatment,
+    performance: Option<(u64, Performance)>,
+    watch: Watch,
 }
 
 /// The model's state.
@@ -28,6 +30,8 @@ pub struct MediaModel {
     next: u32,
     next_port: u16,
     limit: Option<usize>,
+    sounds: BTreeMap<SoundId, Sound>,
+    country: Country,
 }
 
 /// The model, shared between the exchange and the test that looks at it.
@@ -139,6 +143,27 @@ impl MediaModel {
     /// What the party behind relay port `port` hears instead of its peer.
     pub fn treatment(&self, port: u16) -> Treatment {
         self.by_port(port).map(|stream| stream.treatment).unwrap_or_default()
+    }
+
+    /// What is being played once to the party behind a relay port, and its ticket. It goes on until
+    /// the test says that it is over.
+    pub fn performance(&self, port: u16) -> Option<(u64, Performance)> {
+        self.by_port(port)?.performance.clone()
+    }
+
+    /// What is listened for at a relay port.
+    pub fn watch(&self, port: u16) -> Watch {
+        self.by_port(port).map(|stream| stream.watch.clone()).unwrap_or_default()
+    }
+
+    /// A recording that the exchange gave to the relay.
+    pub fn sound(&self, name: SoundId) -> Option<Sound> {
+        self.sounds.get(&name).cloned()
+    }
+
+    /// Whose tones are played.
+    pub fn country(&self) -> Country {
+        self.country
     }
 
     fn by_port(&self, port: u16) -> Option<&Stream> {
@@ -284,6 +309,55 @@ impl MediaPlane for SharedMedia {
                 stream.treatment = treatment;
             }
         });
+    }
+
+    fn perform(
+        &mut self,
+        id: TerminationId,
+        stream: usize,
+        ticket: u64,
+        performance: Performance,
+        format: Format,
+    ) -> bool {
+        let is_possible = format.can_carry(&performance);
+        self.with(|model| match model.stream(id, stream).filter(|_| is_possible) {
+            Some(stream) => {
+                stream.performance = Some((ticket, performance));
+                true
+            }
+            None => false,
+        })
+    }
+
+    fn stop_performing(&mut self, id: TerminationId, stream: usize) {
+        self.with(|model| {
+            if let Some(stream) = model.stream(id, stream) {
+                stream.performance = None;
+            }
+        });
+    }
+
+    fn watch(&mut self, id: TerminationId, stream: usize, watch: Watch) {
+        self.with(|model| {
+            if let Some(stream) = model.stream(id, stream) {
+                stream.watch = watch;
+            }
+        });
+    }
+
+    fn keep_sound(&mut self, name: SoundId, sound: Option<Sound>) {
+        self.with(|model| match sound {
+            Some(sound) => {
+                model.sounds.insert(name, sound);
+            }
+            None => {
+                model.sounds.remove(&name);
+            }
+        });
+    }
+
+    fn set_country(&mut self, country: Country) {
+        self.with(|model| model.country = country);
     }
 
     fn subtract(&mut self, id: TerminationId) -> TerminationStatistics {
