@@ -43,10 +43,10 @@ fn line_make_call_shows_dialing_after_its_reply() {
 }
 
 #[test]
-fn a_held_call_without_g711_carries_nothing_although_no_tone_can_be_played() {
+fn a_held_call_in_a_codec_that_the_switch_cannot_speak_carries_nothing() {
     let mut world = World::office(2);
-    let a = phone_with(&mut world, "201", codecs(&[Codec::g722()]));
-    let b = phone_with(&mut world, "202", codecs(&[Codec::g722()]));
+    let a = phone_with(&mut world, "201", codecs(&[Codec::new(18, "G729", 8_000)]));
+    let b = phone_with(&mut world, "202", codecs(&[Codec::new(18, "G729", 8_000)]));
     let (near, far) = world.connected(a, b);
     world.with_phone(a, |phone, now| phone.hold(now, near, HoldSpelling::SendOnly));
     world.settle();
