@@ -3,8 +3,9 @@
 
 CARGO ?= cargo
 SEEDS ?= 1000
+RACES ?= 20000
 
-.PHONY: help run test lint bench sim tools
+.PHONY: help run test lint bench sim races tools
 
 help:
 	@echo "make run    build and run the office of config/office.toml"
@@ -12,6 +13,7 @@ help:
 	@echo "make lint   format, clippy, crate rules, licences"
 	@echo "make bench  run the benchmarks and print their table"
 	@echo "make sim    run the simulated switch with SEEDS=$(SEEDS) seeds"
+	@echo "make races  run each race of features RACES=$(RACES) times"
 
 run:
 	$(CARGO) run --release --package switch --bin strowger -- run --config config/office.toml
@@ -37,6 +39,9 @@ bench:
 
 sim:
 	STROWGER_SEEDS=$(SEEDS) $(CARGO) test --release --package tests --test simulation --test race
+
+races:
+	STROWGER_RACES=$(RACES) $(CARGO) test --release --package tests --test feature_race
 
 tools:
 	@scripts/install-test-tools

@@ -184,6 +184,21 @@ struct Talk {
     description: LocalDescription,
     remote: Option<Session>,
     is_answered: bool,
+    /// What the user wants: kept through offers of the far side (RFC 6337 §5.3).
+    wish: Direction,
+    /// The wish before the last offer of ours, in case that is refused.
+    last_wish: Direction,
+}
+
+impl Talk {
+    fn new(description: LocalDescription, remote: Option<Session>) -> Talk {
+        let (wish, last_wish) = (Direction::SendRecv, Direction::SendRecv);
+        Talk { description, remote, is_answered: false, wish, last_wish }
+    }
+
+    fn wish_for(&mut self, direction: Direction) {
+        self.last_wish = std::mem::replace(&mut self.wish, direction);
+    }
 }
 
 /// The phone; see the module's text.
@@ -339,7 +354,7 @@ impl PhoneCore {
             hundred_rel: self.config.behaviour.hundred_rel,
         };
         let leg = self.endpoint.invite(now, invite, &mut self.out).ok()?;
-        self.talks.insert(leg, Talk { description, remote: None, is_answered: false });
+        self.talks.insert(leg, Talk::new(description, None));
         Some(leg)
     }
 
@@ -390,16 +405,16 @@ impl PhoneCore {
                 media.connection = None;
             }
         }
-        self.offer(now, leg, session)
+        self.offer(now, leg, session, direction)
     }
 
     /// Takes the call back by re-INVITE.
     pub fn resume(&mut self, now: Now, leg: LegId) -> bool {
         let session = self.session(Direction::SendRecv);
-        self.offer(now, leg, session)
+        self.offer(now, leg, session, Direction::SendRecv)
     }
 
-    fn offer(&mut self, now: Now, leg: LegId, session: Session) -> bool {
+    fn offer(&mut self, now: Now, leg: LegId, session: Session, wish: Direction) -> bool {
         let Some(talk) = self.talks.get_mut(&leg) else { return false };
         let previous = talk.description.session().cloned();
         let sdp = talk.description.write(session);
@@ -408,6 +423,9 @@ impl PhoneCore {
             && let Some(talk) = self.talks.get_mut(&leg)
         {
             talk.description.write(previous);
+        }
+        if let (true, Some(talk)) = (is_taken, self.talks.get_mut(&leg)) {
+            talk.wish_for(wish);
         }
         is_taken
     }
@@ -538,7 +556,7 @@ impl PhoneCore {
         }
         let description = self.new_description();
         let remote = offer.and_then(|sdp| Session::parse(&sdp).ok());
-        self.talks.insert(leg, Talk { description, remote, is_answered: false });
+        self.talks.insert(leg, Talk::new(description, remote));
         let from = message.header(HeaderName::From).unwrap_or_default().to_owned();
         self.events.push_back(PhoneEvent::Incoming { leg, from });
         let info = message.header(HeaderName::CallInfo).unwrap_or_default();
@@ -574,10 +592,11 @@ impl PhoneCore {
     }
 
     fn on_offer(&mut self, now: Now, leg: LegId, sdp: Option<&Bytes>) {
-        let full = self.session(Direction::SendRecv);
+        let wish = self.talks.get(&leg).map_or(Direction::SendRecv, |talk| talk.wish);
+        let full = self.session(wish);
         let offer = sdp.and_then(|sdp| Session::parse(sdp).ok());
         let session = match &offer {
-            Some(offer) => answer_locally(offer, &full, &[]),
+            Some(offer) => answer_locally(offer, &full, &[wish]),
             None => Ok(full),
         };
         let Ok(session) = session else {
@@ -670,6 +689,7 @@ impl PhoneCore {
         let agreed = agreed.and_then(|sdp| Session::parse(sdp).ok());
         if let (Some(talk), Some(agreed)) = (self.talks.get_mut(&leg), agreed) {
             talk.description.write(agreed);
+            talk.wish = talk.last_wish;
         }
     }
 
