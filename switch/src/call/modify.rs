@@ -381,10 +381,7 @@ impl Exchange {
         // A phone that holds, or whose own INVITE still waits, cannot take its dialog along.
         let is_dialled = call.side == Side::Caller && call.origination == Origination::Phone;
         let is_unanswered = !matches!(call.state, CallState::Connected | CallState::OnHold);
-        if call.hold.by_phone
-            || (is_dialled && is_unanswered)
-            || self.is_called_without_hold(id)
-        {
+        if call.hold.by_phone || (is_dialled && is_unanswered) || self.is_called_without_hold(id) {
             unavailable.insert(CallFeature::AddToConf);
         }
         if let Some(key) = call.tapi {

@@ -87,8 +87,7 @@ impl Exchange {
         consult: CallKey,
         number: &str,
     ) {
-        let consult =
-            self.new_own_call(line, CallState::Dialing, CallMode::None, Some(consult));
+        let consult = self.new_own_call(line, CallState::Dialing, CallMode::None, Some(consult));
         if let Some(conference) = self.conferences.get_mut(key.0) {
             conference.no_hold = Some(NoHold { consult, first });
         }
@@ -123,8 +122,8 @@ impl Exchange {
         let (key, no_hold) = (ConferenceKey(key), conference.no_hold);
         let begins = no_hold.filter(|no_hold| no_hold.consult == id);
         self.answer_is_done(far);
-        let can_join = self.can_be_mixed(far)
-            && begins.is_none_or(|no_hold| self.can_begin(key, no_hold));
+        let can_join =
+            self.can_be_mixed(far) && begins.is_none_or(|no_hold| self.can_begin(key, no_hold));
         if !can_join {
             self.clear_called(far, DisconnectMode::Incompatible, "SIP;cause=488");
             self.show_disconnected(id, DisconnectMode::Incompatible);

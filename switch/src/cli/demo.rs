@@ -1,5 +1,6 @@
 //! `strowger demo`: a switch on free ports, three built-in phones, one application, and what
-//! phones do with calls: hold, busy, transfer, park, pickup.
+//! phones and the application do with calls: hold, busy, transfer, swap, conference, park, pickup,
+//! forwarding.
 //!
 //! Each SIP step of a phone stands beside the TAPI messages that it causes, as an application sees
 //! them. The exit code is 0 only if every step happened.
@@ -41,10 +42,14 @@ pub(super) fn run() -> Result<(), CliError> {
     demo.busy(&mut cleo, &mut ben)?;
     demo.title("A consultation transfer by a phone")?;
     demo.transfer(&mut ada, &mut ben, &mut cleo)?;
+    demo.title("An application consults, swaps, and makes a conference of both calls")?;
+    demo.confer(&mut ada, &mut ben, &mut cleo)?;
     demo.title("A call is parked and taken out of its slot")?;
     demo.park(&mut ada, &mut ben, &mut cleo)?;
     demo.title("A call that rings elsewhere is picked up")?;
     demo.pick_up(&mut ada, &mut ben, &mut cleo)?;
+    demo.title("A line is forwarded")?;
+    demo.forward(&mut ada, &mut ben, &mut cleo)?;
     writeln!(stdout(), "\nEvery one of the {} steps happened.", demo.step)?;
     Ok(())
 }

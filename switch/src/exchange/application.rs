@@ -185,7 +185,9 @@ impl Exchange {
     /// The operations of a line's conference.
     fn try_conference(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         match intent {
-            Intent::SetupConference { call: Some(call), conference, consultation, target, .. } => {
+            Intent::SetupConference {
+                call: Some(call), conference, consultation, target, ..
+            } => {
                 let (id, keys) = (self.call_of(call)?, (conference, consultation));
                 match target {
                     Some(number) => self.set_up_without_hold(id, keys, &number, request),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::ToneCodec;
+use media::codec::g711;
 use sip_stack::endpoint::LegId;
 use sip_stack::flow::{Flow, Received};
 use sip_stack::message::Message;
@@ -243,6 +244,14 @@ impl Phone {
     /// Whether the voice heard last is that of `other`.
     pub fn hears(&self, other: &Phone) -> bool {
         self.heard_number_is(other.number())
+    }
+
+    /// Whether the sound heard last is the voices of `others` mixed, as G.711 µ-law rounds them.
+    pub fn hears_mixed(&self, others: &[&Phone]) -> bool {
+        let loudness = |octet| i32::from(g711::decode(ToneCodec::Pcmu, octet));
+        let mixed: i32 = others.iter().map(|other| loudness(mark(other.number()))).sum();
+        let heard = self.voice.heard().map(loudness);
+        heard.is_some_and(|heard| (heard - mixed).abs() <= mixed.abs() / 16 + 32)
     }
 
     /// Whether the voice heard last is that of the phone of line `number`.

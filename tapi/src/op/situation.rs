@@ -105,7 +105,8 @@ impl Server {
             use CallState::{Conferenced, Disconnected, Idle};
             matches!(call.state, Conferenced | Disconnected | Idle) || call.is_on_hold_pending()
         };
-        self.line_calls(device).any(|(_, call)| !is_over(call) && call.consults.is_some_and(is_open))
+        self.line_calls(device)
+            .any(|(_, call)| !is_over(call) && call.consults.is_some_and(is_open))
     }
 
     /// Whether the held call can take the active one's place, and that one its kind of hold: what
@@ -180,11 +181,7 @@ impl Server {
 
     /// State of the consultation half of the best transfer that the call can be part of, and
     /// whether one of them can become a conference.
-    fn transfer_state(
-        &self,
-        key: CallKey,
-        here: &[(CallKey, &Call)],
-    ) -> (Option<CallState>, bool) {
+    fn transfer_state(&self, key: CallKey, here: &[(CallKey, &Call)]) -> (Option<CallState>, bool) {
         let Some(call) = self.calls.get(key) else { return (None, false) };
         let line = self.lines.get(call.line.0 as usize);
         let Some(spec) = line.and_then(|line| line.address(call.address)) else {

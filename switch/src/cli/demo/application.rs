@@ -1,4 +1,5 @@
-//! The demonstration's TAPI application: opens the lines and notes what it is told.
+//! The demonstration's TAPI application: opens the lines, notes what it is told, and asks for
+//! operations.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -10,7 +11,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{self, Error, Message, WebSocket};
 
 use super::office::{Office, TOKEN};
-use super::{CliError, failed};
+use super::{CliError, PATIENCE, failed};
 use crate::api::SUBPROTOCOL;
 
 /// A poll of the socket; the demonstration waits for messages, not for time.
@@ -91,17 +92,59 @@ impl Watcher {
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         let sent = self.socket.send(Message::text(request.to_string()));
         sent.map_err(|error| failed(method, &error.to_string()))?;
-        loop {
-            let message = self.socket.read().map_err(|error| failed(method, &error.to_string()))?;
-            let Ok(text) = message.to_text() else { continue };
-            let mut answer: Value = serde_json::from_str(text).unwrap_or_default();
-            if answer["id"] != json!(id) {
+        let start = read_clock();
+        while read_clock().duration_since(start) < PATIENCE {
+            let mut message = match self.read() {
+                Ok(Some(message)) => message,
+                Ok(None) => continue,
+                Err(error) => return Err(failed(method, &error.to_string())),
+            };
+            if message["id"] != json!(id) {
+                self.note(&message);
                 continue;
             }
-            return match answer.get("error") {
+            return match message.get("error") {
                 Some(error) => Err(failed(method, &error.to_string())),
-                None => Ok(answer["result"].take()),
+                None => Ok(message["result"].take()),
             };
+        }
+        Err(failed(method, "the switch does not answer"))
+    }
+
+    /// An operation on calls, to its end; the call that it has made, if any, is of this line.
+    pub(super) fn operate(
+        &mut self,
+        method: &str,
+        mut params: Value,
+        line: &str,
+    ) -> Result<u64, CliError> {
+        params["wait"] = json!(true);
+        let result = self.ask(method, params)?;
+        let handles = ["hConsultCall", "hConfCall", "hCall"];
+        let made = handles.iter().find_map(|name| result[*name].as_u64()).unwrap_or_default();
+        if made != 0 {
+            self.calls.push((made, line.to_owned()));
+        }
+        Ok(made)
+    }
+
+    /// The newest call of a line.
+    pub(super) fn call_of(&self, line: &str) -> u64 {
+        let newest = self.calls.iter().rev().find(|(_, on)| on == line);
+        newest.map_or(0, |(call, _)| *call)
+    }
+
+    /// The next message, if one has come.
+    fn read(&mut self) -> Result<Option<Value>, Error> {
+        match self.socket.read() {
+            Ok(Message::Text(text)) => Ok(serde_json::from_str(&text).ok()),
+            Ok(_) => Ok(None),
+            Err(Error::Io(error))
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -135,20 +178,8 @@ impl Watcher {
     }
 
     fn read_all(&mut self) {
-        loop {
-            match self.socket.read() {
-                Ok(Message::Text(text)) => {
-                    let message: Value = serde_json::from_str(&text).unwrap_or_default();
-                    self.note(&message);
-                }
-                Ok(_) => {}
-                Err(Error::Io(error))
-                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
-                {
-                    return;
-                }
-                Err(_) => return,
-            }
+        while let Ok(Some(message)) = self.read() {
+            self.note(&message);
         }
     }
 

@@ -1,5 +1,7 @@
-//! The demonstration's features: consultation transfer, park and retrieval, pickup.
+//! The demonstration's features: consultation transfer, swap and conference, park and retrieval,
+//! pickup, forwarding.
 
+use serde_json::json;
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::Direction;
 
@@ -122,6 +124,84 @@ impl Demo {
         )
     }
 
+    /// 201 talks to 202; an application asks 203, goes back to 202, and joins all three.
+    pub(super) fn confer(
+        &mut self,
+        a: &mut Phone,
+        b: &mut Phone,
+        c: &mut Phone,
+    ) -> Result<(), CliError> {
+        let (near, far) = self.connect(a, b)?;
+        let first = self.watcher.call_of("201");
+        let consult = self.watcher.operate("lineSetupTransfer", json!({"hCall": first}), "201")?;
+        self.show(
+            "application: lineSetupTransfer",
+            &[("201", "ONHOLDPENDTRANSFER"), ("201", "DIALTONE"), ("202", "CONNECTED ACTIVEHELD")],
+        )?;
+        let number = json!({"hCall": consult, "destAddress": "203"});
+        self.watcher.operate("lineDial", number, "201")?;
+        let target = rings(c, &mut [a, b])?;
+        c.answer(target);
+        wait_connected(c, a, target)?;
+        self.show(
+            "lineDial 203; 203: 180, 200",
+            &[("203", "OFFERING"), ("201", "RINGBACK"), ("203", "CONNECTED"), ("201", "CONNECTED")],
+        )?;
+        hear(a, c, "201 and 203 hear each other")?;
+        let swap = json!({"hActiveCall": consult, "hHeldCall": first});
+        self.watcher.operate("lineSwapHold", swap, "201")?;
+        self.show(
+            "application: lineSwapHold",
+            &[("201", "ONHOLD"), ("201", "CONNECTED"), ("203", "CONNECTED ACTIVEHELD")],
+        )?;
+        hear(a, b, "201 and 202 hear each other")?;
+        self.show("RTP between 201 and 202, both ways", &[])?;
+        let join = json!({"hCall": first, "hConsultCall": consult,
+            "transferMode": "LINETRANSFERMODE_CONFERENCE"});
+        self.watcher.operate("lineCompleteTransfer", join, "201")?;
+        self.show("application: lineCompleteTransfer CONFERENCE", &[("201", "CONFERENCED")])?;
+        all_hear(a, b, c)?;
+        self.show("RTP: each hears the two others, mixed", &[])?;
+        a.hang_up(near);
+        ended(b, &mut [a, c], far)?;
+        ended(c, &mut [a, b], target)?;
+        self.show(
+            "201: BYE, the switch: BYE to 202 and 203",
+            &[("201", "IDLE"), ("202", "IDLE"), ("203", "IDLE")],
+        )
+    }
+
+    /// 202 forwards all its calls to 203; 201 calls 202.
+    pub(super) fn forward(
+        &mut self,
+        a: &mut Phone,
+        b: &mut Phone,
+        c: &mut Phone,
+    ) -> Result<(), CliError> {
+        self.code(b, a, "*72203")?;
+        let near = call(a, "202")?;
+        let leg = rings(c, &mut [a, b])?;
+        c.answer(leg);
+        wait_connected(a, c, near)?;
+        self.show(
+            "201: INVITE 202; 203: 180, 200",
+            &[("203", "OFFERING"), ("201", "CONNECTED"), ("203", "CONNECTED")],
+        )?;
+        hear(a, c, "201 and 203 hear each other")?;
+        a.hang_up(near);
+        ended(c, &mut [a, b], leg)?;
+        self.show("201: BYE, the switch: BYE to 203", &[("201", "IDLE"), ("203", "IDLE")])?;
+        self.code(b, a, "*73")
+    }
+
+    /// A phone dials a feature code, which answers and hangs up.
+    fn code(&mut self, phone: &mut Phone, other: &mut Phone, code: &str) -> Result<(), CliError> {
+        let number = phone.number().to_owned();
+        let leg = call(phone, code)?;
+        ended(phone, &mut [other], leg)?;
+        self.show(&format!("{number}: INVITE {code}, 200, BYE"), &[(&number, "IDLE")])
+    }
+
     /// 201 calls somebody who answers.
     fn connect(&mut self, a: &mut Phone, b: &mut Phone) -> Result<(LegId, LegId), CliError> {
         b.behaviour().refuses_with = None;
@@ -136,6 +216,26 @@ impl Demo {
         )?;
         Ok((near, far))
     }
+}
+
+/// Waits until a phone is called.
+fn rings(phone: &mut Phone, others: &mut [&mut Phone]) -> Result<LegId, CliError> {
+    Ok(phone.wait(others, PATIENCE, "INVITE", |event| match event {
+        PhoneEvent::Incoming { leg, .. } => Some(*leg),
+        _ => None,
+    })?)
+}
+
+/// Each of three phones hears the voices of the two others, mixed.
+fn all_hear(a: &mut Phone, b: &mut Phone, c: &mut Phone) -> Result<(), CliError> {
+    let came = Phone::run(&mut [a, b, c], PATIENCE, |phones| match phones {
+        [a, b, c] => {
+            let (a, b, c): (&Phone, &Phone, &Phone) = (a, b, c);
+            a.hears_mixed(&[b, c]) && b.hears_mixed(&[a, c]) && c.hears_mixed(&[a, b])
+        }
+        _ => false,
+    });
+    if came { Ok(()) } else { Err(failed("all hear each other", "no mixed voices came")) }
 }
 
 /// Waits until the switch has ended a phone's call.

@@ -42,6 +42,8 @@ slots = "701-720"
 [feature_codes]
 pickup_group = "*8"
 pickup_directed = "**"
+forward_all_set = "*72"
+forward_all_cancel = "*73"
 "#;
 
 /// The bearer token of [`CONFIGURATION`].
