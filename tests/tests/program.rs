@@ -166,7 +166,17 @@ fn a_new_configuration_runs_and_its_phone_registers_as_init_told() {
 fn the_demonstration_plays_every_step_and_exits_0() {
     let said = done(run(&["demo"]));
     let states = ["ONHOLD", "CONNECTED", "DISCONNECTED", "IDLE"];
-    let steps = ["REGISTER", "REFER with Replaces", "REFER to 700", "INVITE 701", "INVITE *8"];
+    let steps = [
+        "REGISTER",
+        "REFER with Replaces",
+        "lineSetupTransfer",
+        "lineSwapHold",
+        "lineCompleteTransfer CONFERENCE",
+        "REFER to 700",
+        "INVITE 701",
+        "INVITE *8",
+        "INVITE *72203",
+    ];
     for words in states.into_iter().chain(steps) {
         assert!(said.contains(words), "no {words} in\n{said}");
     }
