@@ -14,6 +14,7 @@ use crate::exchange::Exchange;
 impl Exchange {
     /// Brings the relay in line with the connection: addresses, directions, maps, treatments.
     pub(crate) fn join_media(&mut self, connection: ConnectionKey) {
+        self.hear_anew(connection);
         if self.seat_members(connection) {
             return;
         }

@@ -160,6 +160,9 @@ impl Exchange {
 
     /// A call that ends, or goes to somebody else, leaves its conference.
     pub(crate) fn leave_conference(&mut self, id: CallId) {
+        if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
+            self.hear_anew(connection);
+        }
         let Some(key) = self.calls.get_mut(id.0).and_then(|call| call.conference.take()) else {
             return;
         };
@@ -245,6 +248,9 @@ impl Exchange {
 
     /// Brings the relay in line with a member: heard and hearing, or muted while it is held.
     pub(crate) fn seat(&mut self, id: CallId) {
+        if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
+            self.hear_anew(connection);
+        }
         let Some(call) = self.calls.get_mut(id.0) else { return };
         call.end.apply(self.media.as_mut());
         let Some(call) = self.calls.get(id.0) else { return };

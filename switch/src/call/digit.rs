@@ -58,24 +58,23 @@ impl Exchange {
         }
     }
 
-    /// A key went down or up at the phone of a termination, as its media say.
+    /// A key went down at the phone of a termination, as its media say.
+    pub(crate) fn on_media_key(&mut self, termination: TerminationId, digit: char) {
+        if let Some(&speaker) = self.by_termination.get(&termination) {
+            self.key_down(speaker, digit, Way::Media);
+        }
+    }
+
+    /// It came up. An event has been relayed; one in the voice has been heard by the far party.
     pub(crate) fn on_media_digit(
         &mut self,
         termination: TerminationId,
         digit: char,
-        way: Way,
-        duration: Option<Duration>,
+        duration: Duration,
     ) {
         let Some(&speaker) = self.by_termination.get(&termination) else { return };
-        match duration {
-            None => self.key_down(speaker, digit, way),
-            Some(duration) => {
-                if way == Way::Event {
-                    self.relay_event(speaker, Press { digit, duration });
-                }
-                self.key_up(speaker, digit, way);
-            }
-        }
+        self.relay_event(speaker, Press { digit, duration });
+        self.key_up(speaker, digit, Way::Media);
     }
 
     /// The leading edge of a digit, LINEDIGITMODE_DTMF.
@@ -83,17 +82,26 @@ impl Exchange {
         let now = self.clock.now;
         let Some(call) = self.calls.get_mut(speaker.0) else { return };
         if call.end.presses.begin(now, digit, way) {
-            self.dial_by_key(speaker, digit);
-            self.heard_by_all(speaker, digit, DigitMode::Dtmf);
+            self.pressed(speaker, digit);
         }
     }
 
     /// The trailing edge, LINEDIGITMODE_DTMFEND.
     fn key_up(&mut self, speaker: CallId, digit: char, way: Way) {
+        let now = self.clock.now;
         let Some(call) = self.calls.get_mut(speaker.0) else { return };
-        if call.end.presses.end(digit, way) {
+        let release = call.end.presses.end(now, digit, way);
+        if release.begins {
+            self.pressed(speaker, digit);
+        }
+        if release.ends {
             self.heard_by_all(speaker, digit, DigitMode::DtmfEnd);
         }
+    }
+
+    fn pressed(&mut self, speaker: CallId, digit: char) {
+        self.dial_by_key(speaker, digit);
+        self.heard_by_all(speaker, digit, DigitMode::Dtmf);
     }
 
     fn heard_by_all(&mut self, speaker: CallId, digit: char, mode: DigitMode) {
@@ -129,21 +137,23 @@ impl Exchange {
         }
     }
 
-    /// The relay has passed an event on; a far leg that takes no events gets the digit by INFO.
+    /// The relay passes an event on; a far leg that takes none gets the digit in its own way.
     fn relay_event(&mut self, speaker: CallId, press: Press) {
         let Some(far) = self.listening_party(speaker) else { return };
-        if self.calls.get(far.0).is_some_and(|call| !call.end.has_events()) {
-            self.send_info_digit(far, press);
+        let has_events = |id: CallId| self.calls.get(id.0).is_some_and(|c| c.end.has_events());
+        if has_events(speaker) && !has_events(far) {
+            self.press_for(far, press);
         }
     }
 
     /// INFO goes on as it came. Where the far phone has events and this one has not, or the far
-    /// phone does not know INFO, it becomes an event.
+    /// phone knows no INFO, it becomes what the far phone takes.
     fn relay_info_digit(&mut self, speaker: CallId, press: Press, body: Body) {
         let Some(far) = self.listening_party(speaker) else { return };
         let has_events = |id: CallId| self.calls.get(id.0).is_some_and(|c| c.end.has_events());
-        if has_events(far) && (!has_events(speaker) || !self.takes_info(far)) {
-            self.send_info_digit(far, press);
+        let is_other_kind = has_events(far) && !has_events(speaker);
+        if is_other_kind || !self.takes_info(far) {
+            self.press_for(far, press);
         } else {
             self.pass_info(speaker, body);
         }

@@ -102,12 +102,18 @@ impl MediaEnd {
         self.local()?.media.iter().position(is_audio)
     }
 
-    /// Whether keys pressed at the phone come, and go there, as telephone-events (RFC 4733).
+    /// Payload type and clock of the telephone-events that the phone takes (RFC 4733), where they
+    /// were agreed.
+    pub fn events(&self) -> Option<(u8, u32)> {
+        self.local()?.audio()?.codecs.iter().find(|codec| codec.is_telephone_event())?;
+        let theirs = self.remote.as_ref()?.audio()?;
+        let event = theirs.codecs.iter().find(|codec| codec.is_telephone_event())?;
+        Some((event.payload, event.clock_hz))
+    }
+
+    /// Whether keys pressed at the phone come as telephone-events.
     pub fn has_events(&self) -> bool {
-        let agreed = |session: Option<&Session>| {
-            session.and_then(Session::audio).and_then(telephone_event).is_some()
-        };
-        agreed(self.local()) && agreed(self.remote.as_ref())
+        self.events().is_some()
     }
 
     /// How many streams have ports.

@@ -15,6 +15,7 @@ pub mod end;
 pub mod errand;
 pub mod fork;
 pub mod forward;
+pub(crate) mod generate;
 pub mod hunt;
 pub mod identity;
 pub(crate) mod listen;
@@ -312,6 +313,8 @@ pub enum Timer {
     PhoneControl(CallId),
     /// Nobody has pressed a key for a while: the number is complete.
     Dialled(CallId),
+    /// A digit, a pause or a tone that an application sends is over.
+    Generated(CallId),
     /// A party was parked for as long as its lot allows.
     Parked(CallId),
     /// A transferor's phone should have hung up by now.

@@ -120,6 +120,7 @@ impl Exchange {
             Some(answer) => {
                 self.endpoint.accept_offer(self.clock.now, leg, answer, &mut self.sip);
                 self.session_changed(reoffer.from);
+                self.show_media_mode(reoffer.from);
             }
             None => {
                 call.end.remote = previous;

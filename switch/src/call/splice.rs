@@ -224,6 +224,7 @@ impl Exchange {
             if let Some(termination) = call.end.termination() {
                 self.by_termination.insert(termination, id);
             }
+            self.hear_anew(call.connection);
         }
     }
 

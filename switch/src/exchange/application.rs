@@ -211,13 +211,28 @@ impl Exchange {
                 let id = self.call_of(call)?;
                 self.remove_from_conference(id, Some(request))
             }
-            other => self.try_media(other),
+            other => self.try_media(request, other),
         }
     }
 
     /// What is heard on a call, and what is sent on it.
-    fn try_media(&mut self, intent: Intent) -> Result<(), LineErr> {
+    fn try_media(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
+        let ms = |ms: u32| Duration::from_millis(ms.into());
         match intent {
+            Intent::GenerateDigits { call, digits, duration_ms, pause_ms, .. } => {
+                let id = self.call_of(call)?;
+                self.generate_digits(id, &digits, (ms(duration_ms), ms(pause_ms)), request)
+            }
+            Intent::GenerateTone { call, mode, duration_ms, components } => {
+                let id = self.call_of(call)?;
+                self.generate_tone(id, (mode, &components), duration_ms.map(ms), request)
+            }
+            Intent::StopGenerating { call } => {
+                if let Ok(id) = self.call_of(call) {
+                    self.stop_generating(id);
+                }
+                Ok(())
+            }
             Intent::Detect { call, digits, media, tones } => {
                 // A call that is over is listened to no more; nobody waits for an answer.
                 if let Ok(id) = self.call_of(call) {

@@ -29,9 +29,9 @@ use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
 use crate::call::conference::Conference;
+use crate::call::generate::Generations;
 use crate::call::listen::Listening;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
-use crate::feature::dtmf::Way;
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
 use crate::registrar::Registrar;
@@ -94,6 +94,7 @@ pub struct Exchange {
     pub(crate) forwardings: HashMap<String, Forwarding>,
     pub(crate) hunting: hunt::Memory,
     pub(crate) listening: Listening,
+    pub(crate) generations: Generations,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -138,6 +139,7 @@ impl Exchange {
             forwardings: HashMap::new(),
             hunting: hunt::Memory::default(),
             listening: Listening::default(),
+            generations: Generations::default(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -225,7 +227,7 @@ impl Exchange {
         loop {
             if let Some(event) = self.sip.events.pop_front() {
                 self.on_sip(event);
-            } else if !self.relay_tapi() {
+            } else if !self.relay_tapi() && !self.settle_listening() {
                 break;
             }
         }
@@ -274,6 +276,7 @@ impl Exchange {
             Timer::Ring(call) => self.ring_again(call),
             Timer::PhoneControl(call) => self.on_phone_silent(call),
             Timer::Dialled(call) => self.on_dial_pause(call),
+            Timer::Generated(call) => self.on_generated(call),
             Timer::Parked(call) => self.on_parked_too_long(call),
             Timer::Parting(leg) => self.on_parting(leg),
             Timer::Confirmed(call) => self.on_confirmation_over(call),
@@ -292,10 +295,12 @@ impl Exchange {
                     self.on_media_timeout(call);
                 }
             }
+            media::Notify::Key { id, digit, .. } => self.on_media_key(*id, *digit),
             media::Notify::Digit { id, digit, duration, .. } => {
-                self.on_media_digit(*id, *digit, Way::Event, None);
-                self.on_media_digit(*id, *digit, Way::Event, Some(*duration));
+                self.on_media_digit(*id, *digit, *duration);
             }
+            media::Notify::Tone { id, name, .. } => self.on_tone(*id, *name),
+            media::Notify::Signal { id, signal, .. } => self.on_signal(*id, *signal),
             _ => {}
         }
     }
@@ -403,6 +408,7 @@ impl Exchange {
             ("timers", self.timers.len().saturating_sub(standing.iter().flatten().count())),
             ("TAPI requests", self.tapi.request_count()),
             ("calls that are listened to", self.listening.len()),
+            ("digits and tones of applications", self.generations.len()),
         ];
         rows.into_iter().filter(|(_, left)| *left > 0).collect()
     }

@@ -14,7 +14,7 @@ use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
 use tapi::constant::{
     AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, DigitMode, ForwardMode,
-    RemoveFromConf,
+    MediaMode, RemoveFromConf,
 };
 use tapi::{ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
@@ -333,6 +333,7 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
         address.offers = offers(config, line);
     }
     spec.offers = line_offers();
+    spec.media_modes |= MediaMode::G3Fax;
     spec
 }
 
@@ -340,8 +341,14 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
 fn line_offers() -> LineOffers {
     LineOffers {
         monitor_digit_modes: DigitMode::Dtmf | DigitMode::DtmfEnd,
+        generate_digit_modes: DigitMode::Dtmf.into(),
         gather_min_timeout_ms: GATHER_MIN_MS,
         gather_max_timeout_ms: GATHER_MAX_MS,
+        generate_tone_modes: Mask::all(),
+        max_generated_frequencies: u32::try_from(media::PARTIALS_MAX).unwrap_or(u32::MAX),
+        max_monitored_frequencies: 3,
+        max_monitored_tones: u32::try_from(media::WATCHED_TONES_MAX).unwrap_or(u32::MAX),
+        monitor_media_modes: MediaMode::InteractiveVoice | MediaMode::G3Fax,
         ..LineOffers::default()
     }
 }
@@ -357,7 +364,8 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         | Call::PrepareAddConf
         | Call::AddToConf
         | Call::RemoveFromConf;
-    call_features |= Call::MonitorDigits | Call::GatherDigits;
+    call_features |= Call::MonitorDigits | Call::MonitorTones | Call::MonitorMedia;
+    call_features |= Call::GatherDigits | Call::GenerateDigits | Call::GenerateTone;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
     call_features2 |= CallFeature2::TransferConf | CallFeature2::NoHoldConference;
     let mut address_features =

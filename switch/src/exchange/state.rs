@@ -204,6 +204,9 @@ impl Exchange {
         }
         call.state = state;
         call.mode = mode;
+        if state != CallState::Connected {
+            self.break_generation(id);
+        }
         if is_unseen {
             return; // An errand that came to nothing: nobody has heard of the call.
         }

@@ -127,12 +127,10 @@ pub fn frequencies_hz(digit: char) -> Option<[u16; 2]> {
 /// The way by which a press arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
-    /// RFC 4733.
-    Event,
+    /// RTP: as an event (RFC 4733) or as a tone among the voice.
+    Media,
     /// SIP INFO.
     Info,
-    /// As a tone among the voice.
-    Tone,
 }
 
 /// Makes one press of what a phone sends in two ways: some send every key by RFC 4733 and by INFO.
@@ -142,13 +140,44 @@ pub enum Way {
 #[derive(Clone, Debug, Default)]
 pub struct Presses {
     single: Vec<(char, Way, Now)>,
-    /// The key that is down, if it counts.
-    down: Option<(char, Way)>,
+    /// By way, the key that is down and whether it counts.
+    down: [Option<(char, bool)>; 2],
+}
+
+/// What the release of a key amounts to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Release {
+    /// Nobody has heard the key go down; it does so now.
+    pub begins: bool,
+    /// It counts.
+    pub ends: bool,
 }
 
 impl Presses {
     /// A key goes down; false if it is the double of a press that was heard already.
     pub fn begin(&mut self, now: Now, digit: char, way: Way) -> bool {
+        let counts = self.is_single(now, digit, way);
+        *self.place(way) = Some((digit, counts));
+        counts
+    }
+
+    /// A key goes up.
+    pub fn end(&mut self, now: Now, digit: char, way: Way) -> Release {
+        match self.place(way).take_if(|(down, _)| *down == digit) {
+            Some((_, counts)) => {
+                // How long a key is held must not make its double look like another press.
+                let own = self.single.iter_mut().find(|one| (one.0, one.1) == (digit, way));
+                own.into_iter().for_each(|one| one.2 = now);
+                Release { begins: false, ends: counts }
+            }
+            None => {
+                let counts = self.is_single(now, digit, way);
+                Release { begins: counts, ends: counts }
+            }
+        }
+    }
+
+    fn is_single(&mut self, now: Now, digit: char, way: Way) -> bool {
         self.single.retain(|(_, _, at)| now - *at < SAME_PRESS);
         let is_double = |(other, by, _): &(char, Way, Now)| *other == digit && *by != way;
         if let Some(first) = self.single.iter().position(is_double) {
@@ -159,13 +188,15 @@ impl Presses {
             self.single.remove(0);
         }
         self.single.push((digit, way, now));
-        self.down = Some((digit, way));
         true
     }
 
-    /// A key goes up; false unless it was the one that went down and counts.
-    pub fn end(&mut self, digit: char, way: Way) -> bool {
-        self.down.take_if(|down| *down == (digit, way)).is_some()
+    fn place(&mut self, way: Way) -> &mut Option<(char, bool)> {
+        let [media, info] = &mut self.down;
+        match way {
+            Way::Media => media,
+            Way::Info => info,
+        }
     }
 }
 
@@ -235,17 +266,17 @@ mod tests {
     #[test]
     fn a_key_sent_in_two_ways_is_one_press() {
         let mut presses = Presses::default();
-        assert!(presses.begin(at(0), '5', Way::Event));
+        assert!(presses.begin(at(0), '5', Way::Media));
         assert!(!presses.begin(at(100), '5', Way::Info));
         assert!(presses.begin(at(400), '5', Way::Info));
-        assert!(!presses.begin(at(450), '5', Way::Event));
+        assert!(!presses.begin(at(450), '5', Way::Media));
     }
 
     #[test]
     fn a_key_pressed_twice_is_two_presses_in_any_order_of_the_ways() {
         let mut presses = Presses::default();
-        assert!(presses.begin(at(0), '5', Way::Event));
-        assert!(presses.begin(at(200), '5', Way::Event));
+        assert!(presses.begin(at(0), '5', Way::Media));
+        assert!(presses.begin(at(200), '5', Way::Media));
         assert!(!presses.begin(at(210), '5', Way::Info));
         assert!(!presses.begin(at(220), '5', Way::Info));
         assert!(presses.begin(at(300), '5', Way::Info));
@@ -254,23 +285,31 @@ mod tests {
     #[test]
     fn the_same_key_much_later_by_another_way_is_a_press_of_its_own() {
         let mut presses = Presses::default();
-        assert!(presses.begin(at(0), '5', Way::Event));
+        assert!(presses.begin(at(0), '5', Way::Media));
         assert!(presses.begin(at(2_000), '5', Way::Info));
         for ms in 0..100 {
-            presses.begin(at(3_000 + ms), '1', Way::Event);
+            presses.begin(at(3_000 + ms), '1', Way::Media);
         }
         assert!(presses.single.len() <= MAX_SINGLE);
     }
 
     #[test]
-    fn only_the_key_that_went_down_and_counts_goes_up() {
+    fn a_key_that_goes_up_counts_as_it_did_when_it_went_down() {
+        let release = |begins, ends| Release { begins, ends };
         let mut presses = Presses::default();
-        assert!(!presses.end('5', Way::Event));
-        assert!(presses.begin(at(0), '5', Way::Event));
-        assert!(!presses.begin(at(10), '5', Way::Info));
-        assert!(!presses.end('5', Way::Info));
-        assert!(presses.end('5', Way::Event));
-        assert!(!presses.end('5', Way::Event));
+        assert_eq!(presses.end(at(0), '4', Way::Media), release(true, true));
+        assert!(presses.begin(at(100), '5', Way::Media));
+        assert!(!presses.begin(at(110), '5', Way::Info));
+        assert_eq!(presses.end(at(110), '5', Way::Info), release(false, false));
+        assert_eq!(presses.end(at(200), '5', Way::Media), release(false, true));
+    }
+
+    #[test]
+    fn a_key_held_long_whose_double_comes_when_it_goes_up_is_one_press() {
+        let mut presses = Presses::default();
+        assert!(presses.begin(at(0), '5', Way::Media));
+        assert!(presses.end(at(5_000), '5', Way::Media).ends);
+        assert!(!presses.begin(at(5_010), '5', Way::Info));
     }
 
     #[test]
