@@ -113,6 +113,7 @@ fn monitor_errors() {
                 (tones(json!(5)), "Invalid params"),
                 (tones(json!([5])), "Invalid params"),
                 (tones(json!([{"frequency1": -1}])), "LINEERR_INVALTONE"),
+                (tones(json!([{"frequency2": 4_000}])), "LINEERR_INVALTONE"),
                 (tones(json!(many)), "LINEERR_INVALTONE"),
             ],
         ),
@@ -124,6 +125,27 @@ fn monitor_errors() {
         let params = json!({"hCall": h_call, "digitModes": 2, "mediaModes": 4});
         assert_eq!(bench.refused(1, method, params), "LINEERR_INVALCALLSTATE");
     }
+}
+
+#[test]
+fn the_tone_detectors_of_a_call_are_shared_by_all_applications() {
+    let mut bench = Bench::full();
+    bench.owner(1, "201");
+    bench.monitor(2, "201");
+    let (h_call, _) = bench.connected(1);
+    bench.messages(2);
+    let list = |from: u32, count: u32| {
+        let one = |hz: u32| json!({"appSpecific": hz, "duration": 100, "frequency1": hz});
+        json!((from..from + count).map(one).collect::<Vec<_>>())
+    };
+    let ask = |h_call: u64, list: Value| json!({"hCall": h_call, "toneList": list});
+    bench.ok(1, "lineMonitorTones", ask(h_call, list(400, 10)));
+    let refused = bench.refused(2, "lineMonitorTones", ask(2, list(500, 7)));
+    assert_eq!(refused, "LINEERR_RESOURCEUNAVAIL");
+    // The same tones are detected once.
+    bench.ok(2, "lineMonitorTones", ask(2, list(404, 12)));
+    bench.ok(1, "lineMonitorTones", ask(h_call, json!(null)));
+    bench.ok(2, "lineMonitorTones", ask(2, list(500, 16)));
 }
 
 #[test]

@@ -62,13 +62,22 @@ impl Exchange {
 
     /// Plays a tone to a party that nobody talks to yet, or any more.
     pub(crate) fn play(&mut self, call: CallId, tone: Tone) {
+        self.play_alone(call, |codec| Treatment::Tone(tone, codec));
+    }
+
+    /// A party that heard a tone hears silence.
+    pub(crate) fn hush(&mut self, call: CallId) {
+        self.play_alone(call, Treatment::Silence);
+    }
+
+    fn play_alone(&mut self, call: CallId, treatment: impl FnOnce(MemberCodec) -> Treatment) {
         let Some(call) = self.calls.get_mut(call.0) else { return };
         call.end.apply(self.media.as_mut());
         let (Some(id), Some(codec)) = (call.end.termination(), tone_codec(&call.end)) else {
             return;
         };
         self.media.disconnect(id, 0);
-        self.media.treat(id, 0, Treatment::Tone(tone, codec));
+        self.media.treat(id, 0, treatment(codec));
     }
 
     /// The two calls whose media belong together: the caller and who answered, or the only one
@@ -128,6 +137,15 @@ pub(crate) fn tone_codec(end: &MediaEnd) -> Option<MemberCodec> {
     };
     let speech = |codec: &Codec| Some(MemberCodec { payload: number(codec)?, kind: voice(codec)? });
     told.codecs.iter().find_map(speech)
+}
+
+/// What this party says to the switch: the first codec that it was told, that it has named itself
+/// and that the switch can speak, under the number that it was told.
+pub(crate) fn spoken_codec(end: &MediaEnd) -> Option<MemberCodec> {
+    let (told, named) = (end.local()?.audio()?, end.remote.as_ref()?.audio()?);
+    let is_named = |codec: &&Codec| named.codecs.iter().any(|own| own.is_same_encoding(codec));
+    let speech = |codec: &Codec| Some(MemberCodec { payload: codec.payload, kind: voice(codec)? });
+    told.codecs.iter().filter(is_named).find_map(speech)
 }
 
 /// The codec of a description, if the switch can speak it.

@@ -22,7 +22,7 @@ use crate::feature::dtmf::{self, Press};
 /// Between the end of a digit and the next one: the gap of ITU-T Q.24 and the repeated ends of an
 /// event (RFC 4733 §2.5.1.4).
 const GAP: Duration = Duration::from_millis(120);
-/// A line of ours plays its own tones: no ticket of these is waited for.
+/// The exchange itself knows when these are over, so their tickets are all the same.
 const TICKET: u64 = 0;
 
 /// What is being sent on a call.
@@ -80,9 +80,8 @@ impl Exchange {
         if self.hearers(id).is_empty() {
             return Err(LineErr::OperationFailed);
         }
-        let country = Country::of_code(&self.config.location.country);
         let tone = performance(mode, components);
-        let cycle = (mode == ToneMode::Billing).then(|| Tone::Billing.cycle(country));
+        let cycle = (mode == ToneMode::Billing).then(|| Tone::Billing.cycle(Country::default()));
         let work = Work::Tone { tone, at: Vec::new() };
         let timer = duration.or(cycle).map(|time| self.arm(time, Timer::Generated(id)));
         self.generations.insert(id, Generation { request, work, timer });
@@ -165,6 +164,7 @@ impl Exchange {
             Work::Tone { at, .. } => {
                 at.iter().for_each(|(end, stream)| self.media.stop_performing(*end, *stream));
             }
+            Work::Digits { now: None, .. } => {}
             Work::Digits { .. } => {
                 for hearer in self.hearers(id) {
                     if let Some((end, stream)) = self.audio_of(hearer) {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use media::{MediaPlane, MemberCodec, Signal, TerminationId, Watch, WatchedTone};
+use media::{MemberCodec, Signal, TerminationId, Watch, WatchedTone};
 use serde_json::{Value, json};
 use tapi::constant::{CallInfoState, CallState, DigitMode, MediaMode};
 use tapi::{Constant, Mask};

@@ -267,8 +267,11 @@ impl Exchange {
             }
             self.show_called_party(id);
             self.route_call(id);
-        } else {
+        } else if call.dialling.digits.is_empty() {
             self.play(id, Tone::Dial);
+        } else {
+            // Dial tone ends with the first digit.
+            self.hush(id);
         }
     }
 

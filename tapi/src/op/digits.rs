@@ -13,6 +13,8 @@ use super::{Asked, GeneratedTone, Intent, Outcome, Params};
 const MAX_GATHERED: u32 = 1024;
 /// Components of a tone before the line's limit is looked at.
 const MAX_READ: usize = 256;
+/// Telephony carries no frequency from here on.
+const MAX_FREQUENCY_HZ: u32 = 4000;
 /// LINEGENERATETONE.dwVolume, the loudest.
 const FULL_VOLUME: u32 = 0xFFFF;
 
@@ -67,10 +69,21 @@ pub(super) fn monitor_tones(server: &mut Server, asked: Asked<'_>) -> Result<Out
         if used > offers.max_monitored_frequencies as usize {
             return Err(invalid("A tone has more frequencies than the line detects."));
         }
+        if frequencies_hz.iter().any(|hz| *hz >= MAX_FREQUENCY_HZ) {
+            return Err(invalid("A frequency is below 4000 Hz."));
+        }
         tones.push((one("appSpecific")?, Tone { duration_ms: one("duration")?, frequencies_hz }));
     }
     server.check_feature(&held, CallFeature::MonitorTones)?;
     let (key, h_call) = (held.key, held.holder.h_call);
+    let others = server.tones_of_others(key, asked.application, h_call);
+    let mut all: Vec<Tone> = tones.iter().map(|(_, tone)| *tone).chain(others).collect();
+    all.sort_unstable();
+    all.dedup();
+    if !tones.is_empty() && all.len() > offers.max_monitored_tones as usize {
+        let detail = "Other applications use too many of the call's tone detectors.";
+        return Err(Fault::line(LineErr::ResourceUnavail, detail));
+    }
     server.set_detection(key, asked.application, h_call, |mine| mine.tones = tones);
     Ok(Outcome::nothing())
 }
@@ -232,8 +245,9 @@ fn components(list: &[Value], offers: &LineOffers) -> Result<Vec<GeneratedTone>,
         let part = |name| Ok(entry.opt_number(name, LineErr::InvalTone)?.unwrap_or(0));
         let volume = entry.opt_number("volume", LineErr::InvalTone)?.unwrap_or(FULL_VOLUME);
         let frequency_hz = part("frequency")?;
-        if frequency_hz == 0 || volume > FULL_VOLUME {
-            let detail = "A component has a frequency, and a volume of up to 65535.";
+        if !(1..MAX_FREQUENCY_HZ).contains(&frequency_hz) || volume > FULL_VOLUME {
+            let detail =
+                "A component has a frequency below 4000 Hz, and a volume of up to 65535.";
             return Err(Fault::line(LineErr::InvalTone, detail));
         }
         Ok(GeneratedTone {

@@ -149,6 +149,19 @@ impl Server {
         (digits, media, tones)
     }
 
+    /// The tones that all handles of a call but this one have detected.
+    pub(crate) fn tones_of_others(
+        &self,
+        key: CallKey,
+        application: ApplicationId,
+        h_call: u32,
+    ) -> Vec<Tone> {
+        let detections = self.calls.get(key).map_or(&[][..], |call| &call.detections);
+        let others =
+            detections.iter().filter(|d| d.application != application || d.h_call != h_call);
+        others.flat_map(|one| one.tones.iter().map(|(_, tone)| *tone)).collect()
+    }
+
     /// Tells the provider what is to be detected, if that has changed.
     fn tell_detection(
         &mut self,
