@@ -10,6 +10,23 @@ use switch::phone::{HoldSpelling, Phone, PhoneEvent, RtpCounts};
 
 use crate::program::{PATIENCE, pause};
 
+/// A tenth of a second.
+const TONE_SAMPLES: usize = 800;
+
+/// How much of the power of G.711 samples is at one frequency (Goertzel).
+fn power_share(samples: &[i16], frequency_hz: u16) -> f64 {
+    let coefficient = 2.0 * (std::f64::consts::TAU * f64::from(frequency_hz) / 8_000.0).cos();
+    let (mut one, mut two) = (0.0, 0.0);
+    for sample in samples {
+        let next = f64::from(*sample) + coefficient * one - two;
+        two = one;
+        one = next;
+    }
+    let power = one * one + two * two - coefficient * one * two;
+    let total: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+    if total == 0.0 { 0.0 } else { power / (total * samples.len() as f64 / 2.0) }
+}
+
 struct State {
     phone: Phone,
     seen: Vec<PhoneEvent>,
@@ -137,6 +154,40 @@ impl LivePhone {
             pause();
         }
         panic!("heard {heard:?}, not {digits:?}")
+    }
+
+    /// Sounds two frequencies together for so many packets; the same one twice is one.
+    pub fn sound(&self, leg: LegId, frequencies_hz: [u16; 2], packets: u16) {
+        let is_said = self.with(|phone| phone.sound(leg, frequencies_hz, packets));
+        assert!(is_said, "the call speaks no G.711");
+    }
+
+    /// Waits until what is heard is these frequencies together, for a tenth of a second at least.
+    pub fn hears_frequencies(&self, frequencies_hz: &[u16]) {
+        self.hears_sound(&format!("{frequencies_hz:?} Hz"), |sound| {
+            let shares = frequencies_hz.iter().map(|hz| power_share(sound, *hz));
+            shares.clone().sum::<f64>() > 0.8 && { shares }.all(|share| share > 0.1)
+        });
+    }
+
+    /// Waits until a tone of the field is heard: which of the frequencies depends on the country.
+    pub fn hears_one_of(&self, frequencies_hz: &[u16]) {
+        self.hears_sound(&format!("one of {frequencies_hz:?} Hz"), |sound| {
+            frequencies_hz.iter().any(|hz| power_share(sound, *hz) > 0.8)
+        });
+    }
+
+    fn hears_sound(&self, what: &str, is_it: impl Fn(&[i16]) -> bool) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let sound = self.with(|phone| phone.heard_sound());
+            let recent = &sound[sound.len().saturating_sub(TONE_SAMPLES)..];
+            if recent.len() == TONE_SAMPLES && is_it(recent) {
+                return;
+            }
+            pause();
+        }
+        panic!("{what} is not heard")
     }
 
     /// Packets so far.

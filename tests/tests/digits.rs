@@ -239,18 +239,29 @@ fn monitoring_pauses_on_hold_and_goes_along_with_a_transfer() {
 }
 
 #[test]
-fn a_leg_without_events_gets_digits_by_info_after_a_transfer() {
+fn digits_are_converted_where_a_transfer_joins_legs_that_take_them_differently() {
     let only_voice = codecs(vec![Codec::pcmu()]);
-    let mut desk = Desk::with(Behaviour::default(), only_voice.clone());
+    let mut desk = Desk::with(Behaviour::default(), only_voice);
     let c = desk.program.live_phone("203");
-    desk.ask("lineBlindTransfer", "201", json!({"destAddress": "203"}));
+    let made = desk.ask("lineSetupTransfer", "201", json!({"wait": true}));
+    let consult = made["hConsultCall"].clone();
+    let dial = json!({"hCall": consult, "destAddress": "203", "wait": true});
+    desk.app.call("lineDial", dial).unwrap();
     let third = c.incoming();
     c.answer(third);
-    desk.app.skip_to("201 IDLE");
+    c.connected(third);
+    c.hears(&desk.a);
+    let transfer = json!({
+        "hConsultCall": consult, "transferMode": "LINETRANSFERMODE_TRANSFER", "wait": true,
+    });
+    desk.ask("lineCompleteTransfer", "201", transfer);
     c.hears(&desk.b);
     desk.b.hears(&c);
+    // 203 takes events, 202 sends none; the other way round INFO is all that 202 takes.
     assert_eq!(desk.b.info(desk.far, RELAY, "Signal=4\r\nDuration=160\r\n"), 200);
-    assert_eq!(c.info_digit(), '4');
+    c.hears_digits("4");
+    c.press(third, "6");
+    assert_eq!(desk.b.info_digit(), '6');
     c.hang_up(third);
     desk.b.ended(desk.far);
 }
@@ -280,10 +291,222 @@ fn a_number_is_dialled_by_the_keys_of_a_phone_that_hears_dial_tone() {
 }
 
 #[test]
+fn keys_in_the_voice_of_a_phone_without_events_are_heard_when_somebody_asks() {
+    let only_voice = || codecs(vec![Codec::pcmu()]);
+    let mut desk = Desk::with(only_voice(), only_voice());
+    desk.monitor("202");
+    desk.a.press_audibly(desk.near, "15#");
+    for digit in ["1", "5", "#"] {
+        let told = format!("202 MONITORDIGITS {digit} DTMF");
+        desk.app.expect(&[&told, &format!("{told}END")]);
+    }
+    // A phone that says its key in the voice and by INFO has pressed it once.
+    desk.a.press_audibly(desk.near, "7");
+    desk.app.skip_to("202 MONITORDIGITS 7 DTMFEND");
+    assert_eq!(desk.a.info(desk.near, RELAY, "Signal=7\r\nDuration=100\r\n"), 200);
+    desk.app.expect_silence();
+    desk.hang_up();
+}
+
+/// What busy and ringback tones are made of in the office's country, or by E.180.
+const FIELD: &[u16] = &[425, 440];
+const DTMF: &str = "LINEDIGITMODE_DTMF";
+
+#[test]
+fn generated_digits_reach_the_far_phone_as_events_and_its_call_too() {
+    let mut desk = Desk::talking();
+    desk.ask("lineMonitorDigits", "202", json!({"digitModes": DTMF}));
+    desk.app.expect(&["202 INFO MONITORMODES"]);
+    let digits = json!({"digitMode": DTMF, "digits": "12x,#", "duration": 60, "endToEndId": 7});
+    assert_eq!(desk.ask("lineGenerateDigits", "201", digits), json!({}));
+    desk.app.expect(&[
+        "202 MONITORDIGITS 1 DTMF",
+        "202 MONITORDIGITS 2 DTMF",
+        "202 MONITORDIGITS # DTMF",
+        "201 GENERATE DONE 7",
+    ]);
+    desk.b.hears_digits("12#");
+    assert_eq!(desk.a.with(|phone| phone.digits().to_owned()), "");
+    desk.b.hears(&desk.a);
+    desk.hang_up();
+}
+
+#[test]
+fn generated_digits_reach_a_phone_without_events_by_info() {
+    let only_voice = || codecs(vec![Codec::pcmu()]);
+    let mut desk = Desk::with(only_voice(), only_voice());
+    let digits = json!({"digitMode": DTMF, "digits": "90", "duration": 60});
+    desk.ask("lineGenerateDigits", "202", digits);
+    assert_eq!((desk.a.info_digit(), desk.a.info_digit()), ('9', '0'));
+    desk.app.expect(&["202 GENERATE DONE"]);
+    desk.hang_up();
+}
+
+#[test]
+fn a_newer_generation_an_abort_and_a_hold_cancel_what_is_being_sent() {
+    let mut desk = Desk::talking();
+    let long = |digits: &str| json!({"digitMode": DTMF, "digits": digits, "duration": 2_000});
+    desk.ask("lineGenerateDigits", "201", long("111111"));
+    desk.ask("lineGenerateTone", "201", json!({"toneMode": "LINETONEMODE_BUSY"}));
+    desk.app.expect(&["201 GENERATE CANCEL"]);
+    desk.b.hears_one_of(FIELD);
+    desk.ask("lineGenerateTone", "201", json!({"toneMode": 0}));
+    desk.app.expect(&["201 GENERATE CANCEL"]);
+    desk.b.hears(&desk.a);
+    desk.ask("lineGenerateDigits", "201", long("222222"));
+    desk.ask("lineGenerateDigits", "201", json!({"digits": null}));
+    desk.app.expect(&["201 GENERATE CANCEL"]);
+    desk.ask("lineGenerateTone", "201", json!({"toneMode": "LINETONEMODE_RINGBACK"}));
+    desk.a.hold(desk.near);
+    desk.app.expect(&["201 GENERATE CANCEL", "201 ONHOLD", "202 CONNECTED ACTIVEHELD"]);
+    desk.a.resume(desk.near);
+    desk.app.expect(&["201 CONNECTED ACTIVE", "202 CONNECTED ACTIVE"]);
+    desk.b.hears(&desk.a);
+    desk.ask("lineGenerateTone", "201", json!({"toneMode": "LINETONEMODE_RINGBACK"}));
+    desk.b.hang_up(desk.far);
+    desk.app.skip_to("201 GENERATE CANCEL");
+}
+
+#[test]
+fn tones_are_heard_as_they_were_asked_for_and_for_so_long() {
+    let mut desk = Desk::talking();
+    let custom = json!({
+        "toneMode": "LINETONEMODE_CUSTOM", "duration": 1_000,
+        "tones": [{"frequency": 600}, {"frequency": 1_500, "volume": 30_000}],
+    });
+    desk.ask("lineGenerateTone", "201", custom);
+    desk.b.hears_frequencies(&[600, 1_500]);
+    desk.app.expect(&["201 GENERATE DONE"]);
+    desk.b.hears(&desk.a);
+    for (mode, frequencies_hz) in [("BUSY", FIELD), ("RINGBACK", FIELD), ("BEEP", &[1_400])] {
+        let tone = json!({"toneMode": format!("LINETONEMODE_{mode}"), "duration": 600});
+        desk.ask("lineGenerateTone", "202", tone);
+        desk.a.hears_one_of(frequencies_hz);
+        desk.app.expect(&["202 GENERATE DONE"]);
+    }
+    // One cycle, without a duration.
+    desk.ask("lineGenerateTone", "202", json!({"toneMode": "LINETONEMODE_BILLING"}));
+    desk.app.expect(&["202 GENERATE DONE"]);
+    desk.a.hears(&desk.b);
+    desk.hang_up();
+}
+
+#[test]
+fn tones_and_silence_that_were_listed_are_told_with_their_tags() {
+    let mut desk = Desk::talking();
+    let list = json!([
+        {"appSpecific": 7, "duration": 300, "frequency1": 1_000},
+        {"appSpecific": 8, "duration": 300, "frequency1": 350, "frequency2": 440},
+    ]);
+    desk.ask("lineMonitorTones", "202", json!({"toneList": list}));
+    desk.app.expect(&["202 INFO MONITORMODES"]);
+    desk.a.sound(desk.near, [1_000, 1_000], 40);
+    desk.app.expect(&["202 MONITORTONE 7"]);
+    desk.a.sound(desk.near, [350, 440], 40);
+    desk.app.expect(&["202 MONITORTONE 8"]);
+    desk.ask("lineMonitorTones", "202", json!({"toneList": null}));
+    desk.app.expect(&["202 INFO MONITORMODES"]);
+    desk.a.sound(desk.near, [1_000, 1_000], 40);
+    desk.b.hears_frequencies(&[1_000]);
+    desk.app.expect_silence();
+    desk.hang_up();
+}
+
+#[test]
+fn a_calling_fax_machine_is_told_to_who_monitors_media() {
+    let mut desk = Desk::talking();
+    desk.ask("lineMonitorMedia", "202", json!({"mediaModes": "LINEMEDIAMODE_G3FAX"}));
+    desk.app.expect(&["202 INFO MONITORMODES"]);
+    desk.a.sound(desk.near, [1_100, 1_100], 30);
+    desk.app.expect(&["202 MONITORMEDIA G3FAX"]);
+    // It is reported only: the call is what it was.
+    let info = desk.ask("lineGetCallInfo", "202", json!({}));
+    assert_eq!(info["mediaMode"], json!(["LINEMEDIAMODE_INTERACTIVEVOICE"]));
+    assert_eq!(info["monitorMediaModes"], json!(["LINEMEDIAMODE_G3FAX"]));
+    desk.ask("lineMonitorMedia", "202", json!({"mediaModes": 0}));
+    desk.app.expect(&["202 INFO MONITORMODES"]);
+    desk.hang_up();
+}
+
+#[test]
+fn capabilities_say_what_can_be_heard_and_sent() {
+    let mut desk = Desk::talking();
+    let caps = desk.app.call("lineGetDevCaps", json!({"deviceId": 0})).unwrap();
+    for (name, expected) in [
+        ("monitorDigitModes", json!(BOTH)),
+        ("generateDigitModes", json!([DTMF])),
+        (
+            "generateToneModes",
+            json!([
+                "LINETONEMODE_CUSTOM",
+                "LINETONEMODE_RINGBACK",
+                "LINETONEMODE_BUSY",
+                "LINETONEMODE_BEEP",
+                "LINETONEMODE_BILLING"
+            ]),
+        ),
+        ("generateToneMaxNumFreq", json!(4)),
+        ("monitorToneMaxNumFreq", json!(3)),
+        ("monitorToneMaxNumEntries", json!(16)),
+        ("gatherDigitsMinTimeout", json!(100)),
+        ("gatherDigitsMaxTimeout", json!(600_000)),
+    ] {
+        assert_eq!(caps[name], expected, "{name}");
+    }
+    let modes = caps["mediaModes"].as_array().unwrap();
+    assert!(modes.contains(&json!("LINEMEDIAMODE_G3FAX")), "{modes:?}");
+    let status = desk.ask("lineGetCallStatus", "202", json!({}));
+    for feature in ["MONITORDIGITS", "MONITORTONES", "MONITORMEDIA", "GATHERDIGITS"] {
+        let name = json!(format!("LINECALLFEATURE_{feature}"));
+        assert!(status["callFeatures"].as_array().unwrap().contains(&name), "{feature}");
+    }
+    for feature in ["GENERATEDIGITS", "GENERATETONE"] {
+        let name = json!(format!("LINECALLFEATURE_{feature}"));
+        assert!(status["callFeatures"].as_array().unwrap().contains(&name), "{feature}");
+    }
+}
+
+#[test]
+fn the_shell_follows_digits_tones_and_media() {
+    let mut desk = Desk::talking();
+    let mut events = desk.program.follow(&["events", "--json"]);
+    let (sender, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let line = events.wait(|line| line.contains("LINE_MONITORDIGITS"));
+        // Nobody waits any more if the test has failed.
+        let _ = sender.send(line);
+    });
+    desk.monitor("202");
+    // The follower may begin late: keys are pressed until it has seen one.
+    let mut line = None;
+    for _ in 0..40 {
+        desk.a.press(desk.near, "5");
+        desk.app.skip_to("202 MONITORDIGITS 5 DTMFEND");
+        line = seen.try_recv().ok();
+        if line.is_some() {
+            break;
+        }
+    }
+    let seen = line.expect("the shell shows a digit");
+    let event: Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!((&event["line"], &event["digit"]), (&json!("202"), &json!("5")));
+}
+
+#[test]
 fn what_cannot_be_monitored_is_refused_in_the_documented_words() {
     let mut desk = Desk::talking();
+    let many: Vec<Value> = (0..17).map(|tag| json!({"appSpecific": tag})).collect();
+    let custom = |tones: Value| json!({"toneMode": "LINETONEMODE_CUSTOM", "tones": tones});
     for (method, more, error) in [
         ("lineMonitorDigits", json!({"digitModes": "LINEDIGITMODE_PULSE"}), "INVALDIGITMODE"),
+        ("lineMonitorMedia", json!({"mediaModes": "LINEMEDIAMODE_TELETEX"}), "INVALMEDIAMODE"),
+        ("lineMonitorTones", json!({"toneList": many}), "INVALTONE"),
+        ("lineMonitorTones", json!({"toneList": [{"frequency1": 5_000}]}), "INVALTONE"),
+        ("lineGenerateDigits", json!({"digitMode": 1, "digits": "1"}), "INVALDIGITMODE"),
+        ("lineGenerateTone", json!({"toneMode": 0x20}), "INVALTONEMODE"),
+        ("lineGenerateTone", custom(json!([])), "INVALTONE"),
+        ("lineGenerateTone", custom(json!([{"frequency": 4_000}])), "INVALTONE"),
+        ("lineGenerateTone", custom(json!(vec![json!({"frequency": 440}); 5])), "INVALTONE"),
         ("lineGatherDigits", json!({"digitModes": 1, "numDigits": 1}), "INVALDIGITMODE"),
         ("lineGatherDigits", json!({"digitModes": 2, "numDigits": 0}), "INVALPARAM"),
         (

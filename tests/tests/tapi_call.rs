@@ -14,7 +14,7 @@ use switch::phone::Behaviour;
 use tests::program::{Application, LivePhone, Program};
 
 /// What can be monitored on every call that is not over.
-const MONITORS: [&str; 1] = ["MONITORDIGITS"];
+const MONITORS: [&str; 3] = ["MONITORDIGITS", "MONITORMEDIA", "MONITORTONES"];
 
 /// An office with an application that has opened 201 and 202 as owner and monitor.
 struct Desk {
@@ -304,7 +304,17 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
     desk.app.skip_to("202 INFO CONNECTEDID");
     assert_eq!(
         desk.features("202"),
-        ["BLINDTRANSFER", "DROP", "GATHERDIGITS", "HOLD", "PARK", "SETUPCONF", "SETUPTRANSFER"]
+        [
+            "BLINDTRANSFER",
+            "DROP",
+            "GATHERDIGITS",
+            "GENERATEDIGITS",
+            "GENERATETONE",
+            "HOLD",
+            "PARK",
+            "SETUPCONF",
+            "SETUPTRANSFER"
+        ]
     );
     assert_eq!(desk.app.refusal("lineAnswer", json!({"hCall": handle})), "INVALCALLSTATE");
 }

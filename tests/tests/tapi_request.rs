@@ -140,7 +140,7 @@ fn what_is_asked_of_calls_is_refused_with_the_documented_errors() {
             ),
             (
                 "lineSetMediaMode",
-                json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}),
+                json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_DIGITALDATA"]}),
                 "INVALMEDIAMODE",
             ),
             (
@@ -187,7 +187,7 @@ fn of_two_things_that_are_wrong_the_first_in_the_order_of_checks_is_named() {
         (
             "owner before scalar",
             "lineSetMediaMode",
-            json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_G3FAX"]}),
+            json!({"hCall": call, "mediaModes": ["LINEMEDIAMODE_DIGITALDATA"]}),
             "NOTOWNER",
         ),
         (

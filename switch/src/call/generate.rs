@@ -86,9 +86,9 @@ impl Exchange {
         let timer = duration.or(cycle).map(|time| self.arm(time, Timer::Generated(id)));
         self.generations.insert(id, Generation { request, work, timer });
         self.play_generated(id);
-        let is_heard = self.generations.get(&id).is_some_and(|generation| {
-            !matches!(&generation.work, Work::Tone { at, .. } if at.is_empty())
-        });
+        let is_heard = self.generations.get(&id).is_some_and(
+            |generation| !matches!(&generation.work, Work::Tone { at, .. } if at.is_empty()),
+        );
         if is_heard {
             return Ok(());
         }
@@ -139,7 +139,8 @@ impl Exchange {
 
     fn end_generation(&mut self, id: CallId, result: Result<ReplyFields, LineErr>) {
         let Some(generation) = self.take_generation(id) else { return };
-        let reason = if result.is_ok() { "LINEGENERATETERM_DONE" } else { "LINEGENERATETERM_CANCEL" };
+        let reason =
+            if result.is_ok() { "LINEGENERATETERM_DONE" } else { "LINEGENERATETERM_CANCEL" };
         self.publish_heard("LINE_GENERATE", id, json!({"reason": reason}));
         self.tapi.complete(self.clock.unix_ms, generation.request, result);
     }

@@ -282,16 +282,15 @@ mod tests {
 
     #[test]
     fn the_wishes_of_several_calls_for_one_phone_add_up() {
-        let (one, other) =
-            (wish(DigitMode::Dtmf.into(), &[440]), wish(Mask::EMPTY, &[350, 440]));
+        let (one, other) = (wish(DigitMode::Dtmf.into(), &[440]), wish(Mask::EMPTY, &[350, 440]));
         let watch = watch_of(&[&one, &other], Some(MemberCodec::PCMU), true);
         assert!(watch.keys && !watch.signals);
         assert_eq!(watch.tones.len(), 2);
         assert_eq!(watch.voice, Some(MemberCodec::PCMU));
-        assert_eq!(watch_of(&[], Some(MemberCodec::PCMU), false), Watch {
-            voice: Some(MemberCodec::PCMU),
-            ..Watch::default()
-        });
+        assert_eq!(
+            watch_of(&[], Some(MemberCodec::PCMU), false),
+            Watch { voice: Some(MemberCodec::PCMU), ..Watch::default() }
+        );
     }
 
     #[test]

@@ -246,8 +246,7 @@ fn components(list: &[Value], offers: &LineOffers) -> Result<Vec<GeneratedTone>,
         let volume = entry.opt_number("volume", LineErr::InvalTone)?.unwrap_or(FULL_VOLUME);
         let frequency_hz = part("frequency")?;
         if !(1..MAX_FREQUENCY_HZ).contains(&frequency_hz) || volume > FULL_VOLUME {
-            let detail =
-                "A component has a frequency below 4000 Hz, and a volume of up to 65535.";
+            let detail = "A component has a frequency below 4000 Hz, and a volume of up to 65535.";
             return Err(Fault::line(LineErr::InvalTone, detail));
         }
         Ok(GeneratedTone {
