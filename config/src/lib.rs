@@ -28,6 +28,6 @@ pub use model::rim::{
     Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
     Transport,
 };
-pub use model::route::{Location, Peer, Route, Trunk};
+pub use model::route::{CallingCard, Location, Peer, Route, Trunk};
 pub use model::{Config, Places};
 pub use secret::Secret;

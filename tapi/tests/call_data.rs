@@ -39,16 +39,13 @@ fn call_data_are_seen_by_all_and_replaced_whole() {
     bench.monitor(2, "201");
     let set = |data: Value| json!({"hCall": h_call, "callData": data});
     for data in ["ticket 5", "ticket 6", ""] {
-        bench.ok(1, "lineSetCallData", set(json!(data)));
-        assert!(bench.all_intents().is_empty());
+        let (request, intent) = bench.begin(1, "lineSetCallData", set(json!(data)));
+        assert_eq!(intent, Intent::SetCallData { call: key, data: data.to_owned() });
+        bench.complete(request);
         assert_eq!(bench.trace(1), ["REPLY 0", "CALLINFO 2 CALLDATA"]);
         assert_eq!(info(&mut bench, h_call, "callData"), data);
         assert_eq!(bench.server.call(key).unwrap().info.call_data, data);
     }
-    let waiting = json!({"hCall": h_call, "callData": "x", "wait": true});
-    let response = bench.ask(1, "lineSetCallData", waiting).unwrap();
-    assert_eq!(response["result"]["result"], 0);
-    assert_eq!(bench.trace(1), ["CALLINFO 2 CALLDATA"]);
     bench.check(
         1,
         "lineSetCallData",
@@ -58,7 +55,8 @@ fn call_data_are_seen_by_all_and_replaced_whole() {
             (set(json!("x".repeat(4097))), "LINEERR_INVALPARAM"),
         ],
     );
-    bench.ok(1, "lineSetCallData", set(json!("x".repeat(4096))));
+    let (request, _) = bench.begin(1, "lineSetCallData", set(json!("x".repeat(4096))));
+    bench.complete(request);
     bench.state(key, S::Idle, CallMode::None);
     assert_eq!(bench.refused(1, "lineSetCallData", set(json!("y"))), "LINEERR_INVALCALLSTATE");
 }
@@ -73,6 +71,50 @@ fn call_data_go_with_a_call_that_is_made() {
     assert_eq!(params.call_data, "ticket 5");
     let long = make(&"x".repeat(4097));
     assert_eq!(bench.refused(1, "lineMakeCall", long), "LINEERR_INVALCALLPARAMS");
+}
+
+#[test]
+fn user_user_information_goes_with_making_accepting_answering_and_dropping() {
+    let mut bench = Bench::full();
+    let h_line = bench.owner(1, "201");
+    bench.incoming();
+    let h_call = 2;
+    let make = |text: &str| json!({"hLine": h_line, "destAddress": "202", "callParams": {"userUserInfo": text}});
+    let long = "x".repeat(129);
+    assert_eq!(bench.refused(1, "lineMakeCall", make(&long)), "LINEERR_USERUSERINFOTOOBIG");
+    let (request, intent) = bench.begin(1, "lineMakeCall", make("hello"));
+    let Intent::MakeCall { params, .. } = intent else { panic!() };
+    assert_eq!(params.user_user_info, "hello");
+    bench.fail(request, LineErr::OperationFailed);
+    for method in ["lineAccept", "lineAnswer", "lineDrop"] {
+        let with = |text: &str| json!({"hCall": h_call, "userUserInfo": text});
+        assert_eq!(bench.refused(1, method, with(&long)), "LINEERR_USERUSERINFOTOOBIG");
+        let (request, intent) = bench.begin(1, method, with("hello"));
+        let (Intent::Accept { info, .. } | Intent::Answer { info, .. } | Intent::Drop { info, .. }) =
+            intent
+        else {
+            panic!()
+        };
+        assert_eq!(info, "hello", "{method}");
+        bench.fail(request, LineErr::OperationFailed);
+    }
+    let caps = bench.ok(1, "lineGetDevCaps", json!({"deviceId": 0}));
+    for size in ["uuiMakeCallSize", "uuiAcceptSize", "uuiAnswerSize", "uuiDropSize"] {
+        assert_eq!(caps[size], 128, "{size}");
+    }
+}
+
+#[test]
+fn an_identity_that_would_not_be_shown_is_refused() {
+    let mut bench = Bench::full();
+    let h_line = bench.owner(1, "201");
+    for wish in [
+        json!({"callingPartyId": "555"}),
+        json!({"predictiveAutoTransferStates": ["LINECALLSTATE_CONNECTED"]}),
+    ] {
+        let make = json!({"hLine": h_line, "destAddress": "202", "callParams": wish});
+        assert_eq!(bench.refused(1, "lineMakeCall", make), "LINEERR_INVALCALLPARAMS");
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn an_incoming_call_is_offered_then_rings_then_connects() {
     let answer = bench.ok(1, "lineAnswer", json!({"hCall": 2}));
     assert_eq!(answer["requestId"], 1);
     let (request, intent) = bench.intent();
-    assert_eq!(intent, Intent::Answer { call: key });
+    assert_eq!(intent, Intent::Answer { call: key, info: String::new() });
     assert!(bench.trace(1).is_empty());
     bench.complete(request);
     bench.state(key, S::Connected, ACTIVE);
@@ -144,7 +144,7 @@ fn a_rejected_call_goes_idle_after_the_reply() {
     bench.trace(1);
     bench.ok(1, "lineDrop", json!({"hCall": 2}));
     let (request, intent) = bench.intent();
-    assert_eq!(intent, Intent::Drop { call: key });
+    assert_eq!(intent, Intent::Drop { call: key, info: String::new() });
     bench.complete(request);
     bench.state(key, S::Idle, CallMode::None);
     assert_eq!(bench.trace(1), ["REPLY 0", "CALLSTATE 2 IDLE"]);

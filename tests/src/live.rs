@@ -215,6 +215,22 @@ impl LivePhone {
         panic!("{number}: {what}; saw {seen:?}")
     }
 
+    /// Waits for User-to-User in a message of a call; its value.
+    pub fn user_info(&self, leg: LegId) -> String {
+        self.wait("User-to-User", |event| match event {
+            PhoneEvent::UserInfo { leg: of, value } if *of == leg => Some(value.clone()),
+            _ => None,
+        })
+    }
+
+    /// Waits for an INVITE; its From.
+    pub fn incoming_from(&self) -> (LegId, String) {
+        self.wait("an INVITE", |event| match event {
+            PhoneEvent::Incoming { leg, from } => Some((*leg, from.clone())),
+            _ => None,
+        })
+    }
+
     /// Waits for an INVITE.
     pub fn incoming(&self) -> LegId {
         self.wait("an INVITE", |event| match event {

@@ -6,6 +6,7 @@
 mod features;
 mod lines;
 mod rim;
+mod location;
 mod routes;
 mod section;
 
@@ -176,7 +177,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         completion: features::completion(&root),
         feature_codes: features::feature_codes(&root),
         trunks: routes::trunks(&root),
-        location: routes::location(&root),
+        location: location::location(&root),
         routes: routes::routes(&root),
         places: Places::default(),
     };

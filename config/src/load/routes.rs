@@ -1,4 +1,4 @@
-//! Readers of `[trunks]`, `[location]` and `[[routes]]`.
+//! Readers of `[trunks]` and `[[routes]]`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,10 @@ use super::{At, Section};
 use crate::check::Target;
 use crate::diagnose::nearest;
 use crate::model::rim::Transport;
-use crate::model::route::{Location, Peer, Route, Trunk};
+use crate::model::route::{Peer, Route, Trunk};
 
 /// Largest compiled pattern, in bytes; more is a mistake or an attack on memory.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-
-/// Most digits of a prefix or an area code.
-const MAX_PREFIX_DIGITS: usize = 8;
 
 pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
     let mut trunks = BTreeMap::new();
@@ -114,33 +111,6 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
             Ok(port) => Ok((host, Some(port))),
         },
     }
-}
-
-pub(super) fn location(root: &Section<'_>) -> Option<Location> {
-    let section = root.table("location")?;
-    if !section.has("country_code") {
-        section.missing("country_code", "a whole number from 1 to 999");
-    }
-    let country_code = section.integer("country_code", 1..=999);
-    let location = Location {
-        country_code: country_code.and_then(|code| u16::try_from(code).ok()).unwrap_or(1),
-        area_code: digits(&section, "area_code"),
-        long_distance_prefix: digits(&section, "long_distance_prefix"),
-        international_prefix: digits(&section, "international_prefix"),
-        outside_line_prefix: digits(&section, "outside_line_prefix"),
-    };
-    section.finish();
-    Some(location)
-}
-
-fn digits(section: &Section<'_>, key: &'static str) -> String {
-    let Some(text) = section.string(key, "digits") else { return String::new() };
-    let is_digit = |byte: u8| byte.is_ascii_digit() || byte == b'*' || byte == b'#';
-    if text.value.len() > MAX_PREFIX_DIGITS || !text.value.bytes().all(is_digit) {
-        let found = format!("\"{}\" is not dialled as a prefix", text.value);
-        section.context.fault(&text.span, found, format!("at most {MAX_PREFIX_DIGITS} digits"));
-    }
-    text.value
 }
 
 pub(super) fn routes(root: &Section<'_>) -> Vec<Route> {

@@ -620,6 +620,10 @@ fn a_faulty_trunk_or_route_is_a_fault() {
             "[location]\ncountry_code = 1\narea_code = \"4x\"\n",
             "8:13: \"4x\" is not dialled as a prefix; expected at most 8 digits",
         ),
+        (
+            "[location]\ncountry_code = 1\ncard = \"gold\"\n",
+            "8:8: there is no calling card \"gold\"; expected the name of one of location.cards",
+        ),
     ]);
 }
 

@@ -68,6 +68,30 @@ pub struct Location {
     pub international_prefix: String,
     /// Dialled for an outside line.
     pub outside_line_prefix: String,
+    /// Numbers of the own area are dialled with its code, too, as in France; default no.
+    pub dial_area_code: bool,
+    /// Dialled before a number so that no other call disturbs it; may be empty.
+    pub cancel_call_waiting: String,
+    /// `[[location.cards]]` in the order of the file.
+    pub cards: Vec<CallingCard>,
+    /// The card that is used unless another one is asked for.
+    pub card: Option<String>,
+}
+
+/// `[[location.cards]]`: who pays, and what is dialled for it. A rule that is empty is the
+/// location's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallingCard {
+    /// Shown in place of its number.
+    pub name: String,
+    /// Dialled, never shown.
+    pub number: Secret,
+    /// How numbers of the own area are dialled.
+    pub same_area: String,
+    /// How numbers of other areas are dialled.
+    pub long_distance: String,
+    /// How numbers of other countries are dialled.
+    pub international: String,
 }
 
 /// `[[routes]]`: dialled digits that leave through a trunk.

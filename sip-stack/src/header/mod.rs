@@ -21,6 +21,7 @@ mod retry_after;
 mod session_timer;
 mod subscription_state;
 mod text;
+mod user_to_user;
 mod via;
 
 pub use auth::{Challenge, Credentials};
@@ -41,4 +42,5 @@ pub use retry_after::RetryAfter;
 pub use session_timer::{Refresher, SessionExpires};
 pub use subscription_state::SubscriptionState;
 pub use text::{List, parse_number, quote, unquote};
+pub use user_to_user::{MAX_USER_TO_USER, UserToUser};
 pub use via::{Rport, Via};

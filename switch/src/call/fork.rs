@@ -75,7 +75,7 @@ impl Exchange {
         let Some(call) = self.calls.get(caller.0) else { return };
         let (Origination::Phone, Some(caller_leg)) = (call.origination, call.leg) else { return };
         let status = if early.is_some() || status == 180 { status } else { 180 };
-        let reply = Reply::new(status);
+        let reply = self.with_info(caller, Reply::new(status));
         let has_early_media = early.is_some();
         self.endpoint.progress(self.clock.now, caller_leg, &reply, early, &mut self.sip);
         if has_early_media {
@@ -90,7 +90,8 @@ impl Exchange {
         };
         let Some(call) = self.calls.get(caller.0) else { return };
         let (Origination::Phone, Some(leg)) = (call.origination, call.leg) else { return };
-        self.endpoint.progress(self.clock.now, leg, &Reply::new(180), None, &mut self.sip);
+        let reply = self.with_info(caller, Reply::new(180));
+        self.endpoint.progress(self.clock.now, leg, &reply, None, &mut self.sip);
     }
 
     /// The answer for the caller that an early answer of the called phone allows. `None` for a
@@ -199,6 +200,7 @@ impl Exchange {
             self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
         }
         count(&self.counters.calls_answered_total);
+        self.bring_answer_info(id);
         let Some(caller) = caller else {
             self.answer_is_done(id);
             return match is_search {

@@ -42,6 +42,8 @@ pub struct Diversions {
     values: Vec<String>,
     /// How often the call had been diverted before it came to us.
     outside: u32,
+    /// Who diverted it last before that, and why.
+    outside_hop: Option<(String, CallReason)>,
 }
 
 impl Diversions {
@@ -51,10 +53,20 @@ impl Diversions {
         let readable = said.filter_map(|value| Some((value, DiversionHeader::parse(value).ok()?)));
         let mut diversions = Diversions::default();
         for (value, parsed) in readable {
+            if diversions.outside_hop.is_none() {
+                let from = parsed.addr.parsed_uri().ok().and_then(|uri| uri.user_decoded());
+                let reason = reason_of(parsed.reason().unwrap_or_default());
+                diversions.outside_hop = from.map(|from| (from, reason));
+            }
             diversions.values.push(value.to_owned());
             diversions.outside = diversions.outside.saturating_add(parsed.counter());
         }
         diversions
+    }
+
+    /// Who sent the call to us from outside, and why.
+    pub fn outside(&self) -> Option<(&str, CallReason)> {
+        self.outside_hop.as_ref().map(|(from, reason)| (from.as_str(), *reason))
     }
 
     /// The last step, if there was one.
@@ -247,7 +259,7 @@ impl Exchange {
     /// sent outside again.
     fn follow(&mut self, key: ConnectionKey, source: CallId, number: &str) -> Result<(), Cause> {
         let config = self.config.clone();
-        match route::resolve(&config, number) {
+        match route::resolve(&config, &route::dialable(&config, number)) {
             Target::Line(line) => self.reach_line(key, source, &line.number),
             Target::Trunk { trunk, number } => self.call_trunk(key, source, &trunk.name, &number),
             Target::HuntGroup(group) => self.hunt(key, source, group),
@@ -389,6 +401,17 @@ fn diversion_reason(reason: CallReason) -> &'static str {
         CallReason::FwdNoAnswer => "no-answer",
         CallReason::Redirect => "deflection",
         _ => "unknown",
+    }
+}
+
+/// The LINECALLREASON_ of a diversion-reason (sip-mapping §2.6).
+fn reason_of(text: &str) -> CallReason {
+    match text.trim_matches('"').to_ascii_lowercase().as_str() {
+        "unconditional" => CallReason::FwdUncond,
+        "user-busy" => CallReason::FwdBusy,
+        "no-answer" => CallReason::FwdNoAnswer,
+        "deflection" => CallReason::Redirect,
+        _ => CallReason::Unknown,
     }
 }
 

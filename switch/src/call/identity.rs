@@ -7,10 +7,13 @@ use std::net::SocketAddr;
 
 use config::Config;
 use sip_stack::flow::{Flow, Transport};
+use sip_stack::header::Privacy;
 use sip_stack::message::{HeaderName, Message};
 use sip_stack::uri::{Uri, encode_user};
 
-use super::Party;
+use super::user_info::info_of;
+use super::{CallId, Party};
+use crate::exchange::Exchange;
 
 /// A party's number and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +22,14 @@ pub struct Identity {
     pub number: String,
     /// The name, possibly empty.
     pub name: String,
+    /// Neither is to be shown to other users (RFC 3323, RFC 3325).
+    pub is_private: bool,
 }
+
+/// Who calls, where that is private (RFC 3323 §4.1.1.3).
+const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+/// The host of those who do not say who they are.
+const ANONYMOUS_HOST: &str = "anonymous.invalid";
 
 impl Identity {
     /// The identity of a party of ours or of the outside.
@@ -28,9 +38,37 @@ impl Identity {
             Party::Line(number) => Identity {
                 number: number.clone(),
                 name: config.lines.get(number).map(|line| line.name.clone()).unwrap_or_default(),
+                is_private: false,
             },
-            Party::Trunk { number, .. } => Identity { number: number.clone(), name: String::new() },
+            Party::Trunk { number, .. } => {
+                Identity { number: number.clone(), ..Identity::default() }
+            }
         }
+    }
+
+    /// The From value: the identity in our domain, or nobody's.
+    pub fn from_value(&self, domain: &str) -> String {
+        if self.is_private { ANONYMOUS.to_owned() } else { self.name_addr(domain) }
+    }
+
+    /// P-Asserted-Identity and Privacy: trunks belong to those who are told who calls whatever the
+    /// user wishes, and keep it to themselves (RFC 3325 §5, §7); phones are not told.
+    pub fn assertions(&self, domain: &str, is_trunk: bool) -> Vec<(String, String)> {
+        let asserted = ("P-Asserted-Identity".to_owned(), self.name_addr(domain));
+        let privacy = ("Privacy".to_owned(), "id".to_owned());
+        match (self.is_private, is_trunk) {
+            (false, _) => vec![asserted],
+            (true, true) => vec![asserted, privacy],
+            (true, false) => vec![privacy],
+        }
+    }
+
+    /// As LINECALLINFO shows it.
+    pub fn party_id(&self) -> tapi::PartyId {
+        if self.is_private {
+            return tapi::PartyId::blocked();
+        }
+        tapi::PartyId::known(&self.number, &self.name)
     }
 
     /// The name-addr of the identity in our domain.
@@ -74,5 +112,61 @@ pub fn outside_caller(message: &Message) -> Identity {
     };
     let Some(address) = parsed else { return Identity::default() };
     let number = Uri::parse(address.uri).ok().and_then(|uri| uri.user_decoded());
-    Identity { number: number.unwrap_or_default(), name: address.display_name().into_owned() }
+    Identity {
+        number: number.unwrap_or_default(),
+        name: address.display_name().into_owned(),
+        is_private: wants_privacy(message),
+    }
+}
+
+/// Whether the sender does not want to be known: by Privacy, or by a From without a name.
+pub fn wants_privacy(message: &Message) -> bool {
+    let privacy = message.header(HeaderName::Privacy).map(Privacy::parse);
+    privacy.is_some_and(Privacy::hides_identity) || is_anonymous(message)
+}
+
+/// Whether From says "anonymous" (RFC 3323 §4.1.1.3); then it claims to be nobody else.
+pub fn is_anonymous(message: &Message) -> bool {
+    let from = message.from().ok().and_then(|from| Uri::parse(from.uri).ok());
+    from.is_some_and(|uri| uri.host().is_some_and(|host| host.eq_ignore_ascii_case(ANONYMOUS_HOST)))
+}
+
+impl Exchange {
+    /// Who the party of a call is, for others.
+    pub(crate) fn identity_of(&self, id: CallId) -> Identity {
+        let Some(call) = self.calls.get(id.0) else { return Identity::default() };
+        let asserted = call.details.asserted.clone();
+        let mut identity = asserted.unwrap_or_else(|| Identity::of(&self.config, &call.party));
+        identity.is_private |= call.details.is_private;
+        identity
+    }
+
+    /// The same, as LINECALLINFO shows it.
+    pub(crate) fn party_of(&self, id: CallId) -> tapi::PartyId {
+        self.identity_of(id).party_id()
+    }
+
+    /// What the INVITE of a caller says of it beside its number.
+    pub(crate) fn note_caller(&mut self, id: CallId, message: &Message) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        call.details.is_private = wants_privacy(message);
+        if call.party.line().is_none() {
+            call.details.asserted = Some(outside_caller(message));
+        }
+        if let Some(connection) = self.connections.get_mut(call.connection.0) {
+            connection.user_info = info_of(message);
+        }
+    }
+
+    /// A trunk says who has been reached: P-Asserted-Identity of its responses.
+    pub(crate) fn note_asserted(&mut self, id: CallId, message: &Message) {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let is_trunk = call.party.line().is_none();
+        if is_trunk && message.header(HeaderName::PAssertedIdentity).is_some() {
+            let identity = outside_caller(message);
+            if !identity.number.is_empty() {
+                call.details.asserted = Some(identity);
+            }
+        }
+    }
 }

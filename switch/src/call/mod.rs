@@ -32,6 +32,8 @@ pub mod splice;
 pub mod swap;
 pub mod transfer;
 pub mod trunk;
+pub mod user_info;
+pub mod wishes;
 
 use sip_stack::endpoint::LegId;
 use sip_stack::slab::Key;
@@ -46,6 +48,7 @@ use self::errand::Errand;
 use self::forward::Diversions;
 use self::hunt::Hunt;
 use self::seek::Seek;
+use self::wishes::Details;
 
 /// Names a call inside the exchange; stale ones find nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -203,6 +206,8 @@ pub struct Call {
     pub ring_timer: Option<TimerToken>,
     /// How often the line was said to ring.
     pub ring_count: u32,
+    /// What goes along with it.
+    pub details: Details,
 }
 
 /// The SIP side of a call: what moves when one phone serves another call of its line.
@@ -287,6 +292,10 @@ pub struct Connection {
     pub diversions: Diversions,
     /// The members of a group are tried.
     pub hunt: Option<Hunt>,
+    /// lineSetCallData: what all its lines see.
+    pub call_data: String,
+    /// User-to-User that the called phones get with the INVITE.
+    pub user_info: Option<String>,
 }
 
 /// A re-INVITE or UPDATE of one side that the other side has to agree to (new media, T.38).
@@ -309,6 +318,8 @@ pub enum Timer {
     KeepFailed(CallId),
     /// LINEDEVSTATE_RINGING is due again.
     Ring(CallId),
+    /// Nobody has answered for dwNoAnswerTimeout of lineMakeCall.
+    Unanswered(CallId),
     /// A phone that was told to answer, hold or resume did not.
     PhoneControl(CallId),
     /// Nobody has pressed a key for a while: the number is complete.

@@ -13,14 +13,15 @@ use sip_stack::flow::Flow;
 use sip_stack::message::validate::check_session;
 use sip_stack::message::{HeaderName, Message};
 use sip_stack::sdp::{Incompatible, Session};
-use tapi::CallKey;
-use tapi::CallMode;
+use tapi::{CallKey, CallMode, CallParams};
 use tapi::constant::CallState;
 use tapi::constant::{DialToneMode, LineErr};
 
 use super::cause::{Cause, Outcome};
 use super::forward::Diversions;
 use super::identity::{self, Identity};
+use super::user_info::info_field;
+use super::park::{PICKUP_ALIAS, park_place};
 use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
 use crate::exchange::state::{NewParty, OFFERED};
@@ -90,6 +91,7 @@ impl Exchange {
         };
         let call = self.begin_dialled(party, &dialled, max_forwards, leg);
         self.note_diversions(call, diversions);
+        self.note_caller(call, message);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.end.peer = Some(flow.remote.ip());
             if let Some(offer) = offer {
@@ -139,7 +141,7 @@ impl Exchange {
                     .ok()
                     .and_then(|from| sip_stack::uri::Uri::parse(from.uri).ok())
                     .and_then(|uri| uri.user_decoded());
-                if claimed.as_deref() == Some(user.as_str()) {
+                if claimed.as_deref() == Some(user.as_str()) || identity::is_anonymous(message) {
                     return Some(Party::Line(user));
                 }
                 self.refuse_identity(flow, &user);
@@ -188,7 +190,7 @@ impl Exchange {
         line: &str,
         destination: &str,
         is_complete: bool,
-        tapi: Option<CallKey>,
+        tapi: Option<(CallKey, &CallParams)>,
     ) -> Result<CallId, LineErr> {
         self.end_failed_calls(line);
         if self.is_draining() || self.connections.len() >= MAX_CONNECTIONS {
@@ -214,11 +216,14 @@ impl Exchange {
             origination: Origination::Summoning,
             state,
             mode,
-            tapi,
+            tapi: tapi.map(|(key, _)| key),
         });
         if let Some(call) = self.calls.get_mut(call.0) {
             call.dialling.digits = destination.to_owned();
             call.dialling.is_complete = is_complete;
+        }
+        if let Some((_, params)) = tapi {
+            self.apply_params(call, params);
         }
         self.describe_made_call(call);
         self.refresh_capability(call);
@@ -245,10 +250,16 @@ impl Exchange {
         let dialled = dialled.filter(|number| !number.is_empty()).unwrap_or_else(|| line.clone());
         // The phone shows whom it is about to call (sip-mapping §2.9.1).
         let from = self.identity_of_number(&dialled);
-        let mut headers: Vec<(String, String)> =
+        let headers = self.auto_answer();
+        self.ring_phones(id, &line, &from, &offer, &headers)
+    }
+
+    /// What makes a phone answer by itself.
+    fn auto_answer(&self) -> Vec<(String, String)> {
+        let mut headers =
             vec![("Call-Info".to_owned(), format!("<sip:{}>;answer-after=0", self.config.domain))];
         headers.extend(AUTO_ANSWER.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        self.ring_phones(id, &line, &from, &offer, &headers)
+        headers
     }
 
     /// The phone of an application's call has answered, and the number is complete: call it.
@@ -304,6 +315,7 @@ impl Exchange {
         let Some(connection) = self.connections.get(key.0) else { return };
         let dialled = connection.dialled.clone();
         self.set_state(caller, CallState::Proceeding, CallMode::None);
+        self.await_answer(caller);
         let result = match self.dial_feature(caller, &dialled) {
             Some(result) => result,
             None => self.route_for(key, caller, &dialled),
@@ -319,8 +331,17 @@ impl Exchange {
             return Some(self.enter_room(caller, dialled));
         }
         let line = self.calls.get(caller.0)?.party.line()?.to_owned();
-        if self.lot_of(dialled).is_some_and(|lot| lot.slots.contains(dialled)) {
-            return Some(self.unpark(caller, dialled));
+        let place = park_place(dialled);
+        if let Some(lot) = self.lot_of(place) {
+            let is_slot = lot.slots.contains(place);
+            return Some(match is_slot {
+                true => self.unpark(caller, place),
+                false => self.wait_in_lot(caller, place),
+            });
+        }
+        if let Some(number) = dialled.strip_prefix(PICKUP_ALIAS) {
+            let ringing = self.ringing_at(&line, number);
+            return Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)));
         }
         let config = self.config.clone();
         let Target::Feature { code, argument } = route::resolve(&config, dialled) else {
@@ -328,6 +349,9 @@ impl Exchange {
         };
         let ringing = match code {
             FeatureCode::PickupGroup => self.ringing_in(&line, argument),
+            FeatureCode::PickupDirected if self.parked.contains_key(argument) => {
+                return Some(self.unpark(caller, argument));
+            }
             FeatureCode::PickupDirected => self.ringing_at(&line, argument),
             code => return self.forward_by_code(caller, &line, code, argument),
         };
@@ -346,7 +370,7 @@ impl Exchange {
     ) -> Result<(), Cause> {
         let is_outside = self.calls.get(source.0).is_some_and(|call| call.party.line().is_none());
         let config = self.config.clone();
-        match route::resolve(&config, dialled) {
+        match route::resolve(&config, &route::dialable(&config, dialled)) {
             Target::Line(line) => self.reach_line(key, source, &line.number),
             Target::HuntGroup(group) => self.hunt(key, source, group),
             Target::Trunk { trunk, number } if !is_outside => {
@@ -382,7 +406,7 @@ impl Exchange {
         if self.registrar.registry().contacts(number).is_empty() {
             return Err(Cause::NOT_REGISTERED);
         }
-        if !self.has_appearance(number) {
+        if !self.has_appearance(number) || self.is_secured(number) {
             return Err(Cause::NO_APPEARANCE);
         }
         let called = self.new_call(NewParty {
@@ -395,9 +419,12 @@ impl Exchange {
             tapi: None,
         });
         let from = self.caller_identity(caller);
+        let takes_off_hook =
+            self.calls.get(caller.0).is_some_and(|call| call.details.takes_off_hook);
+        let headers = if takes_off_hook { self.auto_answer() } else { Vec::new() };
         let rung = self
             .offer_for(caller, called)
-            .and_then(|offer| self.ring_phones(called, number, &from, &offer, &[]));
+            .and_then(|offer| self.ring_phones(called, number, &from, &offer, &headers));
         if let Err(cause) = rung {
             self.show_disconnected(called, cause.disconnect_mode());
             self.finish(called);
@@ -440,8 +467,13 @@ impl Exchange {
     ) -> Invite {
         let call = self.calls.get(id.0);
         let connection = call.and_then(|call| self.connections.get(call.connection.0));
-        let from = from.name_addr(&self.config.domain);
-        let mut headers = vec![("P-Asserted-Identity".to_owned(), from.clone())];
+        let is_trunk = call.is_some_and(|call| call.party.line().is_none());
+        let mut headers = from.assertions(&self.config.domain, is_trunk);
+        let from = from.from_value(&self.config.domain);
+        let info = connection.and_then(|connection| connection.user_info.clone());
+        if let Some(info) = info.filter(|_| call.is_some_and(|call| call.side == Side::Called)) {
+            headers.push(info_field(info));
+        }
         let diversions = connection.map(|connection| connection.diversions.values());
         for value in diversions.into_iter().flatten() {
             headers.push(("Diversion".to_owned(), value.to_owned()));
@@ -540,6 +572,7 @@ impl Exchange {
             }
             (_, Some(leg)) => {
                 let reply = Reply::new(cause.relay).header("Reason", cause.reason_header());
+                let reply = self.with_info(caller, reply);
                 self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
                 self.forget_leg(leg);
             }
@@ -579,7 +612,6 @@ impl Exchange {
     }
 
     pub(crate) fn caller_identity(&self, caller: CallId) -> Identity {
-        let call = self.calls.get(caller.0);
-        call.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
+        self.identity_of(caller)
     }
 }

@@ -6,13 +6,26 @@
 
 use config::{Lot, OnTimeout};
 use media::Tone;
-use tapi::constant::{CallReason, CallState, LineErr};
+use tapi::CallMode;
+use tapi::constant::{CallInfoState, CallReason, CallState, ConnectedMode, LineErr};
 
 use super::cause::Cause;
+use super::identity::Identity;
 use super::refer::Refer;
 use super::seek::Seek;
+use super::transfer::Asked;
 use super::{CallId, Parked, Timer};
 use crate::exchange::Exchange;
+
+/// What Snom's and FreeSWITCH's keys put before the slot (sip-mapping §3.6).
+const PARK_ALIAS: &str = "park+";
+/// What they put before the number to pick up at.
+pub(crate) const PICKUP_ALIAS: &str = "pickup+";
+
+/// A slot or lot without what some keys put before it.
+pub(crate) fn park_place(number: &str) -> &str {
+    number.strip_prefix(PARK_ALIAS).unwrap_or(number)
+}
 
 impl Exchange {
     /// Parks the far party of a phone that sent REFER when the number is a lot or a slot; false when it is
@@ -48,11 +61,9 @@ impl Exchange {
         if connection.is_some_and(|connection| connection.search.is_some()) {
             return Err(Cause::of_status(491, false));
         }
-        let slot = if lot.number == number {
-            let free = lot.slots.numbers().find(|slot| !self.parked.contains_key(slot));
-            free.ok_or(Cause::NO_APPEARANCE)?
-        } else {
-            number.to_owned()
+        let slot = match lot.number == number {
+            true => self.free_slot(&lot)?,
+            false => number.to_owned(),
         };
         if self.parked.contains_key(&slot) {
             return Err(Cause::NO_APPEARANCE);
@@ -63,6 +74,74 @@ impl Exchange {
         self.set_call_timer(party, lot.timeout, Timer::Parked(party));
         self.publish_park(&slot, party, by.as_deref());
         Ok(slot)
+    }
+
+    fn free_slot(&self, lot: &Lot) -> Result<String, Cause> {
+        let free = lot.slots.numbers().find(|slot| !self.parked.contains_key(slot));
+        free.ok_or(Cause::NO_APPEARANCE)
+    }
+
+    /// Somebody dials the lot: its own call waits in the next free slot, of which its phone and its
+    /// applications learn the number. A party that is transferred onto this call takes the slot
+    /// over; a hang-up gives it back.
+    ///
+    /// Errors: 486 when the lot is full; 488, 503 when the phone cannot be answered.
+    pub(crate) fn wait_in_lot(&mut self, id: CallId, number: &str) -> Result<(), Cause> {
+        let lot = self.lot_of(number).ok_or(Cause::UNKNOWN_NUMBER)?.clone();
+        let slot = self.free_slot(&lot)?;
+        let answer = self.prepare_confirmation(id)?;
+        let place = Identity {
+            name: format!("Parked {slot}"),
+            number: slot.clone(),
+            ..Identity::default()
+        };
+        if let Some((leg, sdp)) = answer {
+            let headers = place.assertions(&self.config.domain, false);
+            self.endpoint.answer(self.clock.now, leg, sdp, &headers, &mut self.sip);
+        }
+        let since_unix_ms = self.clock.unix_ms;
+        self.parked.insert(slot.clone(), Parked { call: id, by: None, since_unix_ms });
+        self.publish_park(&slot, id, None);
+        let held = CallMode::Connected(ConnectedMode::ActiveHeld);
+        self.set_state(id, CallState::Connected, held);
+        let connected = place.party_id();
+        let change = |info: &mut tapi::CallInfo| info.connected = connected;
+        self.tell_info(id, change, CallInfoState::ConnectedId);
+        self.refresh_capability(id);
+        self.play(id, Tone::Hold);
+        self.set_call_timer(id, lot.timeout, Timer::Parked(id));
+        Ok(())
+    }
+
+    /// The consultation call of a transfer waits in a slot: the transferred party takes its place.
+    ///
+    /// Errors: INVALCALLSTATE when there is nobody to transfer, or it is being transferred already.
+    pub(crate) fn park_in_reserved(
+        &mut self,
+        id: CallId,
+        consult: CallId,
+        slot: &str,
+        asked: &Asked,
+    ) -> Result<(), LineErr> {
+        let party = self.far(id).ok_or(LineErr::InvalCallState)?;
+        let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
+        let is_sought_for =
+            self.connections.get(call.connection.0).is_some_and(|c| c.search.is_some());
+        if is_sought_for {
+            return Err(LineErr::OperationFailed);
+        }
+        let by = call.party.line().map(str::to_owned);
+        let timeout = self.lot_of(slot).ok_or(LineErr::OperationFailed)?.timeout;
+        self.stop_call_timer(consult);
+        let since_unix_ms = self.clock.unix_ms;
+        self.parked.insert(slot.to_owned(), Parked { call: party, by: by.clone(), since_unix_ms });
+        self.set_call_timer(party, timeout, Timer::Parked(party));
+        self.publish_park(slot, party, by.as_deref());
+        self.grant(asked);
+        self.part(id);
+        self.part(consult);
+        self.show_parked(party);
+        Ok(())
     }
 
     /// What a parked party hears and shows, once its parker is out.
@@ -97,15 +176,21 @@ impl Exchange {
 
     fn describe_unpark(&mut self, id: CallId, party: CallId, by: &str) {
         use tapi::constant::CallInfoState as What;
-        let number = self.calls.get(party.0).map(|call| call.party.number().to_owned());
-        let caller = self.party_of_number(&number.unwrap_or_default());
+        let caller = self.party_of(party);
         let redirecting = self.party_of_number(by);
+        let redirection = self.party_of(id);
+        let is_by_somebody = !by.is_empty();
         let change = |info: &mut tapi::CallInfo| {
             info.reason = CallReason::Unpark;
             info.caller = caller;
+            if is_by_somebody {
+                info.called = redirecting.clone();
+            }
             info.redirecting = redirecting;
+            info.redirection = redirection;
         };
-        self.tell_info(id, change, What::Reason | What::CallerId | What::RedirectingId);
+        let what = What::Reason | What::CallerId | What::CalledId;
+        self.tell_info(id, change, what | What::RedirectingId | What::RedirectionId);
     }
 
     /// The party waited too long: back to who parked it, or on to the configured number.
@@ -133,7 +218,7 @@ impl Exchange {
         }
     }
 
-    fn slot_of(&self, party: CallId) -> Option<String> {
+    pub(crate) fn slot_of(&self, party: CallId) -> Option<String> {
         let mut parked = self.parked.iter();
         parked.find(|(_, parked)| parked.call == party).map(|(slot, _)| slot.clone())
     }

@@ -119,18 +119,20 @@ impl Exchange {
     }
 
     fn describe_pickup(&mut self, picker: CallId, caller: CallId, from: &str) {
-        let number = self.calls.get(caller.0).map(|call| call.party.number().to_owned());
-        let caller = self.party_of_number(&number.unwrap_or_default());
+        let caller = self.party_of(caller);
         let called = self.party_of_number(from);
         let redirecting = called.clone();
+        let redirection = self.party_of(picker);
         let change = |info: &mut tapi::CallInfo| {
             info.reason = CallReason::Pickup;
             info.caller = caller;
             info.called = called;
             info.redirecting = redirecting;
+            info.redirection = redirection;
         };
         use CallInfoState as What;
         let what = What::Reason | What::CallerId | What::CalledId | What::RedirectingId;
+        let what = what | What::RedirectionId;
         self.tell_info(picker, change, what);
     }
 

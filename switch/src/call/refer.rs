@@ -101,6 +101,7 @@ impl Exchange {
         let Some(transferee) = self.far(id) else {
             return self.notify_refer(&refer, 481, true);
         };
+        let number = super::park::park_place(number);
         if self.park_by_transfer(id, number, &refer) || self.enter_by_transfer(id, number, &refer) {
             return;
         }

@@ -250,6 +250,8 @@ impl Exchange {
 
     /// Releases all legs of a call: CANCEL, BYE or a final response, as each stands.
     pub(crate) fn release_legs(&mut self, id: CallId, release: &Release) {
+        let mut release = release.clone();
+        release.reason_headers.extend(self.info_headers(id));
         let Some(call) = self.calls.get_mut(id.0) else { return };
         call.leg = None;
         for leg in std::mem::take(&mut call.legs) {

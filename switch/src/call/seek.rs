@@ -39,12 +39,14 @@ impl Exchange {
             return Err(Cause::of_status(491, false));
         }
         let (call_id, forwards) = (connection.call_id, connection.max_forwards);
+        let data = connection.call_data.clone();
         if forwards == 0 {
             return Err(Cause::LOOP);
         }
         let key = self.new_connection(number, forwards - 1);
         if let Some(search) = self.connections.get_mut(key.0) {
             search.call_id = call_id;
+            search.call_data = data;
             search.seek = Some(seek);
         }
         if let Err(cause) = self.route_for(key, transferee, number) {

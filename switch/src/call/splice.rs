@@ -4,6 +4,7 @@
 //! needs: one may wait for the answer to its INVITE, the other may be in a conversation already.
 //! Source: sip-mapping §2.9.4–§2.9.7, §5.2; TAPI 1.4 (dwCallID).
 
+use bytes::Bytes;
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::{Direction, Session};
 use tapi::constant::{CallInfoState, CallState, ConnectedMode};
@@ -33,6 +34,7 @@ impl Exchange {
             return;
         }
         let former = self.connections.get(from.0).map_or(0, |connection| connection.call_id);
+        let data = self.call_data_of(from);
         self.forget_in_connection(from, id);
         let Some(connection) = self.connections.get_mut(to.0) else { return };
         let call_id = connection.call_id;
@@ -55,6 +57,7 @@ impl Exchange {
         if former != call_id && is_seen {
             self.publish_move(id, former);
         }
+        self.inherit_data(to, data);
     }
 
     /// Both parties of a connection talk from now on: SDP, states, parties, media.
@@ -140,7 +143,7 @@ impl Exchange {
             .end
             .answer_from(&answer, &asked, Direction::SendRecv)
             .map_err(|_| Cause::INCOMPATIBLE_MEDIA)?;
-        self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
+        self.answer_invite(waiting, leg, sdp);
         Ok(())
     }
 
@@ -148,8 +151,14 @@ impl Exchange {
         let theirs = self.remote_of(other)?;
         let near = self.calls.get_mut(late.0).ok_or(Cause::NO_RESOURCES)?;
         let sdp = near.end.offer_from(&theirs).map_err(|_| Cause::INCOMPATIBLE_MEDIA)?;
-        self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
+        self.answer_invite(late, leg, sdp);
         Ok(())
+    }
+
+    /// 200 to the INVITE of a phone, with what the other user sends along.
+    fn answer_invite(&mut self, id: CallId, leg: LegId, sdp: Bytes) {
+        let headers = self.info_headers(id);
+        self.endpoint.answer(self.clock.now, leg, sdp, &headers, &mut self.sip);
     }
 
     /// Two offers meet: each gets what both contain.
@@ -163,8 +172,8 @@ impl Exchange {
         let far = self.calls.get_mut(b.0.0).ok_or(Cause::NO_RESOURCES)?;
         let to_b =
             far.end.answer_from(&chosen, &first, Direction::SendRecv).map_err(incompatible)?;
-        self.endpoint.answer(self.clock.now, a.1, to_a, &[], &mut self.sip);
-        self.endpoint.answer(self.clock.now, b.1, to_b, &[], &mut self.sip);
+        self.answer_invite(a.0, a.1, to_a);
+        self.answer_invite(b.0, b.1, to_b);
         Ok(())
     }
 
@@ -180,8 +189,8 @@ impl Exchange {
             near.end.answer_from(&offer, &offer, Direction::SendRecv).map_err(incompatible)?;
         let far = self.calls.get_mut(late.0.0).ok_or(Cause::NO_RESOURCES)?;
         let ours = far.end.offer_from(&offer).map_err(incompatible)?;
-        self.endpoint.answer(self.clock.now, waiting.1, answer, &[], &mut self.sip);
-        self.endpoint.answer(self.clock.now, late.1, ours, &[], &mut self.sip);
+        self.answer_invite(waiting.0, waiting.1, answer);
+        self.answer_invite(late.0, late.1, ours);
         Ok(())
     }
 

@@ -76,6 +76,9 @@ impl Exchange {
         consult: CallId,
         asked: Asked,
     ) -> Result<(), LineErr> {
+        if let Some(slot) = self.slot_of(consult) {
+            return self.park_in_reserved(id, consult, &slot, &asked);
+        }
         if let Some(room) = self.room_of(consult).map(str::to_owned) {
             return self.join_consulted_room(id, consult, &room, &asked);
         }
@@ -144,7 +147,9 @@ impl Exchange {
         self.part(id);
         self.part(consult);
         self.move_call(target, origin);
-        self.describe_target(target, transferee, by.as_deref().unwrap_or_default());
+        let by = by.as_deref().unwrap_or_default();
+        self.describe_target(target, transferee, by);
+        self.describe_transferee(transferee, target, by);
         self.connect_parties(origin);
         Ok(())
     }
@@ -178,6 +183,10 @@ impl Exchange {
             .connections
             .get_mut(search.0)
             .map_or(0, |connection| std::mem::replace(&mut connection.call_id, call_id));
+        let data = self.call_data_of(search);
+        self.inherit_data(origin, data);
+        let data = self.call_data_of(origin);
+        self.set_data(search, data);
         for target in ringing {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tell_info(target, fill, tapi::constant::CallInfoState::CallId);
@@ -189,7 +198,7 @@ impl Exchange {
     }
 
     /// Tells whoever asked for a transfer that it is done, before any state follows.
-    fn grant(&mut self, asked: &Asked) {
+    pub(crate) fn grant(&mut self, asked: &Asked) {
         match asked {
             Asked::Phone(refer) => self.notify_refer(refer, 200, true),
             Asked::Application(request) => self.done(Some(*request)),
@@ -236,11 +245,9 @@ impl Exchange {
     /// What the target's line is told of a transfer: TRANSFER, who calls, who sent it.
     fn describe_target(&mut self, target: CallId, transferee: CallId, by: &str) {
         use tapi::constant::CallInfoState as What;
-        let caller = self.calls.get(transferee.0).map(|call| call.party.number().to_owned());
-        let caller = self.party_of_number(&caller.unwrap_or_default());
+        let caller = self.party_of(transferee);
         let redirecting = self.party_of_number(by);
-        let number = self.calls.get(target.0).map(|call| call.party.number().to_owned());
-        let redirection = self.party_of_number(&number.unwrap_or_default());
+        let redirection = self.party_of(target);
         let change = |info: &mut tapi::CallInfo| {
             info.reason = CallReason::Transfer;
             info.caller = caller;
@@ -249,6 +256,18 @@ impl Exchange {
         };
         let what = What::Reason | What::CallerId | What::RedirectingId | What::RedirectionId;
         self.tell_info(target, change, what);
+    }
+
+    /// What the transferred party's line is told: who sent it, and where to.
+    fn describe_transferee(&mut self, transferee: CallId, target: CallId, by: &str) {
+        use tapi::constant::CallInfoState as What;
+        let redirecting = self.party_of_number(by);
+        let redirection = self.party_of(target);
+        let change = |info: &mut tapi::CallInfo| {
+            info.redirecting = redirecting;
+            info.redirection = redirection;
+        };
+        self.tell_info(transferee, change, What::RedirectingId | What::RedirectionId);
     }
 
     /// The two calls of a consultation know each other (dwRelatedCallID).

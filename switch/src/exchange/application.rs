@@ -83,9 +83,9 @@ impl Exchange {
 
     fn try_intent(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         match intent {
-            Intent::MakeCall { line, call, destination, complete, .. } => {
+            Intent::MakeCall { line, call, destination, complete, params, .. } => {
                 let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
-                self.make_call(&line, &destination, complete, Some(call))?;
+                self.make_call(&line, &destination, complete, Some((call, &*params)))?;
                 self.done(Some(request));
                 Ok(())
             }
@@ -94,19 +94,22 @@ impl Exchange {
                 self.done(Some(request));
                 self.dial_more(id, &digits, complete)
             }
-            Intent::Accept { call } => {
+            Intent::Accept { call, info } => {
                 let id = self.call_of(call)?;
                 self.done(Some(request));
+                self.send_info_along(id, &info);
                 self.accept(id);
                 Ok(())
             }
-            Intent::Answer { call } => {
+            Intent::Answer { call, info } => {
                 let id = self.call_of(call)?;
+                self.keep_answer_info(id, &info);
                 self.answer_by_phone(id, request)
             }
-            Intent::Drop { call } => {
+            Intent::Drop { call, info } => {
                 let id = self.call_of(call)?;
                 self.done(Some(request));
+                self.send_info_along(id, &info);
                 self.drop_call(id);
                 Ok(())
             }
@@ -129,9 +132,10 @@ impl Exchange {
                 let (active, held) = (self.call_of(active)?, self.call_of(held)?);
                 self.swap_hold(active, held, request)
             }
-            Intent::SetupTransfer { call, consultation, target, .. } => {
+            Intent::SetupTransfer { call, consultation, target, params } => {
                 let id = self.call_of(call)?;
                 let consult = self.set_up_transfer(id, consultation, request)?;
+                self.apply_params(consult, &params);
                 target.map_or(Ok(()), |number| self.dial_more(consult, &number, true))
             }
             Intent::CompleteTransfer { held, consultation, conference } => {
@@ -210,6 +214,29 @@ impl Exchange {
             Intent::RemoveFromConference { call, .. } => {
                 let id = self.call_of(call)?;
                 self.remove_from_conference(id, Some(request))
+            }
+            other => self.try_call_data(request, other),
+        }
+    }
+
+    /// What goes along with a call.
+    fn try_call_data(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
+        match intent {
+            Intent::SecureCall { call } => {
+                let id = self.call_of(call)?;
+                self.secure(id);
+                self.done(Some(request));
+                Ok(())
+            }
+            Intent::SetCallData { call, data } => {
+                let id = self.call_of(call)?;
+                self.done(Some(request));
+                self.set_call_data(id, &data);
+                Ok(())
+            }
+            Intent::SendUserUserInfo { call, info } => {
+                let id = self.call_of(call)?;
+                self.send_user_info(id, &info, request)
             }
             other => self.try_media(request, other),
         }

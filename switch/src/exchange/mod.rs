@@ -249,11 +249,16 @@ impl Exchange {
             Event::Invite { leg, message, flow, offer } => {
                 self.on_invite(leg, &message, flow, offer.as_ref());
             }
-            Event::Progress { leg, status, sdp, .. } => {
+            Event::Progress { leg, status, sdp, message } => {
+                self.hear_response(leg, &message);
                 self.on_progress(leg, status, sdp.as_ref());
             }
-            Event::Answered { leg, sdp, .. } => self.on_answered(leg, sdp.as_ref()),
+            Event::Answered { leg, sdp, message } => {
+                self.hear_response(leg, &message);
+                self.on_answered(leg, sdp.as_ref());
+            }
             Event::Refused { leg, status, message, .. } => {
+                message.iter().for_each(|message| self.hear_response(leg, message));
                 self.on_refused(leg, status, message.as_ref());
             }
             Event::Cancelled { leg, message } => self.on_cancelled(leg, &message),
@@ -264,7 +269,12 @@ impl Exchange {
             Event::OfferRefused { leg, status } => self.on_offer_refused(leg, status),
             Event::InDialog { leg, id, message } => self.on_in_dialog(leg, id, &message),
             Event::Response { token, status, .. } => self.on_response(token, status),
-            Event::Ended { leg, cause } => self.on_ended(leg, &cause),
+            Event::Ended { leg, cause } => {
+                if let EndCause::Bye(message) = &cause {
+                    self.hear_bye(leg, message);
+                }
+                self.on_ended(leg, &cause);
+            }
             _ => {}
         }
     }
@@ -274,6 +284,7 @@ impl Exchange {
             Timer::NoAnswer(call) => self.on_no_answer(call),
             Timer::KeepFailed(call) => self.on_keep_over(call),
             Timer::Ring(call) => self.ring_again(call),
+            Timer::Unanswered(call) => self.on_unanswered(call),
             Timer::PhoneControl(call) => self.on_phone_silent(call),
             Timer::Dialled(call) => self.on_dial_pause(call),
             Timer::Generated(call) => self.on_generated(call),

@@ -22,8 +22,11 @@ use super::Exchange;
 use super::counters::count;
 use super::mailbox::Output;
 use crate::call::Timer;
+use crate::call::user_info::MAX_INFO;
+use crate::call::wishes::MAX_CALL_DATA;
 use crate::feature::forward::{MAX_ENTRIES, MAX_RINGS};
 use crate::registrar::Registration;
+use crate::route::location::translation;
 use crate::store::StoredBinding;
 
 /// What OPTIONS says of us (RFC 3261 §11.2).
@@ -139,7 +142,10 @@ impl Exchange {
     pub(crate) fn on_in_dialog(&mut self, leg: LegId, id: RequestId, message: &Message) {
         match message.method() {
             Method::Options => self.reply(id, capabilities()),
-            Method::Info => self.on_info(leg, id, message),
+            Method::Info => {
+                self.on_info(leg, id, message);
+                self.hear_info(leg, message);
+            }
             Method::Notify if event_is(message, "keep-alive") => self.reply(id, Reply::new(200)),
             Method::Notify => self.reply(id, Reply::new(481)),
             Method::Subscribe => self.reply(id, Reply::new(489)),
@@ -244,6 +250,7 @@ impl Exchange {
         for line in config.lines.values() {
             self.tapi.add_line(line_spec(&config, line));
         }
+        self.tapi.set_translation(translation(&config));
     }
 
     /// Takes back the bindings of the previous run.
@@ -330,6 +337,8 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
             AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
         address.cap_flags |= AddrCapFlag::ConfDrop;
         address.cap_flags |= AddrCapFlag::ConferenceHeld | AddrCapFlag::ConferenceMake;
+        address.cap_flags |=
+            AddrCapFlag::Secure | AddrCapFlag::BlockIdOverride | AddrCapFlag::DestOffHook;
         address.offers = offers(config, line);
     }
     spec.offers = line_offers();
@@ -349,6 +358,7 @@ fn line_offers() -> LineOffers {
         max_monitored_frequencies: 3,
         max_monitored_tones: u32::try_from(media::WATCHED_TONES_MAX).unwrap_or(u32::MAX),
         monitor_media_modes: MediaMode::InteractiveVoice | MediaMode::G3Fax,
+        user_user_info_size: MAX_INFO,
         ..LineOffers::default()
     }
 }
@@ -366,6 +376,11 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         | Call::RemoveFromConf;
     call_features |= Call::MonitorDigits | Call::MonitorTones | Call::MonitorMedia;
     call_features |= Call::GatherDigits | Call::GenerateDigits | Call::GenerateTone;
+    call_features |= Call::SecureCall
+        | Call::SetCallParams
+        | Call::SetCallData
+        | Call::SendUserUser
+        | Call::ReleaseUserUserInfo;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
     call_features2 |= CallFeature2::TransferConf | CallFeature2::NoHoldConference;
     let mut address_features =
@@ -394,6 +409,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         max_conference: u32::try_from(media::MEMBERS_MAX).unwrap_or(u32::MAX),
         remove_from_conference: RemoveFromConf::Any,
         removed_state: CallState::Idle,
+        max_call_data: MAX_CALL_DATA,
         ..Offers::default()
     }
 }

@@ -12,8 +12,10 @@ use super::Exchange;
 use crate::call::Dialling;
 use crate::call::cause::Outcome;
 use crate::call::end::MediaEnd;
-use crate::call::forward::Diversions;
+use crate::call::forward::{Diversions, Hop};
 use crate::call::identity::Identity;
+use crate::call::user_info::text_of;
+use crate::call::wishes::Details;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
 
 /// What is needed to make a call.
@@ -45,6 +47,8 @@ impl Exchange {
             search: None,
             diversions: Diversions::default(),
             hunt: None,
+            call_data: String::new(),
+            user_info: None,
         }))
     }
 
@@ -79,6 +83,7 @@ impl Exchange {
             timer: None,
             ring_timer: None,
             ring_count: 0,
+            details: Details::default(),
         }));
         if let Some(key) = tapi {
             self.by_tapi.insert(key, id);
@@ -108,27 +113,25 @@ impl Exchange {
         let connection = self.connections.get(new.connection.0)?;
         let line = new.party.line()?;
         // A search has no caller: it calls on behalf of a party of another connection.
-        let source = connection.seek.as_ref().map(|seek| seek.transferee).or(connection.caller);
-        let source = source.and_then(|source| self.calls.get(source.0));
+        let seek = connection.seek.as_ref();
+        let source = seek.map(|seek| seek.transferee).or(connection.caller);
         let caller = match new.side {
             Side::Caller => Identity::of(&self.config, &new.party),
-            Side::Called => {
-                source.map(|call| Identity::of(&self.config, &call.party)).unwrap_or_default()
-            }
+            Side::Called => source.map(|source| self.identity_of(source)).unwrap_or_default(),
         };
+        let source = source.and_then(|source| self.calls.get(source.0));
         let is_outside = source.is_some_and(|call| call.party.line().is_none());
-        let reason = connection.seek.as_ref().map_or(CallReason::Direct, |seek| seek.reason);
-        let transferor = connection.seek.as_ref().and_then(|seek| seek.transferor.as_deref());
-        let redirecting = self.party_of_number(transferor.unwrap_or_default());
+        let reason = seek.map_or(CallReason::Direct, |seek| seek.reason);
         let origin = match new.side {
             Side::Caller => CallOrigin::Outbound,
             Side::Called if is_outside => CallOrigin::External,
             Side::Called => CallOrigin::Internal,
         };
-        let called = self.identity_of_number(&connection.dialled);
-        let diverted = connection.diversions.last().filter(|_| new.side == Side::Called);
-        let redirecting = diverted.map_or(redirecting, |hop| self.party_of_number(&hop.from));
-        let redirection = diverted.map(|hop| self.party_of_number(&hop.to));
+        let sent_on = self.sent_on(connection).filter(|_| new.side == Side::Called);
+        // Who was called first does not change when the call is sent on (TAPI 1.5).
+        let transferor = seek.and_then(|seek| seek.transferor.as_deref());
+        let called = self.identity_of_number(transferor.unwrap_or(&connection.dialled));
+        let info = connection.user_info.as_deref().filter(|_| new.side == Side::Called);
         let call = NewCall {
             line: self.tapi.line_by_number(line)?,
             address: AddressId(0),
@@ -136,18 +139,41 @@ impl Exchange {
             mode: new.mode,
             info: CallInfo {
                 origin,
-                reason: diverted.map_or(reason, |hop| hop.reason),
+                reason: sent_on.as_ref().map_or(reason, |hop| hop.reason),
                 call_id: connection.call_id,
-                caller: party_id(&caller),
-                called: party_id(&called),
-                redirecting,
-                redirection: redirection.unwrap_or_else(tapi::PartyId::unavail),
+                caller: caller.party_id(),
+                called: called.party_id(),
+                redirecting: self
+                    .party_of_number(sent_on.as_ref().map_or("", |hop| hop.from.as_str())),
+                redirection: self
+                    .party_of_number(sent_on.as_ref().map_or("", |hop| hop.to.as_str())),
+                call_data: connection.call_data.clone(),
+                user_user_info: info.map(text_of).unwrap_or_default(),
                 ..CallInfo::default()
             },
             capability: CallCapability::default(),
         };
         let made = self.tapi.call_new(self.clock.unix_ms, call);
         made.map_err(|error| tracing::error!(%error, "a new call is refused")).ok()
+    }
+
+    /// Who sent the call of a connection on to where it goes now, and why: a forwarding line, a
+    /// transferor, or somebody outside before it came to us.
+    fn sent_on(&self, connection: &Connection) -> Option<Hop> {
+        if let Some(hop) = connection.diversions.last() {
+            return Some(hop.clone());
+        }
+        let to = connection.dialled.clone();
+        match &connection.seek {
+            Some(seek) => {
+                let from = seek.transferor.clone()?;
+                Some(Hop { from, to, reason: seek.reason })
+            }
+            None => {
+                let (from, reason) = connection.diversions.outside()?;
+                Some(Hop { from: from.to_owned(), to, reason })
+            }
+        }
     }
 
     /// Fills in what lineMakeCall's call object, which the TAPI server has made, says of itself.
@@ -158,8 +184,8 @@ impl Exchange {
             return;
         };
         let call_id = connection.call_id;
-        let caller = party_id(&Identity::of(&self.config, &call.party));
-        let called = party_id(&self.identity_of_number(&connection.dialled));
+        let caller = Identity::of(&self.config, &call.party).party_id();
+        let called = self.identity_of_number(&connection.dialled).party_id();
         let fill = |info: &mut CallInfo| {
             info.origin = CallOrigin::Outbound;
             info.call_id = call_id;
@@ -177,7 +203,7 @@ impl Exchange {
         else {
             return;
         };
-        let called = party_id(&self.identity_of_number(&connection.dialled));
+        let called = self.identity_of_number(&connection.dialled).party_id();
         if self.tapi.call(key).is_some_and(|view| view.info.called != called) {
             let fill = |info: &mut CallInfo| info.called = called;
             self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CalledId);
@@ -255,10 +281,8 @@ impl Exchange {
     pub(crate) fn show_connected_parties(&mut self, connection: ConnectionKey) {
         let Some((caller, called)) = self.pair(connection) else { return };
         for (near, far) in [(caller, called), (called, caller)] {
-            let identity = self.calls.get(far.0).map(|far| Identity::of(&self.config, &far.party));
-            let key = self.calls.get(near.0).and_then(|call| call.tapi);
-            let (Some(identity), Some(key)) = (identity, key) else { continue };
-            let party = party_id(&identity);
+            let Some(key) = self.calls.get(near.0).and_then(|call| call.tapi) else { continue };
+            let party = self.party_of(far);
             self.tapi.call_info(
                 self.clock.unix_ms,
                 key,
@@ -369,7 +393,7 @@ impl Exchange {
         let line = self.config.lines.get(number).map(|line| &line.name);
         let name = line.or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name));
         let name = name.cloned().unwrap_or_default();
-        Identity { number: number.to_owned(), name }
+        Identity { number: number.to_owned(), name, is_private: false }
     }
 
     /// A party by its number, as LINECALLINFO shows it; nothing for no number.
@@ -377,7 +401,7 @@ impl Exchange {
         if number.is_empty() {
             return tapi::PartyId::unavail();
         }
-        party_id(&self.identity_of_number(number))
+        self.identity_of_number(number).party_id()
     }
 
     /// A party whose partner left it in the switch's hands: connected, and held.
@@ -434,7 +458,3 @@ impl Exchange {
 
 /// LINECALLSTATE_OFFERING's usual mode.
 pub(crate) const OFFERED: CallMode = CallMode::Offering(OfferingMode::Active);
-
-fn party_id(identity: &Identity) -> tapi::PartyId {
-    tapi::PartyId::known(&identity.number, &identity.name)
-}

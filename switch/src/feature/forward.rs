@@ -354,7 +354,7 @@ pub fn check_destination(config: &Config, line: &str, number: &str) -> Result<()
     if number == line || number.len() > MAX_NUMBER {
         return Err(LineErr::InvalAddress);
     }
-    match route::resolve(config, number) {
+    match route::resolve(config, &route::dialable(config, number)) {
         Target::Line(_) | Target::Trunk { .. } | Target::HuntGroup(_) => Ok(()),
         _ => Err(LineErr::InvalAddress),
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sip_stack::auth::ClientCredentials;
 use sip_stack::endpoint::{
-    Endpoint, EndpointConfig, Event, Invite, LegId, LegView, OutOfDialog, Outbox, Release, Reply,
+    EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog, Outbox, Release, Reply,
 };
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::{HeaderName, Message, Method};
@@ -158,6 +158,13 @@ pub enum PhoneEvent {
         /// Its status code.
         status: u16,
     },
+    /// User-to-User came with a message of the call (RFC 7433).
+    UserInfo {
+        /// The call.
+        leg: LegId,
+        /// The value.
+        value: String,
+    },
     /// A request inside the call that the phone only notes (INFO and the like).
     Request {
         /// The call.
@@ -211,11 +218,13 @@ pub struct PhoneCore {
     register_cseq: u32,
     register_call_id: String,
     next_session: u64,
+    attached: Vec<HeaderField>,
 }
 
 const REGISTER_TOKEN: u64 = 1;
 const INFO_TOKEN: u64 = 2;
 const REFER_TOKEN: u64 = 3;
+const OTHER_TOKEN: u64 = 4;
 
 impl PhoneCore {
     /// A phone that has done nothing yet.
@@ -242,6 +251,34 @@ impl PhoneCore {
             register_cseq: 0,
             register_call_id,
             next_session,
+            attached: Vec::new(),
+        }
+    }
+
+    /// The next INVITE, 180, 200, refusal, BYE or INFO carries this header field.
+    pub fn attach(&mut self, name: &str, value: &str) {
+        self.attached.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sends INFO without a body inside a call; what is attached goes with it.
+    pub fn inform(&mut self, now: Now, leg: LegId) {
+        let request = sip_stack::endpoint::InDialogRequest {
+            method: Method::Info,
+            headers: std::mem::take(&mut self.attached),
+            body: None,
+            token: OTHER_TOKEN,
+        };
+        self.endpoint.request_in_dialog(now, leg, request, &mut self.out);
+    }
+
+    fn with_attached(&mut self, reply: Reply) -> Reply {
+        let fields = std::mem::take(&mut self.attached).into_iter();
+        fields.fold(reply, |reply, (name, value)| reply.header(name, value))
+    }
+
+    fn note_user_info(&mut self, leg: LegId, message: &Message) {
+        if let Some(value) = message.header(HeaderName::UserToUser) {
+            self.events.push_back(PhoneEvent::UserInfo { leg, value: value.to_owned() });
         }
     }
 
@@ -333,8 +370,9 @@ impl PhoneCore {
         &mut self,
         now: Now,
         number: &str,
-        headers: Vec<(String, String)>,
+        mut headers: Vec<(String, String)>,
     ) -> Option<LegId> {
+        headers.append(&mut self.attached);
         let mut description = self.new_description();
         let sdp = (!self.config.behaviour.offers_late)
             .then(|| description.write(self.session(Direction::SendRecv)));
@@ -369,13 +407,15 @@ impl PhoneCore {
         let Ok(answer) = answer else { return self.reject(now, leg, Incompatible::STATUS) };
         let sdp = talk.description.write(answer);
         talk.is_answered = true;
-        self.endpoint.answer(now, leg, sdp, &[], &mut self.out);
+        let headers = std::mem::take(&mut self.attached);
+        self.endpoint.answer(now, leg, sdp, &headers, &mut self.out);
     }
 
     /// Refuses a ringing call.
     pub fn reject(&mut self, now: Now, leg: LegId, status: u16) {
         self.talks.remove(&leg);
-        self.endpoint.reject(now, leg, &Reply::new(status), &mut self.out);
+        let reply = self.with_attached(Reply::new(status));
+        self.endpoint.reject(now, leg, &reply, &mut self.out);
     }
 
     /// Sends a ringing call to another number: 302 with a Contact at an address that nobody has.
@@ -388,7 +428,9 @@ impl PhoneCore {
     /// Hangs up: CANCEL, BYE or refusal, as the call stands.
     pub fn hang_up(&mut self, now: Now, leg: LegId) {
         self.talks.remove(&leg);
-        self.endpoint.release(now, leg, Release::default(), &mut self.out);
+        let reason_headers = std::mem::take(&mut self.attached);
+        let release = Release { reason_headers, ..Release::default() };
+        self.endpoint.release(now, leg, release, &mut self.out);
     }
 
     /// Puts the call on hold by re-INVITE.
@@ -513,18 +555,29 @@ impl PhoneCore {
                 self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
             }
             Event::Invite { leg, message, offer, .. } => self.on_invite(now, leg, &message, offer),
-            Event::Progress { leg, status, sdp, .. } => {
+            Event::Progress { leg, status, sdp, message } => {
+                self.note_user_info(leg, &message);
                 let has_media = sdp.is_some();
                 self.hear(leg, sdp.as_ref());
                 self.events.push_back(PhoneEvent::Progress { leg, status, has_media });
             }
-            Event::Answered { leg, sdp, .. } => self.on_answered(now, leg, sdp.as_ref()),
+            Event::Answered { leg, sdp, message } => {
+                self.note_user_info(leg, &message);
+                self.on_answered(now, leg, sdp.as_ref());
+            }
             Event::Refused { leg, status, message, .. } => {
+                message.iter().for_each(|message| self.note_user_info(leg, message));
                 self.talks.remove(&leg);
                 let reason = message.and_then(|m| m.header(HeaderName::Reason).map(str::to_owned));
                 self.events.push_back(PhoneEvent::Failed { leg, status, reason });
             }
-            Event::Cancelled { leg, .. } | Event::Ended { leg, .. } => self.on_over(leg),
+            Event::Cancelled { leg, .. } => self.on_over(leg),
+            Event::Ended { leg, cause } => {
+                if let EndCause::Bye(message) = &cause {
+                    self.note_user_info(leg, message);
+                }
+                self.on_over(leg);
+            }
             Event::Confirmed { leg, sdp } => {
                 self.hear(leg, sdp.as_ref());
                 self.events.push_back(PhoneEvent::Connected { leg });
@@ -559,12 +612,14 @@ impl PhoneCore {
         self.talks.insert(leg, Talk::new(description, remote));
         let from = message.header(HeaderName::From).unwrap_or_default().to_owned();
         self.events.push_back(PhoneEvent::Incoming { leg, from });
+        self.note_user_info(leg, message);
         let info = message.header(HeaderName::CallInfo).unwrap_or_default();
         if self.config.behaviour.auto_answers && info.contains("answer-after=0") {
             return self.answer(now, leg);
         }
         if self.config.behaviour.rings {
-            self.endpoint.progress(now, leg, &Reply::new(180), None, &mut self.out);
+            let reply = self.with_attached(Reply::new(180));
+            self.endpoint.progress(now, leg, &reply, None, &mut self.out);
         }
     }
 
@@ -618,6 +673,7 @@ impl PhoneCore {
         id: sip_stack::endpoint::RequestId,
         message: &Message,
     ) {
+        self.note_user_info(leg, message);
         let event = message.header(HeaderName::Event).unwrap_or_default().to_owned();
         if event.starts_with("refer") {
             self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);

@@ -187,6 +187,18 @@ impl Phone {
         self.flush();
     }
 
+    /// The next INVITE, 180, 200, refusal, BYE or INFO carries this header field.
+    pub fn attach(&mut self, name: &str, value: &str) {
+        self.core.attach(name, value);
+    }
+
+    /// Sends INFO without a body; what is attached goes with it.
+    pub fn inform(&mut self, leg: LegId) {
+        let now = self.now();
+        self.core.inform(now, leg);
+        self.flush();
+    }
+
     /// Sends a digit by INFO.
     pub fn send_digit(&mut self, leg: LegId, digit: char) {
         let now = self.now();

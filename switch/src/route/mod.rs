@@ -1,6 +1,10 @@
 //! From a dialled number to what it names. Pure: reads the configuration, knows no calls.
 
+pub(crate) mod location;
+
 use config::{Config, FeatureCode, HuntGroup, Line, Room, Trunk};
+
+pub use location::dialable;
 
 /// What a number names.
 #[derive(Debug)]

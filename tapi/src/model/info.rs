@@ -248,6 +248,8 @@ pub struct CallParams {
     pub calling_party_id: String,
     /// Data that goes with the call.
     pub call_data: String,
+    /// What the called party is sent together with the call.
+    pub user_user_info: String,
 }
 
 impl Default for CallParams {
@@ -263,6 +265,7 @@ impl Default for CallParams {
             comment: String::new(),
             calling_party_id: String::new(),
             call_data: String::new(),
+            user_user_info: String::new(),
         }
     }
 }

@@ -4,22 +4,32 @@ use crate::constant::{CallFeature, LineErr};
 use crate::model::CallKey;
 use crate::server::{Fault, Purpose, Server};
 
+use super::call_params::user_user_info;
 use super::lookup::check_owner;
 use super::{Asked, Intent, Outcome};
 
 /// lineAccept.
 pub(super) fn accept(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
-    begin(server, asked, CallFeature::Accept, Purpose::Claim, |call| Intent::Accept { call })
+    with_info(server, asked, CallFeature::Accept, Purpose::Claim, |call, info| Intent::Accept {
+        call,
+        info,
+    })
 }
 
 /// lineAnswer; also joins a bridged call that is active at another station.
 pub(super) fn answer(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
-    begin(server, asked, CallFeature::Answer, Purpose::Claim, |call| Intent::Answer { call })
+    with_info(server, asked, CallFeature::Answer, Purpose::Claim, |call, info| Intent::Answer {
+        call,
+        info,
+    })
 }
 
 /// lineDrop: rejects, abandons, releases or clears.
 pub(super) fn drop(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
-    begin(server, asked, CallFeature::Drop, Purpose::Drop, |call| Intent::Drop { call })
+    with_info(server, asked, CallFeature::Drop, Purpose::Drop, |call, info| Intent::Drop {
+        call,
+        info,
+    })
 }
 
 /// lineHold.
@@ -55,13 +65,22 @@ fn begin(
     purpose: Purpose,
     intent: impl FnOnce(CallKey) -> Intent,
 ) -> Result<Outcome, Fault> {
-    server.held_call(asked)?;
-    let info = asked.params.opt_text("userUserInfo", LineErr::UserUserInfoTooBig)?;
-    if !info.unwrap_or_default().is_empty() {
-        let detail = "User-user information is not carried.";
-        return Err(Fault::line(LineErr::UserUserInfoTooBig, detail));
-    }
     let held = server.owned_call(asked)?;
     server.check_feature(&held, feature)?;
     Ok(held.begin(intent(held.key), purpose))
+}
+
+/// An operation that the other party may be sent user-user information with.
+fn with_info(
+    server: &Server,
+    asked: Asked<'_>,
+    feature: CallFeature,
+    purpose: Purpose,
+    intent: impl FnOnce(CallKey, String) -> Intent,
+) -> Result<Outcome, Fault> {
+    let held = server.held_call(asked)?;
+    let line = server.lines.get(held.call.line.0 as usize);
+    let max = line.map_or(0, |line| line.spec.offers.user_user_info_size);
+    let info = user_user_info(*asked.params, max)?;
+    begin(server, asked, feature, purpose, |call| intent(call, info))
 }

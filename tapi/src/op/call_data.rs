@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::constant::{BearerMode, CallFeature, CallTreatment, Constant as _, LineErr, Mask};
 use crate::server::{Fault, Purpose, Server};
 
-use super::call_params::{check_bearer, dial_params};
+use super::call_params::{check_bearer, dial_params, user_user_info};
 use super::lookup::check_owner;
 use super::{Asked, Intent, Outcome};
 
@@ -32,7 +32,8 @@ pub(super) fn set_call_data(server: &mut Server, asked: Asked<'_>) -> Result<Out
         return Err(Fault::line(LineErr::InvalParam, detail));
     }
     server.check_feature(&held, CallFeature::SetCallData)?;
-    Ok(held.settle(Purpose::CallData(data.to_owned())))
+    let intent = Intent::SetCallData { call: held.key, data: data.to_owned() };
+    Ok(held.begin(intent, Purpose::CallData(data.to_owned())))
 }
 
 /// lineSetCallTreatment: what the party hears while unanswered or held.
@@ -71,17 +72,12 @@ pub(super) fn set_params(server: &mut Server, asked: Asked<'_>) -> Result<Outcom
 /// lineSendUserUserInfo.
 pub(super) fn send_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
     let held = server.held_call(asked)?;
-    let error = LineErr::UserUserInfoTooBig;
-    let info = asked.params.opt_text("userUserInfo", error)?.unwrap_or_default();
-    check_owner(&held)?;
     let line = server.lines.get(held.call.line.0 as usize);
     let max = line.map_or(0, |line| line.spec.offers.user_user_info_size);
-    if info.len() > max as usize {
-        let detail = format!("User-user information has at most {max} bytes.");
-        return Err(Fault::line(error, detail));
-    }
+    let info = user_user_info(*asked.params, max)?;
+    check_owner(&held)?;
     server.check_feature(&held, CallFeature::SendUserUser)?;
-    let intent = Intent::SendUserUserInfo { call: held.key, info: info.to_owned() };
+    let intent = Intent::SendUserUserInfo { call: held.key, info };
     Ok(held.begin(intent, Purpose::Other))
 }
 

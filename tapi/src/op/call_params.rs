@@ -1,7 +1,7 @@
 //! LINECALLPARAMS: what an outgoing call shall be.
 
 use crate::constant::{
-    AddrCapFlag, AddressMode, BearerMode, CallParamFlag, LineErr, Mask, MediaMode,
+    AddrCapFlag, AddressMode, BearerMode, CallParamFlag, CallState, LineErr, Mask, MediaMode,
 };
 use crate::model::{AddressId, CallParams, DialParams, Line, info::VOICE_RATE_BPS};
 use crate::server::Fault;
@@ -25,10 +25,7 @@ pub(super) fn call_params(wishes: Params<'_>, line: &Line) -> Result<CallParams,
     let text = |name| wishes.opt_text(name, LineErr::InvalCallParams);
     let dial_params = dial_params(wishes, DialParams::DEFAULT)?;
     let timeout = wishes.opt_number("noAnswerTimeout", LineErr::InvalCallParams)?.unwrap_or(0);
-    if !text("userUserInfo")?.unwrap_or_default().is_empty() {
-        let detail = "User-user information is not carried.";
-        return Err(Fault::line(LineErr::UserUserInfoTooBig, detail));
-    }
+    let user_user_info = user_user_info(wishes, line.spec.offers.user_user_info_size)?;
     let call_data = text("callData")?.unwrap_or_default();
     let offers = line.spec.addresses.first().map(|address| &address.offers);
     if call_data.len() > offers.map_or(0, |offers| offers.max_call_data as usize) {
@@ -45,6 +42,7 @@ pub(super) fn call_params(wishes: Params<'_>, line: &Line) -> Result<CallParams,
         return Err(Fault::line(LineErr::InvalMediaMode, "The line does not carry this media."));
     }
     check_flags(flags, line)?;
+    check_identity(wishes, line)?;
     Ok(CallParams {
         bearer_mode,
         media_mode,
@@ -56,7 +54,36 @@ pub(super) fn call_params(wishes: Params<'_>, line: &Line) -> Result<CallParams,
         comment: text("comment")?.unwrap_or_default().to_owned(),
         calling_party_id: text("callingPartyId")?.unwrap_or_default().to_owned(),
         call_data: call_data.to_owned(),
+        user_user_info,
     })
+}
+
+/// The user-user information of a request, of at most so many bytes.
+pub(super) fn user_user_info(params: Params<'_>, max: u32) -> Result<String, Fault> {
+    let error = LineErr::UserUserInfoTooBig;
+    let info = params.opt_text("userUserInfo", error)?.unwrap_or_default();
+    if info.len() > usize::try_from(max).unwrap_or(usize::MAX) {
+        let detail = format!("User-user information has at most {max} bytes.");
+        return Err(Fault::line(error, detail));
+    }
+    Ok(info.to_owned())
+}
+
+/// An identity of its own choice, or states in which a predictive dialler hands the call on: where
+/// the address honours neither, asking for it is a fault and not ignored.
+fn check_identity(wishes: Params<'_>, line: &Line) -> Result<(), Fault> {
+    let error = LineErr::InvalCallParams;
+    let caps = line.spec.addresses.first().map_or(Mask::EMPTY, |address| address.cap_flags);
+    let identity = wishes.opt_text("callingPartyId", error)?.unwrap_or_default();
+    if !identity.is_empty() && !caps.contains(AddrCapFlag::SetCallingId) {
+        return Err(Fault::line(error, "The address does not let its identity be chosen."));
+    }
+    let states = wishes.opt_mask::<CallState>("predictiveAutoTransferStates", error)?;
+    let is_predictive = caps.contains(AddrCapFlag::PredictiveDialer);
+    if states.is_some_and(|states| !states.is_empty()) && !is_predictive {
+        return Err(Fault::line(error, "The address has no predictive dialler."));
+    }
+    Ok(())
 }
 
 /// What a voice channel can be.

@@ -40,16 +40,22 @@ pub enum Intent {
     Accept {
         /// The call.
         call: CallKey,
+        /// User-user information for the caller; may be empty.
+        info: String,
     },
     /// lineAnswer: make the phone answer, or join.
     Answer {
         /// The call.
         call: CallKey,
+        /// User-user information for the other party; may be empty.
+        info: String,
     },
     /// lineDrop: reject, abandon, release or clear.
     Drop {
         /// The call.
         call: CallKey,
+        /// User-user information for the other party; may be empty.
+        info: String,
     },
     /// lineHold.
     Hold {
@@ -209,6 +215,14 @@ pub enum Intent {
     SecureCall {
         /// The call.
         call: CallKey,
+    },
+    /// lineSetCallData: other calls of the connection may have the data, too. Of this call
+    /// LINECALLINFO is changed when the request is complete.
+    SetCallData {
+        /// The call.
+        call: CallKey,
+        /// The data that replace what was there.
+        data: String,
     },
     /// lineSetCallTreatment.
     SetCallTreatment {
