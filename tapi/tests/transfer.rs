@@ -237,7 +237,7 @@ fn setup_transfer_errors() {
             (setup(json!({"minRate": 9, "maxRate": 8})), "LINEERR_INVALRATE"),
             (setup(json!({"minRate": 128_000})), "LINEERR_RATEUNAVAIL"),
             (setup(json!({"mediaMode": 1})), "LINEERR_INVALMEDIAMODE"),
-            (setup(json!({"userUserInfo": "x"})), "LINEERR_USERUSERINFOTOOBIG"),
+            (setup(json!({"userUserInfo": "x".repeat(129)})), "LINEERR_USERUSERINFOTOOBIG"),
             (setup(json!({"callParamFlags": 0x800})), "LINEERR_INVALCALLPARAMS"),
         ],
     );

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use switch::phone::Behaviour;
 use tests::program::{Application, LivePhone, Program};
 
+/// What an owner can change on each call that is not over.
+const COMMON: [&str; 3] = ["SECURECALL", "SETCALLPARAMS", "SETCALLDATA"];
 /// What can be monitored on every call that is not over.
 const MONITORS: [&str; 3] = ["MONITORDIGITS", "MONITORMEDIA", "MONITORTONES"];
 
@@ -81,16 +83,19 @@ impl Desk {
         self.ask("lineGetCallInfo", json!({"hCall": handle}))
     }
 
-    /// What can be done with a call; what can be monitored on each that is not over is left out.
+    /// What can be done with a call; what can be done with each that is not over is left out.
     fn features(&mut self, call: &str) -> Vec<String> {
         let status = self.status(call);
         let names = status["callFeatures"].as_array().expect("a set of features");
         let words = names.iter().map(|name| name.as_str().unwrap());
         let words = words.map(|name| name.trim_start_matches("LINECALLFEATURE_").to_owned());
-        let (monitors, others): (Vec<String>, Vec<String>) =
-            words.partition(|name| name.starts_with("MONITOR"));
+        let (common, others): (Vec<String>, Vec<String>) =
+            words.partition(|name| name.starts_with("MONITOR") || COMMON.contains(&name.as_str()));
+        let (monitors, common): (Vec<String>, Vec<String>) =
+            common.into_iter().partition(|name| name.starts_with("MONITOR"));
         let is_over = status["callState"] == "LINECALLSTATE_DISCONNECTED";
         assert_eq!(monitors, if is_over { &[][..] } else { &MONITORS[..] }, "{status}");
+        assert_eq!(common, if is_over { &[][..] } else { &COMMON[..] }, "{status}");
         others
     }
 
@@ -294,7 +299,7 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
     let near = desk.a.call("202");
     let far = desk.b.incoming();
     desk.app.skip_to("201 RINGBACK");
-    assert_eq!(desk.features("202"), ["ACCEPT", "DROP", "REDIRECT"]);
+    assert_eq!(desk.features("202"), ["ACCEPT", "DROP", "REDIRECT", "SENDUSERUSER"]);
     let handle = desk.app.handle("202");
     assert_eq!(desk.app.refusal("lineAnswer", json!({"hCall": handle})), "OPERATIONUNAVAIL");
     desk.app.expect_silence();
@@ -312,6 +317,7 @@ fn a_ringing_plain_phone_cannot_be_told_to_answer_and_nobody_says_it_could() {
             "GENERATETONE",
             "HOLD",
             "PARK",
+            "SENDUSERUSER",
             "SETUPCONF",
             "SETUPTRANSFER"
         ]
@@ -325,7 +331,7 @@ fn a_ringing_phone_that_obeys_events_can_be_answered_by_its_own_user_too() {
     desk.a.call("202");
     let far = desk.b.incoming();
     desk.app.skip_to("201 RINGBACK");
-    assert_eq!(desk.features("202"), ["ACCEPT", "ANSWER", "DROP", "REDIRECT"]);
+    assert_eq!(desk.features("202"), ["ACCEPT", "ANSWER", "DROP", "REDIRECT", "SENDUSERUSER"]);
     desk.b.answer(far);
     desk.app.expect(&["202 CONNECTED ACTIVE", "201 CONNECTED ACTIVE"]);
 }

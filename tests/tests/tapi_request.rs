@@ -106,7 +106,7 @@ fn what_is_asked_of_lines_is_refused_with_the_documented_errors() {
                 wish(json!({"addressMode": "LINEADDRESSMODE_ADDRESSID", "addressId": 9})),
                 "INVALADDRESSID",
             ),
-            ("lineMakeCall", wish(json!({"userUserInfo": "hello"})), "USERUSERINFOTOOBIG"),
+            ("lineMakeCall", wish(json!({"userUserInfo": "x".repeat(129)})), "USERUSERINFOTOOBIG"),
         ],
     );
 }
@@ -132,7 +132,11 @@ fn what_is_asked_of_calls_is_refused_with_the_documented_errors() {
             ("lineHold", json!({"hCall": "one"}), "-32602"),
             ("lineHold", json!({}), "-32602"),
             ("lineDrop", json!({"hCall": -1}), "INVALCALLHANDLE"),
-            ("lineDrop", json!({"hCall": call, "userUserInfo": "bye"}), "USERUSERINFOTOOBIG"),
+            (
+                "lineDrop",
+                json!({"hCall": call, "userUserInfo": "x".repeat(129)}),
+                "USERUSERINFOTOOBIG",
+            ),
             (
                 "lineSetCallPrivilege",
                 json!({"hCall": call, "callPrivilege": MONITOR}),

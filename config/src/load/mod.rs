@@ -5,8 +5,8 @@
 
 mod features;
 mod lines;
-mod rim;
 mod location;
+mod rim;
 mod routes;
 mod section;
 

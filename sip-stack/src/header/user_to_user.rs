@@ -97,7 +97,8 @@ fn octets(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit =
+        |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pair = |pair: &[u8]| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
@@ -150,7 +151,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for value in ["", ";encoding=hex", "abc;encoding=hex", "zz;encoding=hex", "ab;encoding=b64", "a b"] {
+        for value in
+            ["", ";encoding=hex", "abc;encoding=hex", "zz;encoding=hex", "ab;encoding=b64", "a b"]
+        {
             assert!(UserToUser::parse(value).is_err(), "{value}");
         }
         assert!(UserToUser::parse(&"a".repeat(MAX_USER_TO_USER + 1)).is_err());

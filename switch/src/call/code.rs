@@ -62,7 +62,10 @@ impl Exchange {
     }
 
     /// The answer to the caller's INVITE; `None` when its phone is on the line with us already.
-    pub(crate) fn prepare_confirmation(&mut self, id: CallId) -> Result<Option<(LegId, Bytes)>, Cause> {
+    pub(crate) fn prepare_confirmation(
+        &mut self,
+        id: CallId,
+    ) -> Result<Option<(LegId, Bytes)>, Cause> {
         let call = self.calls.get(id.0).ok_or(Cause::NO_RESOURCES)?;
         let (Origination::Phone, Some(leg)) = (call.origination, call.leg) else { return Ok(None) };
         let streams = call.end.remote.as_ref().map_or(1, |offer| offer.media.len());

@@ -13,15 +13,15 @@ use sip_stack::flow::Flow;
 use sip_stack::message::validate::check_session;
 use sip_stack::message::{HeaderName, Message};
 use sip_stack::sdp::{Incompatible, Session};
-use tapi::{CallKey, CallMode, CallParams};
 use tapi::constant::CallState;
 use tapi::constant::{DialToneMode, LineErr};
+use tapi::{CallKey, CallMode, CallParams};
 
 use super::cause::{Cause, Outcome};
 use super::forward::Diversions;
 use super::identity::{self, Identity};
-use super::user_info::info_field;
 use super::park::{PICKUP_ALIAS, park_place};
+use super::user_info::info_field;
 use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
 use crate::exchange::state::{NewParty, OFFERED};

@@ -9,8 +9,8 @@
 use sip_stack::endpoint::{HeaderField, InDialogRequest, LegId, Reply};
 use sip_stack::header::{MAX_USER_TO_USER, UserToUser};
 use sip_stack::message::{HeaderName, Message, Method};
-use tapi::constant::{CallState, LineErr};
 use tapi::RequestKey;
+use tapi::constant::{CallState, LineErr};
 
 use super::{CallId, Origination, Side, Waiting};
 use crate::exchange::Exchange;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sip_stack::auth::ClientCredentials;
 use sip_stack::endpoint::{
-    EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog, Outbox, Release, Reply,
+    EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog,
+    Outbox, Release, Reply,
 };
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::{HeaderName, Message, Method};

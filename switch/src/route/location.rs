@@ -31,9 +31,9 @@ fn place(location: &Location) -> Place {
             includes_area: true,
         });
     }
-    let preferred = location.cards.iter().position(|card| Some(&card.name) == location.card.as_ref());
-    place.preferred_card =
-        preferred.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(NO_CARD);
+    let preferred =
+        location.cards.iter().position(|card| Some(&card.name) == location.card.as_ref());
+    place.preferred_card = preferred.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(NO_CARD);
     place.cancel_call_waiting.clone_from(&location.cancel_call_waiting);
     place
 }
@@ -79,7 +79,8 @@ mod tests {
     use super::*;
 
     fn at(location: &str) -> Config {
-        let text = format!("domain = \"x.test\"\n[lines.201]\npassword = \"pw\"\n[location]\n{location}");
+        let text =
+            format!("domain = \"x.test\"\n[lines.201]\npassword = \"pw\"\n[location]\n{location}");
         config::parse(&text, "x").unwrap()
     }
 
@@ -115,7 +116,8 @@ mod tests {
             let translated = translation(&config).unwrap();
             let translated = translated.translate(address, NO_CARD, tapi::Mask::EMPTY).unwrap();
             assert_eq!(translated.dialable, format!("T{dialled}"), "{address}");
-            let e164: String = address.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+            let e164: String =
+                address.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
             assert_eq!(dialable(&config, &e164), dialled, "{address}");
         }
     }
@@ -136,7 +138,8 @@ mod tests {
                      long_distance = \"18006747000,,TH,,FG\"\n";
         let config = at(&format!("{HOME}{cards}"));
         let translation = translation(&config).unwrap();
-        let called = translation.translate("+1 (206) 622-1234", NO_CARD, tapi::Mask::EMPTY).unwrap();
+        let called =
+            translation.translate("+1 (206) 622-1234", NO_CARD, tapi::Mask::EMPTY).unwrap();
         assert_eq!(called.dialable, "T18006747000,,T12345678,,2066221234");
         assert_eq!(called.displayable, "T18006747000,,T[Gold],,206622-1234");
     }
