@@ -75,6 +75,7 @@ impl Rig {
             local: vec![(Transport::Udp, SWITCH)],
             restored: Vec::new(),
             forwardings: Vec::new(),
+            messages: Vec::new(),
             clock: Clock { now: Now::ZERO, unix_ms: START_UNIX_MS },
         });
         let phones = Phones::new(PhonesConfig {

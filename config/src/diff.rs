@@ -56,8 +56,9 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 16] = [
+const APPLIED: [Setting; 17] = [
     ("registration", |old, new| old.registration != new.registration),
+    ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
     ("switch", |old, new| old.switch != new.switch),
     ("pickup_groups", |old, new| old.pickup_groups != new.pickup_groups),

@@ -29,5 +29,6 @@ pub use model::rim::{
     Transport,
 };
 pub use model::route::{CallingCard, Location, Peer, Route, Trunk};
+pub use model::subscription::{Subscriptions, Watchers};
 pub use model::{Config, Places};
 pub use secret::Secret;

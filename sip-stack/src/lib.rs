@@ -13,6 +13,7 @@ pub mod interop;
 pub mod message;
 pub mod sdp;
 pub mod slab;
+pub mod subscription;
 pub mod time;
 pub mod transaction;
 #[cfg(feature = "net")]

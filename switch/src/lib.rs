@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod feature;
 pub mod observe;
 pub mod phone;
+pub mod presence;
 pub mod registrar;
 pub mod registry;
 pub mod route;

@@ -108,6 +108,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         local: local.iter().map(|listen| (listen.transport, listen.address)).collect(),
         restored: store.take_bindings(),
         forwardings: store.take_forwardings(),
+        messages: store.take_messages(),
         clock: clock::read(),
     });
     let (drained, is_drained) = watch::channel(false);

@@ -10,6 +10,7 @@
 
 mod application;
 pub mod interop;
+pub mod lamp;
 mod live;
 pub mod program;
 pub mod sim;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Section;
 use crate::check::Target;
 use crate::model::line::{Line, LineDefaults, SharedLine};
+use crate::model::subscription::Watchers;
 use crate::secret::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ fn appearance(section: &Section<'_>, defaults: &LineDefaults) -> LineDefaults {
         ring_timeout: section.duration("ring_timeout", SECOND).unwrap_or(defaults.ring_timeout),
         ring_cycle: section.duration("ring_cycle", SECOND).unwrap_or(defaults.ring_cycle),
         max_calls: section.integer("max_calls", 1..=MAX_CALLS).unwrap_or(defaults.max_calls),
+        watchers: section.choice("watchers", &Watchers::ALL).unwrap_or(defaults.watchers),
     }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn lines(root: &Section<'_>, defaults: &LineDefaults) -> BTreeMap<Str
             ring_timeout: own.ring_timeout,
             ring_cycle: own.ring_cycle,
             max_calls: own.max_calls,
+            watchers: own.watchers,
             number: number.value.clone(),
         };
         section.finish();

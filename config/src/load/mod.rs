@@ -9,6 +9,7 @@ mod location;
 mod rim;
 mod routes;
 mod section;
+mod subscriptions;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -151,6 +152,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
     let domain = rim::domain(&root);
     let sip = rim::sip(&root);
     let registration = rim::registration(&root);
+    let subscriptions = subscriptions::subscriptions(&root);
     let media = rim::media(&root, &sip);
     let api = rim::api(&root, &sip);
     let state = rim::state(&root);
@@ -160,6 +162,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         domain,
         sip,
         registration,
+        subscriptions,
         media,
         api,
         state,

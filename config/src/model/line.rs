@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::subscription::Watchers;
 use crate::secret::Secret;
 
 /// `[lines.NUMBER]`: a phone's line, a TAPI line device.
@@ -21,6 +22,8 @@ pub struct Line {
     pub ring_cycle: Duration,
     /// Calls its address can have at once, whatever their state but IDLE; default 4.
     pub max_calls: u32,
+    /// Who may watch it; default everyone.
+    pub watchers: Watchers,
 }
 
 /// `[defaults.line]`: settings of every line that does not have its own.
@@ -32,6 +35,8 @@ pub struct LineDefaults {
     pub ring_cycle: Duration,
     /// Default 4.
     pub max_calls: u32,
+    /// Default everyone.
+    pub watchers: Watchers,
 }
 
 impl Default for LineDefaults {
@@ -40,6 +45,7 @@ impl Default for LineDefaults {
             ring_timeout: Duration::from_secs(20),
             ring_cycle: Duration::from_secs(5),
             max_calls: 4,
+            watchers: Watchers::default(),
         }
     }
 }

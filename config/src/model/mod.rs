@@ -4,6 +4,7 @@ pub(crate) mod feature;
 pub(crate) mod line;
 pub(crate) mod rim;
 pub(crate) mod route;
+pub(crate) mod subscription;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use self::feature::{
 use self::line::{Line, LineDefaults, SharedLine};
 use self::rim::{Api, Media, Registration, Sip, State, Switch};
 use self::route::{Location, Route, Trunk};
+use self::subscription::Subscriptions;
 
 /// A whole, valid configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,8 @@ pub struct Config {
     pub sip: Sip,
     /// `[registration]`: how long bindings live and how many a line may have.
     pub registration: Registration,
+    /// `[subscriptions]`: how long lamps and the like live, and how many there may be.
+    pub subscriptions: Subscriptions,
     /// `[media]`: addresses and ports of the relay.
     pub media: Media,
     /// `[api]`: the control interface and its tokens.

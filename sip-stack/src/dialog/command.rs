@@ -43,6 +43,27 @@ pub struct Invite {
     pub hundred_rel: bool,
 }
 
+/// A new subscription of ours.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// The Request-URI: what is watched.
+    pub request_uri: String,
+    /// The From value (name-addr) without tag.
+    pub from: String,
+    /// The To value (name-addr) without tag.
+    pub to: String,
+    /// Our Contact URI (addr-spec, no angle brackets).
+    pub contact: String,
+    /// Where to send it.
+    pub destination: Flow,
+    /// Event, Expires, Accept and whatever else.
+    pub headers: Vec<HeaderField>,
+    /// To answer 401 and 407 with, here and later in the dialog.
+    pub credentials: Option<ClientCredentials>,
+    /// Comes back with [`Event::Response`](super::Event::Response).
+    pub token: u64,
+}
+
 /// A request outside of any dialog.
 #[derive(Clone, Debug)]
 pub struct OutOfDialog {

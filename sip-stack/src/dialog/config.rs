@@ -12,6 +12,8 @@ pub struct Limits {
     /// Legs that the switch has; those that only wait for their last transaction come on top, at most
     /// as many as there may be transactions.
     pub legs: usize,
+    /// Dialogs of subscriptions, on top of the legs.
+    pub subscriptions: usize,
     /// Requests of peers that wait for an answer of the switch.
     pub requests: usize,
     /// Transactions of either side.
@@ -20,7 +22,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { legs: 20_000, requests: 10_000, transactions: 50_000 }
+        Self { legs: 20_000, subscriptions: 50_000, requests: 10_000, transactions: 50_000 }
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) enum Phase {
     Leaving,
     /// Over; the last transactions run out.
     Closed,
-    /// No INVITE: a subscription that the peer made.
+    /// No INVITE: a subscription, the peer's or ours.
     Subscription,
 }
 
@@ -361,7 +361,23 @@ impl Leg {
             return false;
         }
         let tag = text::from_tag(message);
+        if self.phase == Phase::Subscription && self.is_uac && self.remote.tag.is_empty() {
+            // RFC 6665 §4.4.1: a NOTIFY that overtakes the 200 makes the dialog, too.
+            self.remote.tag = tag;
+            return true;
+        }
         if self.phase == Phase::Calling { self.select(&tag) } else { self.remote.tag == tag }
+    }
+
+    /// A 2xx to our SUBSCRIBE: the first one makes the dialog unless a NOTIFY has.
+    pub(crate) fn subscribed(&mut self, response: &Message) {
+        let is_first = self.remote.tag.is_empty();
+        if is_first {
+            self.remote.tag = text::to_tag(response);
+            self.remote.establish(response);
+        } else {
+            self.remote.refresh(response);
+        }
     }
 
     /// Where a request in the dialog with `remote` is sent.

@@ -22,7 +22,8 @@ pub(crate) mod session_timer;
 pub(crate) mod text;
 
 pub use command::{
-    Body, HeaderField, InDialogRequest, Invite, LegView, OutOfDialog, Release, Reply, TargetPolicy,
+    Body, HeaderField, InDialogRequest, Invite, LegView, OutOfDialog, Release, Reply, Subscribe,
+    TargetPolicy,
 };
 pub use config::{EndpointConfig, Limits};
 pub use event::{EndCause, Event, LegId, OfferVia, Outbox, RefusalSource, RequestId};

@@ -11,6 +11,7 @@
 
 mod inbound;
 mod outcome;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use std::collections::VecDeque;
 use ahash::AHashMap;
 use bytes::Bytes;
 
+use self::subscribe::is_subscription;
 use crate::auth::DigestClient;
 use crate::dialog::core::{Alarm, Core, Draft, Pending, Purpose};
 use crate::dialog::leg::{Identity, Leg, Outbound, Phase, Remote, Timer};
@@ -26,7 +28,8 @@ use crate::dialog::session_timer::SessionTimer;
 use crate::dialog::text;
 pub use crate::dialog::{
     Body, EndCause, EndpointConfig, Event, HeaderField, InDialogRequest, Invite, LegId, LegView,
-    Limits, OfferVia, OutOfDialog, Outbox, RefusalSource, Release, Reply, RequestId, TargetPolicy,
+    Limits, OfferVia, OutOfDialog, Outbox, RefusalSource, Release, Reply, RequestId, Subscribe,
+    TargetPolicy,
 };
 use crate::flow::{Flow, Received};
 use crate::message::{HeaderName, Message, Method};
@@ -52,8 +55,10 @@ pub struct Endpoint {
     /// Legs by our tag, which is random and unique.
     by_tag: AHashMap<String, Key>,
     waiting: AHashMap<ServerKey, Waiting>,
-    /// Legs that the switch sees.
+    /// Legs that the switch sees, subscriptions included.
     attached: usize,
+    /// Those of them that are subscriptions.
+    subscriptions: usize,
 }
 
 impl Endpoint {
@@ -82,6 +87,7 @@ impl Endpoint {
             by_tag: AHashMap::new(),
             waiting: AHashMap::new(),
             attached: 0,
+            subscriptions: 0,
         }
     }
 
@@ -257,29 +263,6 @@ impl Endpoint {
         self.finish(out);
     }
 
-    /// Answers a SUBSCRIBE with a 2xx and keeps its dialog as a leg: NOTIFY goes out with
-    /// [`Endpoint::request_in_dialog`], refreshes come as [`Event::InDialog`], and
-    /// [`Endpoint::release`] forgets it. `None` if the request is gone or no leg is left.
-    ///
-    /// Source: RFC 6665 §4.2.
-    pub fn accept_subscription(
-        &mut self,
-        now: Now,
-        id: RequestId,
-        reply: &Reply,
-        contact: &str,
-        out: &mut Outbox,
-    ) -> Option<LegId> {
-        self.core.now = now;
-        let leg = self.make_subscription(id, contact);
-        match leg {
-            Some(_) => self.give_response(id, reply, Some(contact), None),
-            None => self.give_response(id, &Reply::new(503), None, None),
-        }
-        self.finish(out);
-        leg
-    }
-
     /// Sends a request inside the dialog of a leg; its outcome comes as [`Event::Response`].
     pub fn request_in_dialog(
         &mut self,
@@ -402,9 +385,14 @@ impl Endpoint {
         (is_in_dialog && is_elsewhere).then(|| leg.id())
     }
 
-    /// How many legs the switch has.
+    /// How many legs the switch has, subscriptions not counted.
     pub fn leg_count(&self) -> usize {
-        self.attached
+        self.attached.saturating_sub(self.subscriptions)
+    }
+
+    /// How many dialogs of subscriptions the switch has.
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions
     }
 
     /// Everything that must be gone once all calls are over: legs that wait for their last
@@ -432,6 +420,8 @@ impl Endpoint {
         debug_assert_eq!(self.by_tag.len(), self.legs.len(), "each leg has its tag");
         let attached = self.legs.iter().filter(|(_, leg)| leg.is_attached).count();
         debug_assert_eq!(attached, self.attached, "attached legs are counted");
+        let subscriptions = self.legs.iter().filter(|(_, leg)| is_subscription(leg)).count();
+        debug_assert_eq!(subscriptions, self.subscriptions, "subscriptions are counted");
         let timers: usize =
             self.legs.iter().map(|(_, leg)| leg.timers.iter().flatten().count()).sum();
         debug_assert_eq!(timers + self.waiting.len(), self.core.wheel.len(), "timers have owners");
@@ -455,7 +445,8 @@ impl Endpoint {
     /// the transactions.
     fn has_room(&self) -> bool {
         let limits = &self.core.config.limits;
-        self.attached < limits.legs && self.legs.len() < limits.legs + limits.transactions
+        let most = limits.legs + limits.subscriptions + limits.transactions;
+        self.leg_count() < limits.legs && self.legs.len() < most
     }
 
     /// Runs a command on a leg that the switch sees; `None` if there is none.
@@ -476,10 +467,13 @@ impl Endpoint {
     /// Lets something happen to a leg and removes it if that was the last thing.
     fn on_leg<R>(&mut self, key: Key, act: impl FnOnce(&mut Core, &mut Leg) -> R) -> Option<R> {
         let leg = self.legs.get_mut(key)?;
-        let was_attached = leg.is_attached;
+        let (was_attached, was_subscription) = (leg.is_attached, is_subscription(leg));
         let result = act(&mut self.core, leg);
         if was_attached && !leg.is_attached {
             self.attached -= 1;
+        }
+        if was_subscription && !is_subscription(leg) {
+            self.subscriptions -= 1;
         }
         self.remove_if_over(key);
         Some(result)
@@ -573,21 +567,5 @@ impl Endpoint {
         let Some(waiting) = self.waiting.remove(&key) else { return };
         // RFC 4320: never 408; the peer has given up already.
         self.core.reply(key, &waiting.message, &Reply::new(500), &waiting.tag);
-    }
-
-    fn make_subscription(&mut self, id: RequestId, contact: &str) -> Option<LegId> {
-        let waiting = self.waiting.get(&id.0)?;
-        if !self.has_room() {
-            return None;
-        }
-        let session = SessionTimer::off();
-        let identity =
-            inbound::identity(&waiting.message, &waiting.tag, waiting.flow, contact, session);
-        let identity = Identity { phase: Phase::Subscription, ..identity };
-        let tag = waiting.tag.clone();
-        let key = self.legs.insert_with(|key| Leg::new(key, identity, 0));
-        self.by_tag.insert(tag, key);
-        self.attached += 1;
-        Some(LegId(key))
     }
 }

@@ -87,6 +87,9 @@ impl Core {
             Purpose::Update => self.on_offer_response(leg, message, false),
             Purpose::Prack(tag) => self.on_prack_response(leg, &tag, status),
             Purpose::InDialog(token) => {
+                if leg.phase == Phase::Subscription && leg.is_uac && status < 300 {
+                    leg.subscribed(message);
+                }
                 let method = pending.usage();
                 self.on_in_dialog_outcome(leg, token, status, Some(message.clone()), method);
             }

@@ -1,5 +1,5 @@
-//! What a line does with its calls: `PUT lines/{line}/forwarding`, `PUT lines/{line}/dnd`, and
-//! `POST calls/{callId}/redirect`.
+//! What a line does with its calls: `PUT lines/{line}/forwarding`, `PUT lines/{line}/dnd`,
+//! `PUT lines/{line}/message-waiting`, and `POST calls/{callId}/redirect`.
 
 use std::sync::Arc;
 
@@ -86,6 +86,26 @@ pub(super) async fn set_dnd(
     caller.require_line(&number("line", &line)?)?;
     let Dnd { enabled: is_on } = read(body).await?;
     let request = AdminRequest::SetDnd { line, is_on };
+    Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Messages {
+    count: u32,
+}
+
+/// `PUT lines/{line}/message-waiting`.
+pub(super) async fn set_message_waiting(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(line): Path<String>,
+    body: Body,
+) -> Answer {
+    caller.require(Scope::Tapi)?;
+    caller.require_line(&number("line", &line)?)?;
+    let Messages { count } = read(body).await?;
+    let request = AdminRequest::SetMessageWaiting { line, count };
     Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
 }
 

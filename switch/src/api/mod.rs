@@ -185,6 +185,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/lines", get(rest::lines))
         .route("/lines/{line}/forwarding", put(lines::set_forwarding))
         .route("/lines/{line}/dnd", put(lines::set_dnd))
+        .route("/lines/{line}/message-waiting", put(lines::set_message_waiting))
         .route("/registrations", get(rest::registrations))
         .route("/calls", get(rest::calls).post(rest::make_call))
         .route("/calls/{call_id}/redirect", post(lines::redirect))
@@ -193,6 +194,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/trunks", get(rest::trunks))
         .route("/park", get(rest::park))
         .route("/pickup-groups", get(rest::pickup_groups))
+        .route("/subscriptions", get(rest::subscriptions))
         .route("/events", get(rest::follow))
         .route("/reload", post(rest::reload))
         .route("/drain", post(rest::drain));

@@ -48,6 +48,12 @@ fn paths() -> Value {
             "requestBody": body("Dnd"),
             "responses": answers(&[("200", "Done."), ("400", ""), ("404", "")]),
         } },
+        "/api/v1/lines/{line}/message-waiting": { "put": {
+            "summary": "Says how many messages wait at the line; 0 puts its message lamp out.",
+            "parameters": [line_parameter()],
+            "requestBody": body("Messages"),
+            "responses": answers(&[("200", "Done."), ("400", ""), ("404", "")]),
+        } },
         "/api/v1/registrations": { "get": collection("Where phones are registered.") },
         "/api/v1/calls": {
             "get": collection("Every party's view of every call."),
@@ -76,6 +82,7 @@ fn paths() -> Value {
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
         "/api/v1/park": { "get": collection("Who waits in which park slot.") },
         "/api/v1/pickup-groups": { "get": collection("Pickup groups and what rings in them.") },
+        "/api/v1/subscriptions": { "get": collection("Who watches what by SUBSCRIBE.") },
         "/api/v1/events": { "get": {
             "summary": "Server-sent events: every TAPI message and registration change.",
             "parameters": [{
@@ -199,6 +206,10 @@ fn schemas() -> Value {
         "Dnd": {
             "type": "object", "required": ["enabled"], "additionalProperties": false,
             "properties": { "enabled": { "type": "boolean" } },
+        },
+        "Messages": {
+            "type": "object", "required": ["count"], "additionalProperties": false,
+            "properties": { "count": { "type": "integer", "minimum": 0 } },
         },
         "Forwarding": forwarding_schema(),
         "Problem": {

@@ -104,6 +104,13 @@ pub(super) async fn pickup_groups(State(api): State<Arc<Api>>, caller: Caller) -
     Ok(items(visible_groups(rows, &caller.0)))
 }
 
+/// `GET subscriptions`: a token sees those that its lines made.
+pub(super) async fn subscriptions(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.require_sight()?;
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::Subscriptions).await?;
+    Ok(items(visible(rows, &caller.0, &["line"])))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MakeCall {

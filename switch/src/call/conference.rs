@@ -20,6 +20,7 @@ use super::refer::Refer;
 use super::{CallId, ConnectionKey, identity};
 use crate::exchange::Exchange;
 use crate::exchange::counters::count;
+use crate::presence::Entity;
 
 /// Names a conference inside the exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -298,6 +299,8 @@ impl Exchange {
     }
 
     fn publish_membership(&mut self, kind: &str, id: CallId, key: ConferenceKey) {
+        let number = self.conferences.get(key.0).map(|conference| conference.number.clone());
+        self.presence.touch(Entity::Room(number.unwrap_or_default()));
         let Some(call) = self.calls.get(id.0) else { return };
         let Some(conference) = self.conferences.get(key.0) else { return };
         let fields = serde_json::json!({

@@ -24,6 +24,11 @@ pub struct Hunt {
 }
 
 impl Hunt {
+    /// The group.
+    pub(crate) fn group(&self) -> &HuntGroup {
+        &self.group
+    }
+
     /// A member did not take the call.
     pub(crate) fn note(&mut self, cause: Cause) {
         self.best = Some(self.best.map_or(cause, |best| best.better_of(cause)));

@@ -16,6 +16,7 @@ use super::seek::Seek;
 use super::transfer::Asked;
 use super::{CallId, Parked, Timer};
 use crate::exchange::Exchange;
+use crate::presence::Entity;
 
 /// What Snom's and FreeSWITCH's keys put before the slot (sip-mapping §3.6).
 const PARK_ALIAS: &str = "park+";
@@ -170,6 +171,7 @@ impl Exchange {
         self.describe_unpark(id, party, parked.by.as_deref().unwrap_or_default());
         self.move_call(id, key);
         self.connect_parties(key);
+        self.touch_slot(slot);
         self.publish("UNPARKED", serde_json::json!({"slot": slot}));
         Ok(())
     }
@@ -197,6 +199,7 @@ impl Exchange {
     pub(crate) fn on_parked_too_long(&mut self, party: CallId) {
         let Some(slot) = self.slot_of(party) else { return };
         let Some(parked) = self.parked.remove(&slot) else { return };
+        self.touch_slot(&slot);
         self.publish("PARK_TIMEOUT", serde_json::json!({"slot": slot}));
         let number = match self.lot_of(&slot).map(|lot| lot.on_timeout.clone()) {
             Some(OnTimeout::Forward(number)) => Some(number),
@@ -214,7 +217,16 @@ impl Exchange {
     pub(crate) fn leave_slot(&mut self, party: CallId) {
         if let Some(slot) = self.slot_of(party) {
             self.parked.remove(&slot);
+            self.touch_slot(&slot);
             self.publish("PARK_ABANDONED", serde_json::json!({"slot": slot}));
+        }
+    }
+
+    /// Who waits in a slot changed.
+    fn touch_slot(&mut self, slot: &str) {
+        self.presence.touch(Entity::Slot(slot.to_owned()));
+        if let Some(lot) = self.lot_of(slot).map(|lot| lot.number.clone()) {
+            self.presence.touch(Entity::Lot(lot));
         }
     }
 
@@ -230,6 +242,7 @@ impl Exchange {
     }
 
     fn publish_park(&mut self, slot: &str, party: CallId, by: Option<&str>) {
+        self.touch_slot(slot);
         let who = self.calls.get(party.0).map(|call| call.party.number().to_owned());
         self.publish("PARKED", serde_json::json!({"slot": slot, "party": who, "by": by}));
     }

@@ -59,7 +59,7 @@ impl Exchange {
         })
     }
 
-    fn may_pick_up(&self, line: &str, number: &str) -> bool {
+    pub(crate) fn may_pick_up(&self, line: &str, number: &str) -> bool {
         if line == number {
             return true;
         }
@@ -70,7 +70,7 @@ impl Exchange {
         }
     }
 
-    fn may_pick_up_in(&self, own: Option<&str>, group: &str) -> bool {
+    pub(crate) fn may_pick_up_in(&self, own: Option<&str>, group: &str) -> bool {
         let Some(own) = own else { return false };
         own == group
             || self
@@ -141,9 +141,7 @@ impl Exchange {
     /// Errors: the response of RFC 3891 §3: 481, 486, 603, 403, 400.
     pub(crate) fn replaced_call(&self, party: &Party, value: &str) -> Result<CallId, Reply> {
         let named = Replaces::parse(value).map_err(|_| Reply::new(400).reason("Bad Replaces"))?;
-        let leg = self.leg_named(&named).ok_or_else(|| Reply::new(481))?;
-        let call = self.by_leg.get(&leg).copied().ok_or_else(|| Reply::new(603))?;
-        let is_confirmed = self.endpoint.leg(leg).is_some_and(|view| view.is_confirmed);
+        let (call, is_confirmed) = self.dialog_named(&named)?;
         if is_confirmed && named.is_early_only() {
             return Err(Reply::new(486));
         }
@@ -158,6 +156,18 @@ impl Exchange {
             true if line == owner => Ok(call),
             _ => Err(Reply::new(403)),
         }
+    }
+
+    /// The call that a Replaces names, and whether its dialog is confirmed: in the words of a busy
+    /// lamp, or by the dialog itself.
+    fn dialog_named(&self, named: &Replaces<'_>) -> Result<(CallId, bool), Reply> {
+        if let Some(call) = self.presence.named_call(named) {
+            let found = self.calls.get(call.0).ok_or_else(|| Reply::new(481))?;
+            return Ok((call, found.is_established()));
+        }
+        let leg = self.leg_named(named).ok_or_else(|| Reply::new(481))?;
+        let call = self.by_leg.get(&leg).copied().ok_or_else(|| Reply::new(603))?;
+        Ok((call, self.endpoint.leg(leg).is_some_and(|view| view.is_confirmed)))
     }
 
     /// The leg that a Replaces names: exactly, or with the tags the other way round, as phones do.

@@ -49,6 +49,8 @@ impl Exchange {
         let Some(call) = self.calls.get_mut(id.0) else { return };
         call.connection = to;
         call.side = side;
+        self.touch_call(id);
+        let Some(call) = self.calls.get(id.0) else { return };
         if let Some(key) = call.tapi {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
@@ -233,7 +235,9 @@ impl Exchange {
             if let Some(termination) = call.end.termination() {
                 self.by_termination.insert(termination, id);
             }
-            self.hear_anew(call.connection);
+            let connection = call.connection;
+            self.hear_anew(connection);
+            self.touch_call(id);
         }
     }
 

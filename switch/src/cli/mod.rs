@@ -63,6 +63,8 @@ enum Command {
     Park(List),
     /// Show the pickup groups and what rings in them
     PickupGroups(List),
+    /// Show who watches what: busy lamps, message lamps, rooms
+    Subscriptions(List),
     /// Follow every TAPI message and registration change, one line each
     Events(Events),
     /// Carry out one TAPI operation and wait for its LINE_REPLY
@@ -180,6 +182,7 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
         Command::Park(list) => tables::show(&tables::PARK, &list),
         Command::PickupGroups(list) => tables::show(&tables::PICKUP_GROUPS, &list),
+        Command::Subscriptions(list) => tables::show(&tables::SUBSCRIPTIONS, &list),
         Command::Events(events) => events::follow(&events),
         Command::Tapi(tapi) => tapi::carry_out(&tapi),
         Command::Reload(connection) => tables::reload(&connection),
@@ -229,6 +232,7 @@ mod tests {
             "trunks",
             "park --watch",
             "pickup-groups --json",
+            "subscriptions --watch",
             "events --json --after 7",
             "tapi lineGetDevCaps {\"deviceId\":0}",
             "reload",

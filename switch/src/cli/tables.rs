@@ -1,4 +1,5 @@
-//! `lines`, `registrations`, `calls`, `media`, `trunks`, `park`, `pickup-groups`; `reload` and `drain`.
+//! `lines`, `registrations`, `calls`, `media`, `trunks`, `park`, `pickup-groups`, `subscriptions`;
+//! `reload` and `drain`.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(super) const LINES: Table = Table {
         column("PICKUP GROUP", "pickupGroup"),
         column("DND", "dnd"),
         column("FORWARDING", "forwardList"),
+        column("MESSAGES", "messagesWaiting"),
     ],
 };
 
@@ -112,6 +114,16 @@ pub(super) const PICKUP_GROUPS: Table = Table {
         column("MEMBERS", "members"),
         column("ALSO FOR", "allow"),
         column("RINGING", "ringing"),
+    ],
+};
+
+pub(super) const SUBSCRIPTIONS: Table = Table {
+    collection: "subscriptions",
+    columns: &[
+        column("LINE", "line"),
+        column("PACKAGE", "package"),
+        column("ENTITY", "entity"),
+        column("EXPIRES", "expires"),
     ],
 };
 

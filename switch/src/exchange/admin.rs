@@ -20,6 +20,10 @@ impl Exchange {
             AdminRequest::Trunks => Ok(self.trunk_rows()),
             AdminRequest::Park => Ok(self.park_rows()),
             AdminRequest::PickupGroups => Ok(self.pickup_group_rows()),
+            AdminRequest::Subscriptions => Ok(self.subscription_rows()),
+            AdminRequest::SetMessageWaiting { line, count } => {
+                self.replace_message_waiting(&line, count)
+            }
             AdminRequest::MakeCall { from, to } => self.click_to_dial(&from, &to),
             AdminRequest::CallAction { call_id, line, action } => {
                 self.call_action(call_id, &line, action)
@@ -39,6 +43,7 @@ impl Exchange {
             let mut row = json!({
                 "line": line.number, "name": line.name, "registered": bindings > 0,
                 "bindings": bindings, "calls": calls, "pickupGroup": line.pickup_group,
+                "messagesWaiting": self.messages_of(&line.number),
             });
             if let (Value::Object(row), Value::Object(set)) =
                 (&mut row, self.forwarding_row(&line.number))

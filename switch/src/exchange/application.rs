@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tapi::CallMode;
 use tapi::constant::CallState;
-use tapi::constant::LineErr;
+use tapi::constant::{LineDevStatusFlag, LineErr};
 use tapi::{Intent, LineFilter, Output as TapiOutput, PickupTarget, ReplyFields, RequestKey};
 
 use super::Exchange;
@@ -242,7 +242,7 @@ impl Exchange {
         }
     }
 
-    /// What is heard on a call, and what is sent on it.
+    /// What is heard on a call, what is sent on it, and the line's lamp.
     fn try_media(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         let ms = |ms: u32| Duration::from_millis(ms.into());
         match intent {
@@ -266,6 +266,15 @@ impl Exchange {
                     self.listen_for(id, Wish { digits, media, tones });
                 }
                 Ok(())
+            }
+            Intent::SetLineDevStatus { line, change, is_on } => {
+                let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
+                if change != LineDevStatusFlag::MsgWait.into() {
+                    return Err(LineErr::InvalParam);
+                }
+                let count = if is_on { self.messages_of(&line).max(1) } else { 0 };
+                self.done(Some(request));
+                self.set_message_waiting(&line, count)
             }
             _ => Err(LineErr::OperationUnavail),
         }

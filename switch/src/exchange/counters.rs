@@ -38,6 +38,12 @@ counters! {
     calls_active: "gauge",
     /// SIP legs alive now.
     legs_active: "gauge",
+    /// Subscriptions alive now.
+    subscriptions: "gauge",
+    /// Subscriptions granted, refreshes not counted.
+    subscriptions_total: "counter",
+    /// NOTIFY requests sent to subscribers.
+    notifications_total: "counter",
     /// SIP messages taken in.
     sip_messages_received_total: "counter",
     /// SIP messages sent.

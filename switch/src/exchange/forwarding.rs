@@ -35,6 +35,8 @@ impl Exchange {
         if let Some(device) = self.tapi.line_by_number(line) {
             self.tapi.forwarding(device, AddressId(0), forwarding.clone().into());
         }
+        self.presence.touch_settings(line);
+        self.presence.touch_line(line);
         if forwarding.entries.is_empty() {
             self.forwardings.remove(line);
         } else {

@@ -120,6 +120,15 @@ pub enum AdminRequest {
     Park,
     /// Rows of `GET pickup-groups`.
     PickupGroups,
+    /// Rows of `GET subscriptions`.
+    Subscriptions,
+    /// `PUT lines/{line}/message-waiting`: so many messages wait at the line.
+    SetMessageWaiting {
+        /// The line.
+        line: String,
+        /// How many; zero puts the lamp out.
+        count: u32,
+    },
     /// Click to dial: `POST calls`.
     MakeCall {
         /// The line whose phone rings first.

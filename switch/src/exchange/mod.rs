@@ -22,7 +22,7 @@ use config::Config;
 use media::{MediaPlane, TerminationId};
 use serde_json::{Value, json};
 use sip_stack::auth::{Algorithm, Authenticator, AuthenticatorConfig, Ha1};
-use sip_stack::endpoint::{EndCause, Endpoint, EndpointConfig, Event, LegId, Outbox};
+use sip_stack::endpoint::{EndCause, Endpoint, EndpointConfig, Event, LegId, Limits, Outbox};
 use sip_stack::flow::Transport;
 use sip_stack::slab::Slab;
 use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
@@ -34,6 +34,7 @@ use crate::call::listen::Listening;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
+use crate::presence::{PACKAGES, Presence, Secret};
 use crate::registrar::Registrar;
 use crate::registry::Registry;
 use crate::store::{StoredBinding, StoredForwarding};
@@ -66,6 +67,8 @@ pub struct ExchangeParts {
     pub restored: Vec<StoredBinding>,
     /// What lines had set about their calls in the previous run.
     pub forwardings: Vec<StoredForwarding>,
+    /// How many messages waited at which line.
+    pub messages: Vec<(String, u32)>,
     /// The time of the start.
     pub clock: Clock,
 }
@@ -95,6 +98,7 @@ pub struct Exchange {
     pub(crate) hunting: hunt::Memory,
     pub(crate) listening: Listening,
     pub(crate) generations: Generations,
+    pub(crate) presence: Presence,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -111,8 +115,9 @@ impl Exchange {
     /// An exchange at rest, its lines known to TAPI and its bindings restored.
     pub fn new(parts: ExchangeParts) -> Exchange {
         let ExchangeParts { config, media, registry, counters, mut entropy, local, .. } = parts;
-        let ExchangeParts { restored, forwardings, clock, .. } = parts;
+        let ExchangeParts { restored, forwardings, messages, clock, .. } = parts;
         let secret = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
+        let lamps = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let instance = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let next_session = entropy.next_u64() >> 16;
         let next_call_id = entropy.next_u64() as u32 & 0x00ff_ffff;
@@ -140,6 +145,7 @@ impl Exchange {
             hunting: hunt::Memory::default(),
             listening: Listening::default(),
             generations: Generations::default(),
+            presence: Presence::new(Secret(lamps)),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -152,8 +158,12 @@ impl Exchange {
             has_reported_drained: false,
         };
         exchange.read_lines();
+        exchange.review_subscriptions();
         exchange.restore(restored);
         exchange.restore_forwardings(forwardings);
+        for (line, count) in messages {
+            exchange.light_message_lamp(&line, count);
+        }
         exchange
     }
 
@@ -214,33 +224,50 @@ impl Exchange {
         while let Some(timer) = self.timers.expire(clock.now) {
             self.on_timer(timer);
         }
+        self.presence.expire(clock.now);
         self.settle(out);
     }
 
     /// When [`Exchange::expire`] is wanted next; possibly a little early, never late.
     pub fn next_deadline(&self) -> Option<Now> {
-        [self.endpoint.next_deadline(), self.timers.next_deadline()].into_iter().flatten().min()
+        let (sip, lamps) = (self.endpoint.next_deadline(), self.presence.next_deadline());
+        [sip, lamps, self.timers.next_deadline()].into_iter().flatten().min()
     }
 
     /// Carries on until neither SIP nor TAPI has anything left to say.
     fn settle(&mut self, out: &mut Vec<Output>) {
+        let had_drained = self.has_reported_drained;
         loop {
             if let Some(event) = self.sip.events.pop_front() {
                 self.on_sip(event);
-            } else if !self.relay_tapi() && !self.settle_listening() {
+            } else if !self.relay_tapi()
+                && !self.settle_listening()
+                && !self.tell_watchers()
+                && !self.finish_draining()
+            {
                 break;
             }
         }
+        let has_drained = self.has_reported_drained && !had_drained;
         let sent = self.sip.transmits.len() as u64;
         let counter = &self.counters.sip_messages_sent_total;
         counter.fetch_add(sent, std::sync::atomic::Ordering::Relaxed);
         out.append(&mut self.outputs);
         out.extend(self.sip.transmits.drain(..).map(Output::Transmit));
         self.update_gauges();
-        if self.is_draining && self.calls.is_empty() && !self.has_reported_drained {
-            self.has_reported_drained = true;
+        if has_drained {
             out.push(Output::Drained);
         }
+    }
+
+    /// The last call is over and no new one comes: nothing is left to watch. True the first time.
+    fn finish_draining(&mut self) -> bool {
+        if !self.is_draining || !self.calls.is_empty() || self.has_reported_drained {
+            return false;
+        }
+        self.has_reported_drained = true;
+        self.end_subscriptions();
+        true
     }
 
     fn on_sip(&mut self, event: Event) {
@@ -268,7 +295,11 @@ impl Exchange {
             Event::OfferAnswered { leg, sdp, .. } => self.on_offer_answered(leg, sdp.as_ref()),
             Event::OfferRefused { leg, status } => self.on_offer_refused(leg, status),
             Event::InDialog { leg, id, message } => self.on_in_dialog(leg, id, &message),
-            Event::Response { token, status, .. } => self.on_response(token, status),
+            Event::Response { token, status, message } => {
+                if !self.on_notified(token, status, message.as_ref()) {
+                    self.on_response(token, status);
+                }
+            }
             Event::Ended { leg, cause } => {
                 if let EndCause::Bye(message) = &cause {
                     self.hear_bye(leg, message);
@@ -367,6 +398,7 @@ impl Exchange {
         };
         set(&self.counters.calls_active, self.calls.len());
         set(&self.counters.legs_active, self.endpoint.leg_count());
+        set(&self.counters.subscriptions, self.presence.len());
     }
 
     /// What must hold between two inputs; the simulator asks after every step.
@@ -409,6 +441,7 @@ impl Exchange {
         let standing = [self.registration_timer, self.application_timer];
         let rows = [
             ("calls", self.calls.len()),
+            ("subscriptions", self.presence.len()),
             ("connections", self.connections.len()),
             ("conferences", self.conferences.len()),
             ("legs of calls", self.by_leg.len()),
@@ -464,9 +497,17 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         user_agent: concat!("Strowger/", env!("CARGO_PKG_VERSION")).to_owned(),
         session_expires: config.sip.session_expires,
         min_se: config.sip.min_session_expires,
-        extensions: vec!["path".to_owned()],
+        extensions: vec!["path".to_owned(), "replaces".to_owned()],
+        allow_events: allow_events(),
+        limits: Limits { subscriptions: config.subscriptions.max, ..Limits::default() },
         ..EndpointConfig::default()
     }
+}
+
+/// What can be subscribed to, and what REFER brings.
+pub(crate) fn allow_events() -> Vec<String> {
+    let packages = PACKAGES.iter().map(|package| package.name);
+    packages.chain(["refer"]).map(str::to_owned).collect()
 }
 
 fn server_config(config: &Config, secret: u128) -> ServerConfig {

@@ -14,7 +14,7 @@ use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
 use tapi::constant::{
     AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, DigitMode, ForwardMode,
-    MediaMode, RemoveFromConf,
+    LineDevStatusFlag, MediaMode, RemoveFromConf,
 };
 use tapi::{ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
@@ -31,7 +31,7 @@ use crate::store::StoredBinding;
 
 /// What OPTIONS says of us (RFC 3261 §11.2).
 const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER, SUBSCRIBE";
 /// Time-outs of lineGatherDigits.
 const GATHER_MIN_MS: u32 = 100;
 const GATHER_MAX_MS: u32 = 600_000;
@@ -43,7 +43,8 @@ impl Exchange {
             Method::Register => self.on_register(id, message, flow),
             Method::Options => self.on_options(id, message, flow),
             Method::Notify if event_is(message, "keep-alive") => self.reply(id, Reply::new(200)),
-            Method::Subscribe | Method::Publish => self.reply(id, Reply::new(489)),
+            Method::Subscribe => self.on_subscribe(id, message, flow),
+            Method::Publish => self.reply(id, Reply::new(489)),
             Method::Refer => self.reply(id, Reply::new(403)),
             Method::Notify | Method::Info | Method::Update | Method::Prack => {
                 self.reply(id, Reply::new(481));
@@ -71,7 +72,8 @@ impl Exchange {
         } else {
             &self.counters.registrations_refused_total
         });
-        self.reply(id, outcome.reply);
+        let events = super::allow_events().join(", ");
+        self.reply(id, outcome.reply.header("Allow-Events", events));
         self.registrations_changed(outcome.changes);
         self.show_reachability(&user, was_reachable);
         self.arm_registrations();
@@ -100,6 +102,7 @@ impl Exchange {
         if let Some(device) = self.tapi.line_by_number(line) {
             self.tapi.line_service(self.clock.unix_ms, device, is_in_service);
         }
+        self.presence.touch_line(line);
     }
 
     /// A connection is gone, and with it the way to the phones that registered over it.
@@ -148,7 +151,7 @@ impl Exchange {
             }
             Method::Notify if event_is(message, "keep-alive") => self.reply(id, Reply::new(200)),
             Method::Notify => self.reply(id, Reply::new(481)),
-            Method::Subscribe => self.reply(id, Reply::new(489)),
+            Method::Subscribe => self.on_resubscribe(leg, id, message),
             Method::Refer => self.on_refer(leg, id, message),
             _ => self.reply(id, Reply::new(405).header("Allow", ALLOW)),
         }
@@ -220,6 +223,7 @@ impl Exchange {
         let verdict = self.authenticate(message, received.flow);
         let owner = self.by_leg.get(&leg).and_then(|call| self.calls.get(call.0));
         let owner = owner.and_then(|call| call.party.line());
+        let owner = owner.or_else(|| self.presence.subscriber(leg));
         let reply = match &verdict {
             Verdict::Authenticated { user } if Some(user.as_str()) == owner => return true,
             Verdict::Authenticated { .. } => Reply::new(403),
@@ -287,6 +291,7 @@ impl Exchange {
         }
         self.read_lines();
         self.hunting.keep_only(&self.config);
+        self.review_subscriptions();
         self.publish("RELOADED", json!({}));
     }
 
@@ -359,6 +364,7 @@ fn line_offers() -> LineOffers {
         max_monitored_tones: u32::try_from(media::WATCHED_TONES_MAX).unwrap_or(u32::MAX),
         monitor_media_modes: MediaMode::InteractiveVoice | MediaMode::G3Fax,
         user_user_info_size: MAX_INFO,
+        settable_status: LineDevStatusFlag::MsgWait.into(),
         ..LineOffers::default()
     }
 }

@@ -17,6 +17,7 @@ use crate::call::identity::Identity;
 use crate::call::user_info::text_of;
 use crate::call::wishes::Details;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
+use crate::presence::Entity;
 
 /// What is needed to make a call.
 pub(crate) struct NewParty {
@@ -89,6 +90,7 @@ impl Exchange {
             self.by_tapi.insert(key, id);
         }
         if let Some(line) = line {
+            self.presence.touch_line(&line);
             self.by_line.entry(line).or_default().push(id);
         }
         if let Some(connection) = self.connections.get_mut(new.connection.0) {
@@ -233,6 +235,7 @@ impl Exchange {
         if state != CallState::Connected {
             self.break_generation(id);
         }
+        self.touch_call(id);
         if is_unseen {
             return; // An errand that came to nothing: nobody has heard of the call.
         }
@@ -246,6 +249,17 @@ impl Exchange {
         if let Err(error) = self.tapi.call_state(self.clock.unix_ms, key, call.state, call.mode) {
             debug_assert!(false, "{error}");
             tracing::error!(%error, "a call's state is refused");
+        }
+    }
+
+    /// What others may see of a call changed.
+    pub(crate) fn touch_call(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        if let Some(line) = call.party.line() {
+            self.presence.touch_line(line);
+        }
+        if let Some(room) = self.room_of(id).map(str::to_owned) {
+            self.presence.touch(Entity::Room(room));
         }
     }
 
@@ -280,6 +294,8 @@ impl Exchange {
     /// Tells both lines to whom they are connected (LINECALLINFOSTATE_CONNECTEDID).
     pub(crate) fn show_connected_parties(&mut self, connection: ConnectionKey) {
         let Some((caller, called)) = self.pair(connection) else { return };
+        self.touch_call(caller);
+        self.touch_call(called);
         for (near, far) in [(caller, called), (called, caller)] {
             let Some(key) = self.calls.get(near.0).and_then(|call| call.tapi) else { continue };
             let party = self.party_of(far);
@@ -346,6 +362,9 @@ impl Exchange {
             && let Some(calls) = self.by_line.get_mut(line)
         {
             calls.retain(|other| *other != id);
+        }
+        if let Some(line) = call.party.line() {
+            self.presence.touch_line(line);
         }
         self.forget_in_connection(call.connection, id);
         self.member_gone(id);

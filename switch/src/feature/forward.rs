@@ -101,7 +101,7 @@ pub enum Decision {
 }
 
 /// The three families of modes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Family {
     /// UNCOND and its variants.
     Unconditional,
@@ -274,6 +274,15 @@ impl Forwarding {
     /// Whether do not disturb is on for everybody.
     pub fn is_do_not_disturb(&self) -> bool {
         self.entries.contains(&ForwardEntry::plain(Family::Unconditional, None))
+    }
+
+    /// Whether calls of a family go somewhere else, or to this number.
+    pub fn sends_away(&self, family: Family, to: Option<&str>) -> bool {
+        self.entries.iter().any(|entry| {
+            let destination = entry.destination.as_deref();
+            is_of(entry.mode, family)
+                && destination.is_some_and(|number| to.is_none_or(|to| to == number))
+        })
     }
 
     /// How long the line rings for a caller whose call is forwarded then; `None` when it is not, or

@@ -18,6 +18,7 @@ use sip_stack::sdp::{
 };
 use sip_stack::time::{Entropy, Now};
 
+use super::watch::Watch;
 use crate::feature::dtmf::{self, InfoBody, Press};
 
 /// Who the phone is and where it lives.
@@ -166,6 +167,24 @@ pub enum PhoneEvent {
         /// The value.
         value: String,
     },
+    /// The final answer to a SUBSCRIBE.
+    Subscribed {
+        /// The subscription; it is over unless the status is 2xx.
+        leg: LegId,
+        /// The status code.
+        status: u16,
+        /// What was granted, in seconds.
+        expires: Option<u32>,
+    },
+    /// NOTIFY inside a subscription.
+    Notified {
+        /// The subscription.
+        leg: LegId,
+        /// Subscription-State.
+        state: String,
+        /// The document.
+        body: String,
+    },
     /// A request inside the call that the phone only notes (INFO and the like).
     Request {
         /// The call.
@@ -211,11 +230,13 @@ impl Talk {
 
 /// The phone; see the module's text.
 pub struct PhoneCore {
-    config: PhoneConfig,
-    endpoint: Endpoint,
-    out: Outbox,
+    pub(super) config: PhoneConfig,
+    pub(super) endpoint: Endpoint,
+    pub(super) out: Outbox,
     talks: HashMap<LegId, Talk>,
-    events: VecDeque<PhoneEvent>,
+    pub(super) watches: HashMap<LegId, Watch>,
+    pub(super) next_watch: u64,
+    pub(super) events: VecDeque<PhoneEvent>,
     register_cseq: u32,
     register_call_id: String,
     next_session: u64,
@@ -248,6 +269,8 @@ impl PhoneCore {
             endpoint: Endpoint::new(endpoint_config, entropy),
             out: Outbox::new(),
             talks: HashMap::new(),
+            watches: HashMap::new(),
+            next_watch: 0,
             events: VecDeque::new(),
             register_cseq: 0,
             register_call_id,
@@ -552,6 +575,9 @@ impl PhoneCore {
             Event::Response { token: INFO_TOKEN, status, .. } => {
                 self.events.push_back(PhoneEvent::InfoAnswered { status });
             }
+            Event::Response { token, status, message } => {
+                self.on_subscribe_outcome(now, token, status, message.as_ref());
+            }
             Event::Request { id, .. } => {
                 self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
             }
@@ -674,6 +700,9 @@ impl PhoneCore {
         id: sip_stack::endpoint::RequestId,
         message: &Message,
     ) {
+        if message.method() == Method::Notify && self.on_notify(now, leg, id, message) {
+            return;
+        }
         self.note_user_info(leg, message);
         let event = message.header(HeaderName::Event).unwrap_or_default().to_owned();
         if event.starts_with("refer") {
@@ -775,15 +804,15 @@ impl PhoneCore {
         LocalDescription::new(self.next_session, self.config.rtp.ip())
     }
 
-    fn address(&self, number: &str) -> String {
+    pub(super) fn address(&self, number: &str) -> String {
         format!("<sip:{number}@{}>", self.config.domain)
     }
 
-    fn contact(&self) -> String {
+    pub(super) fn contact(&self) -> String {
         crate::call::identity::contact(&self.config.number, &self.config.flow)
     }
 
-    fn credentials(&self) -> ClientCredentials {
+    pub(super) fn credentials(&self) -> ClientCredentials {
         ClientCredentials {
             username: self.config.number.clone(),
             password: self.config.password.clone(),

@@ -7,6 +7,7 @@ mod core;
 mod keypad;
 mod rtp;
 mod socket;
+mod watch;
 
 pub use self::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
 pub use self::rtp::RtpCounts;

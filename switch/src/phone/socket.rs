@@ -180,6 +180,29 @@ impl Phone {
         self.flush();
     }
 
+    /// Subscribes to an event package of a number.
+    pub fn watch(&mut self, number: &str, event: &str, expires: Duration) -> Option<LegId> {
+        let now = self.now();
+        let leg = self.core.watch(now, number, event, expires);
+        self.flush();
+        leg
+    }
+
+    /// Asks for a longer life of a subscription; zero ends it.
+    pub fn watch_again(&mut self, leg: LegId, expires: Duration) {
+        let now = self.now();
+        self.core.watch_again(now, leg, expires);
+        self.flush();
+    }
+
+    /// Takes the place of a dialog that somebody else published: Call-ID, to-tag, from-tag.
+    pub fn call_replacing(&mut self, number: &str, dialog: (&str, &str, &str)) -> Option<LegId> {
+        let now = self.now();
+        let leg = self.core.call_replacing(now, number, dialog);
+        self.flush();
+        leg
+    }
+
     /// Attended transfer: the far parties of both calls are to talk to each other.
     pub fn transfer_attended(&mut self, leg: LegId, consult: LegId) {
         let now = self.now();

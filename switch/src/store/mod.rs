@@ -23,6 +23,13 @@ pub enum Change {
     },
     /// Keep what this line has set in place of what it had; nothing is kept of an empty list.
     SaveForwarding(StoredForwarding),
+    /// So many messages wait at this line.
+    SaveMessages {
+        /// Number of the line.
+        line: String,
+        /// How many; none is forgotten.
+        count: u32,
+    },
 }
 
 /// What a change is about; a later change about the same thing replaces an earlier one.
@@ -32,6 +39,8 @@ pub(crate) enum Subject {
     Binding(u64),
     /// What a line has set about its calls.
     Forwarding(String),
+    /// The messages that wait at a line.
+    Messages(String),
 }
 
 impl Change {
@@ -41,6 +50,7 @@ impl Change {
             Self::SaveBinding(binding) => Subject::Binding(binding.id),
             Self::RemoveBinding { id } => Subject::Binding(*id),
             Self::SaveForwarding(forwarding) => Subject::Forwarding(forwarding.line.clone()),
+            Self::SaveMessages { line, .. } => Subject::Messages(line.clone()),
         }
     }
 }
@@ -126,6 +136,9 @@ pub trait Store: Send + Sync {
 
     /// What lines had set about their calls in the previous run. Answers it once.
     fn take_forwardings(&self) -> Vec<StoredForwarding>;
+
+    /// How many messages waited at which line in the previous run. Answers it once.
+    fn take_messages(&self) -> Vec<(String, u32)>;
 
     /// Waits until everything applied so far has been written or has failed.
     fn flush(&self);

@@ -9,10 +9,10 @@ use super::{Change, StoredBinding, StoredForward, StoredForwarding};
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -44,6 +44,7 @@ const MIGRATIONS: [&str; 2] = [
         destination TEXT,
         PRIMARY KEY (line, position)
     ) STRICT",
+    "CREATE TABLE messages (line TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -105,6 +106,16 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
             statement.execute([signed(*id)])?;
         }
         Change::SaveForwarding(forwarding) => write_forwarding(transaction, forwarding)?,
+        Change::SaveMessages { line, count: 0 } => {
+            let mut statement =
+                transaction.prepare_cached("DELETE FROM messages WHERE line = ?1")?;
+            statement.execute([line])?;
+        }
+        Change::SaveMessages { line, count } => {
+            let mut statement =
+                transaction.prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2)")?;
+            statement.execute(params![line, count])?;
+        }
     }
     Ok(())
 }
@@ -142,6 +153,13 @@ pub(super) fn forwardings(connection: &Connection) -> rusqlite::Result<Vec<Store
         }
     }
     Ok(list)
+}
+
+/// How many messages wait at which line.
+pub(super) fn messages(connection: &Connection) -> rusqlite::Result<Vec<(String, u32)>> {
+    let mut statement = connection.prepare("SELECT line, count FROM messages ORDER BY line")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
 }
 
 /// All bindings, oldest first.

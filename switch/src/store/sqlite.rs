@@ -43,6 +43,7 @@ pub struct SqliteStore {
     commands: Option<SyncSender<Command>>,
     restored: Mutex<Vec<StoredBinding>>,
     forwardings: Mutex<Vec<StoredForwarding>>,
+    messages: Mutex<Vec<(String, u32)>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -66,6 +67,7 @@ impl SqliteStore {
             .map_err(unreadable)?;
         let restored = schema::bindings(&connection).map_err(unreadable)?;
         let forwardings = schema::forwardings(&connection).map_err(unreadable)?;
+        let messages = schema::messages(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
         let writer = Writer {
@@ -83,6 +85,7 @@ impl SqliteStore {
             commands: Some(commands),
             restored: Mutex::new(restored),
             forwardings: Mutex::new(forwardings),
+            messages: Mutex::new(messages),
             counters,
             writer: Some(writer),
         })
@@ -104,6 +107,10 @@ impl Store for SqliteStore {
 
     fn take_bindings(&self) -> Vec<StoredBinding> {
         std::mem::take(&mut *self.restored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_messages(&self) -> Vec<(String, u32)> {
+        std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn take_forwardings(&self) -> Vec<StoredForwarding> {

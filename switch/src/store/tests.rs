@@ -90,6 +90,24 @@ fn forward_lists_come_back_in_their_order_and_an_empty_one_leaves_nothing() {
 }
 
 #[test]
+fn messages_that_wait_come_back_and_none_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let save =
+        |line: &str, count| store.apply(Change::SaveMessages { line: line.to_owned(), count });
+    save("201", 2);
+    save("202", 7);
+    store.flush();
+    save("201", 3);
+    save("202", 0);
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_messages(), [("201".to_owned(), 3)]);
+    assert_eq!(store.take_messages(), []);
+}
+
+#[test]
 fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
@@ -97,7 +115,8 @@ fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
     store.apply(save(&binding(1, "201")));
     drop(store);
     let old = Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE forwardings; PRAGMA user_version = 1").unwrap();
+    old.execute_batch("DROP TABLE forwardings; DROP TABLE messages; PRAGMA user_version = 1")
+        .unwrap();
     drop(old);
     let store = open(&path).unwrap();
     assert_eq!(store.take_bindings().len(), 1);
@@ -197,7 +216,7 @@ fn a_file_of_a_later_release_is_refused() {
     let path = folder.path().join("state.db");
     drop(open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 2, .. })));
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 3, .. })));
 }
 
 #[test]

@@ -126,6 +126,17 @@ impl World {
         events.drain(..=index).next_back()
     }
 
+    /// The oldest event of a phone that fits; those before it stay.
+    pub fn pick(
+        &mut self,
+        phone: PhoneIndex,
+        wanted: impl Fn(&PhoneEvent) -> bool,
+    ) -> Option<PhoneEvent> {
+        let events = &mut self.phones[phone.0].events;
+        let index = events.iter().position(wanted)?;
+        events.remove(index)
+    }
+
     /// Waits until a phone is called, and gives the call.
     pub fn incoming(&mut self, phone: PhoneIndex) -> LegId {
         let mut found = None;

@@ -90,7 +90,7 @@ impl World {
 
     /// A world of any configuration.
     pub fn new(seed: u64, faults: Faults, config: Config) -> World {
-        World::begun(seed, faults, config, Vec::new())
+        World::begun(seed, faults, config, Vec::new(), Vec::new())
     }
 
     /// The office after a restart of the switch: what the changes have kept is still there.
@@ -102,7 +102,15 @@ impl World {
             }
         }
         let kept = kept.into_values().collect();
-        World::begun(seed, Faults::default(), office(), kept)
+        let messages: BTreeMap<String, u32> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::SaveMessages { line, count } => Some((line.clone(), *count)),
+                _ => None,
+            })
+            .collect();
+        let messages = messages.into_iter().filter(|(_, count)| *count > 0).collect();
+        World::begun(seed, Faults::default(), office(), kept, messages)
     }
 
     fn begun(
@@ -110,6 +118,7 @@ impl World {
         faults: Faults,
         config: Config,
         forwardings: Vec<StoredForwarding>,
+        messages: Vec<(String, u32)>,
     ) -> World {
         let media = SharedMedia::default();
         let clock = Clock { now: Now::ZERO, unix_ms: START_UNIX_MS };
@@ -123,6 +132,7 @@ impl World {
             local: vec![(Transport::Udp, SWITCH), tcp],
             restored: Vec::new(),
             forwardings,
+            messages,
             clock,
         });
         World {

@@ -95,7 +95,7 @@ fn a_request_that_the_switch_forgets_leaves_nothing() {
 
 #[test]
 fn at_the_ceilings_503_says_when_to_come_again() {
-    let limits = Limits { legs: 1, requests: 1, transactions: 100 };
+    let limits = Limits { legs: 1, subscriptions: 1, requests: 1, transactions: 100 };
     let mut bench = Bench::with(EndpointConfig { limits, ..EndpointConfig::default() });
     bench.offered("", Some(&sdp(1)));
     bench.receive(request("INVITE", 2, "", "", Some(&sdp(1))).replace("inbound-call", "second"));

@@ -5,6 +5,7 @@ mod calling;
 mod door;
 mod established;
 mod refresh;
+mod subscribed;
 
 use std::time::Duration;
 
