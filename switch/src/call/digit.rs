@@ -213,10 +213,8 @@ impl Exchange {
         let has_digits = !call.dialling.digits.is_empty();
         let number = format!("{}{digit}", call.dialling.digits);
         let is_end = digit == '#' && has_digits;
-        let is_known = match route::resolve(&self.config, &number) {
-            Target::Line(_) | Target::HuntGroup(_) | Target::Room(_) => true,
-            _ => false,
-        };
+        let target = route::resolve(&self.config, &number);
+        let is_known = matches!(target, Target::Line(_) | Target::HuntGroup(_) | Target::Room(_));
         let dialled = if is_end { String::new() } else { digit.to_string() };
         // LINEERR_INVALCALLSTATE cannot come: the call takes digits.
         if self.dial_more(id, &dialled, is_end || is_known).is_ok() && !is_end && !is_known {

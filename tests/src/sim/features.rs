@@ -34,6 +34,8 @@ impl Schedule {
             3 => self.transfer(),
             4 => self.transfer_attended(),
             5 | 6 => self.send_away(),
+            7 if self.has_applications => self.ask_for_sound(),
+            8 => self.press_key(),
             _ if self.has_applications => self.ask_for_feature(),
             _ => self.pick_up(),
         }
@@ -91,6 +93,58 @@ impl Schedule {
             self.world.note(format!("administrator: {action:?} at {line}"));
             let _ = self.world.administrator(AdminRequest::CallAction { call_id, line, action });
         }
+    }
+
+    /// A key travels as a telephone-event, or by INFO, or both.
+    fn press_key(&mut self) {
+        let Some((phone, leg)) = self.some_leg(|_, is_confirmed| is_confirmed) else { return };
+        let digit = self.pick(&['1', '2', '0', '#', '*', '!']);
+        let ways = self.below(3);
+        self.world.note(format!("{} presses {digit}", self.name(phone)));
+        if ways != 1 {
+            self.world.press(phone, leg, digit);
+        }
+        if ways != 0 {
+            self.world.with_phone(phone, |phone, now| phone.send_digit(now, leg, digit));
+        }
+    }
+
+    /// Digits, tones and media: monitored, gathered, sent, stopped.
+    fn ask_for_sound(&mut self) {
+        if self.applications.is_empty() {
+            return;
+        }
+        let index = self.below(self.applications.len());
+        let application = self.applications[index].0;
+        if !self.world.is_connected(application) {
+            return;
+        }
+        let handles = self.world.watch(application).handles();
+        let recent: Vec<u64> = handles.iter().rev().take(5).map(|(handle, _)| *handle).collect();
+        let Some(call) = self.one_of(&recent) else { return };
+        let tones = json!([{"appSpecific": 1, "duration": 200, "frequency1": 1_100}]);
+        let requests = [
+            ("lineMonitorDigits", json!({"hCall": call, "digitModes": 6})),
+            ("lineMonitorDigits", json!({"hCall": call, "digitModes": 0})),
+            ("lineMonitorTones", json!({"hCall": call, "toneList": tones})),
+            ("lineMonitorMedia", json!({"hCall": call, "mediaModes": "LINEMEDIAMODE_G3FAX"})),
+            (
+                "lineGatherDigits",
+                json!({"hCall": call, "digitModes": 2, "numDigits": 2, "terminationDigits": "#",
+                    "firstDigitTimeout": 5_000, "interDigitTimeout": 2_000}),
+            ),
+            ("lineGatherDigits", json!({"hCall": call, "digits": null})),
+            ("lineGenerateDigits", json!({"hCall": call, "digitMode": 2, "digits": "12,3"})),
+            ("lineGenerateDigits", json!({"hCall": call, "digits": null})),
+            ("lineGenerateTone", json!({"hCall": call, "toneMode": "LINETONEMODE_BUSY"})),
+            (
+                "lineGenerateTone",
+                json!({"hCall": call, "toneMode": "LINETONEMODE_BEEP", "duration": 900}),
+            ),
+            ("lineGenerateTone", json!({"hCall": call, "toneMode": 0})),
+        ];
+        let (method, params) = self.pick(&requests);
+        let _ = self.request(index, method, params);
     }
 
     fn ask_for_feature(&mut self) {

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use media::Notify;
 use sip_stack::endpoint::{LegId, LegView};
 use sip_stack::flow::Flow;
 use sip_stack::time::{Now, Seeded};
+use switch::exchange::Input;
 use switch::phone::{Behaviour, PhoneConfig, PhoneCore, PhoneEvent};
 
 use super::world::{PhoneIndex, SWITCH, SimPhone, World};
@@ -101,6 +103,21 @@ impl World {
     /// The relay port that a phone sends a call's media to.
     pub fn relay_port(&self, phone: PhoneIndex, leg: LegId) -> Option<u16> {
         self.phones[phone.0].core.far_media(leg).map(|(relay, _)| relay.port())
+    }
+
+    /// A key is pressed at a phone and travels as a telephone-event; false if the phone has nobody
+    /// to send it to.
+    pub fn press(&mut self, phone: PhoneIndex, leg: LegId, digit: char) -> bool {
+        let port = self.relay_port(phone, leg);
+        let owner = port.and_then(|port| self.media.with(|model| model.owner(port)));
+        let Some((id, stream)) = owner else { return false };
+        let port = port.unwrap_or_default();
+        if self.media.with(|model| model.watch(port)).keys {
+            self.input(Input::Media(Notify::Key { id, stream, digit }));
+        }
+        let duration = Duration::from_millis(100);
+        self.input(Input::Media(Notify::Digit { id, stream, digit, duration }));
+        true
     }
 
     /// Does something with a phone, at the world's time.
