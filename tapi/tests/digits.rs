@@ -370,6 +370,25 @@ fn a_newer_generation_an_abort_and_the_end_of_the_call_cancel_one() {
 }
 
 #[test]
+fn what_is_sent_outlives_its_handle_unless_it_would_never_end() {
+    for (tone, is_stopped) in [
+        (json!({"toneMode": "LINETONEMODE_BUSY"}), true),
+        (json!({"toneMode": "LINETONEMODE_BUSY", "duration": 500}), false),
+        (json!({"toneMode": "LINETONEMODE_BILLING"}), false),
+    ] {
+        let mut bench = Bench::full();
+        bench.owner(1, "201");
+        let (h_call, key) = bench.connected(1);
+        let mut params = tone.clone();
+        params["hCall"] = json!(h_call);
+        generating(&mut bench, "lineGenerateTone", params);
+        bench.ok(1, "lineDeallocateCall", json!({"hCall": h_call}));
+        let stop = Intent::StopGenerating { call: key };
+        assert_eq!(bench.all_intents().contains(&stop), is_stopped, "{tone}");
+    }
+}
+
+#[test]
 fn a_custom_tone_has_components() {
     let mut bench = Bench::full();
     bench.owner(1, "201");

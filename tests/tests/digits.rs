@@ -493,6 +493,16 @@ fn the_shell_follows_digits_tones_and_media() {
 }
 
 #[test]
+fn the_shell_sends_digits_into_a_call() {
+    let desk = Desk::talking();
+    let params = json!({"line": "201", "digitMode": DTMF, "digits": "12#"}).to_string();
+    let output = desk.program.command(&["tapi", "lineGenerateDigits", &params]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    desk.b.hears_digits("12#");
+}
+
+#[test]
 fn what_cannot_be_monitored_is_refused_in_the_documented_words() {
     let mut desk = Desk::talking();
     let many: Vec<Value> = (0..17).map(|tag| json!({"appSpecific": tag})).collect();

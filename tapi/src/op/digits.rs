@@ -189,7 +189,8 @@ pub(super) fn generate_digits(server: &mut Server, asked: Asked<'_>) -> Result<O
     };
     let pause_ms = dial_params.dial_pause;
     let (call, h_call) = (held.key, held.holder.h_call);
-    let generation = Generation { call, application: asked.application, h_call, end_to_end_id };
+    let application = asked.application;
+    let generation = Generation { call, application, h_call, end_to_end_id, is_endless: false };
     server.generate(generation, |call| Intent::GenerateDigits {
         call,
         digits,
@@ -223,7 +224,9 @@ pub(super) fn generate_tone(server: &mut Server, asked: Asked<'_>) -> Result<Out
     server.check_feature(&held, CallFeature::GenerateTone)?;
     let duration_ms = (duration > 0).then_some(duration);
     let (call, h_call) = (held.key, held.holder.h_call);
-    let generation = Generation { call, application: asked.application, h_call, end_to_end_id };
+    let is_endless = duration_ms.is_none() && mode != ToneMode::Billing;
+    let application = asked.application;
+    let generation = Generation { call, application, h_call, end_to_end_id, is_endless };
     server.generate(generation, |call| Intent::GenerateTone {
         call,
         mode,

@@ -52,6 +52,8 @@ pub(crate) struct Generation {
     pub(crate) application: ApplicationId,
     pub(crate) h_call: u32,
     pub(crate) end_to_end_id: Option<u32>,
+    /// It goes on until it is stopped.
+    pub(crate) is_endless: bool,
 }
 
 /// What the provider heard on a call.
@@ -278,7 +280,8 @@ impl Server {
         }
     }
 
-    /// A handle is given back: what it had detected or sent goes to nobody.
+    /// A handle is given back: what it had detected goes to nobody. What was being sent goes on to
+    /// its end, if it has one.
     pub(super) fn forget_detections(
         &mut self,
         key: CallKey,
@@ -293,7 +296,14 @@ impl Server {
         if let Some(call) = self.calls.get_mut(key) {
             call.detections.retain(|d| d.application != application || d.h_call != h_call);
         }
-        self.generations.retain(|_, g| g.application != application || g.h_call != h_call);
+        let is_mine = |g: &Generation| g.application == application && g.h_call == h_call;
+        let is_endless = self.generations.values().any(|g| is_mine(g) && g.is_endless);
+        self.generations.retain(|_, generation| !is_mine(generation));
+        if is_endless {
+            let request = self.next_key();
+            let intent = Intent::StopGenerating { call: key };
+            self.out.push(Output::Intent { request, intent });
+        }
         if self.tell_detection(key, before) {
             self.tell_info(key, CallInfoState::MonitorModes.into(), None);
         }
