@@ -12,23 +12,21 @@ fn called(program: &Program, scenario: &str, keys: &[(&str, &str)]) -> Running {
     keys.iter().fold(sipp, |sipp, (name, value)| sipp.key(name, value)).listen()
 }
 
-/// An application that monitors what `method` says on the call of 202.
-fn monitor(program: &Program, method: &str, params: Value) -> Application {
+/// An application that sees both lines.
+fn desk(program: &Program) -> Application {
     let mut app = program.application("desk");
     for line in ["201", "202"] {
         app.open(line);
     }
-    let handle = |app: &mut Application| {
-        app.skip_to("202 NEW OWNER");
-        app.handle("202")
-    };
-    let call = handle(&mut app);
-    let mut all = json!({"hCall": call});
-    for (name, value) in params.as_object().unwrap() {
-        all[name] = value.clone();
-    }
-    app.call(method, all).unwrap();
     app
+}
+
+/// Monitors on the call of 202, once it is up, what `method` says.
+fn monitor(app: &mut Application, method: &str, mut params: Value) {
+    app.skip_to("202 INFO CONNECTEDID");
+    params["hCall"] = json!(app.handle("202"));
+    app.call(method, params).unwrap();
+    app.skip_to("202 INFO MONITORMODES");
 }
 
 fn at_rest(program: &Program) {
@@ -41,10 +39,9 @@ fn digits_by_info_reach_the_far_phone_and_the_application_and_bad_ones_are_refus
     let program = Program::start();
     let far = called(&program, "hears_digits.xml", &[]);
     let audio = Audio::new();
+    let mut app = desk(&program);
     let mut near = Sipp::new(&program, "sends_digits.xml").call("201", "202").audio(&audio).start();
-    let modes = json!({"digitModes": "LINEDIGITMODE_DTMF"});
-    let mut app = monitor(&program, "lineMonitorDigits", modes);
-    app.skip_to("202 INFO CONNECTEDID");
+    monitor(&mut app, "lineMonitorDigits", json!({"digitModes": "LINEDIGITMODE_DTMF"}));
     near.until_received("SIP/2.0 200");
     near.go_on();
     let log = near.finish();
@@ -75,10 +72,10 @@ fn a_call_that_becomes_a_fax_says_so_and_becomes_a_conversation_again() {
     let audio = Audio::new();
     let near = Sipp::new(&program, "caller_faxes.xml").call("201", "202").audio(&audio);
     let near = keys.iter().fold(near, |sipp, (name, value)| sipp.key(name, value));
+    let mut app = desk(&program);
     let mut near = near.start();
     let modes = json!({"mediaModes": ["LINEMEDIAMODE_G3FAX", "LINEMEDIAMODE_INTERACTIVEVOICE"]});
-    let mut app = monitor(&program, "lineMonitorMedia", modes);
-    app.skip_to("202 INFO CONNECTEDID");
+    monitor(&mut app, "lineMonitorMedia", modes);
     near.until_received("SIP/2.0 200");
     near.go_on();
     app.expect(&["201 INFO MEDIAMODE", "202 INFO MEDIAMODE", "202 MONITORMEDIA G3FAX"]);
