@@ -132,3 +132,23 @@ fn an_invite_with_replaces_takes_the_ringing_call() {
     world.settle();
     world.assert_at_rest();
 }
+
+#[test]
+fn what_rings_in_a_hunt_group_is_picked_up_by_the_groups_number() {
+    let mut world = World::office(304);
+    let (a, b, c) = (world.phone("206"), world.phone("202"), world.phone("203"));
+    let near = world.with_phone(a, |phone, now| phone.call(now, "260")).unwrap();
+    world.incoming(b);
+    world.incoming(c);
+    let outsider = world.phone("205");
+    world.with_phone(outsider, |phone, now| phone.call(now, "**260"));
+    world.expect(outsider, "403", |event| matches!(event, PhoneEvent::Failed { status: 403, .. }));
+    let d = world.phone("201");
+    let rung = world.with_phone(d, |phone, now| phone.call(now, "pickup+260")).unwrap();
+    world.expect(d, "picked up", |event| *event == PhoneEvent::Connected { leg: rung });
+    world.settle();
+    assert!(world.hears(d, a, near) && world.hears(a, d, rung));
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.assert_at_rest();
+}

@@ -65,10 +65,17 @@ impl Exchange {
     fn can_run(&self, line: &str, errand: &Errand) -> Result<(), LineErr> {
         match errand {
             Errand::Unpark(slot) if self.parked.contains_key(slot) => Ok(()),
+            Errand::Unpark(slot) if self.is_slot(slot) => Err(LineErr::OperationFailed),
             Errand::Unpark(_) => Err(LineErr::InvalAddress),
             Errand::PickUpAt(number) => {
-                self.ringing_at(line, number).map(|_| ()).map_err(|_| LineErr::InvalAddress)
+                let is_known = self.config.lines.contains_key(number)
+                    || self.config.hunt_groups.contains_key(number);
+                self.ringing_at(line, number).map(|_| ()).map_err(|cause| {
+                    let may_not = cause == Cause::FORBIDDEN || !is_known;
+                    if may_not { LineErr::InvalAddress } else { LineErr::OperationFailed }
+                })
             }
+            Errand::PickUpIn(group) if !self.has_pickup_group(group) => Err(LineErr::InvalGroupId),
             Errand::PickUpIn(group) => self.ringing_in(line, group).map(|_| ()).map_err(|cause| {
                 if cause == Cause::FORBIDDEN {
                     LineErr::InvalGroupId

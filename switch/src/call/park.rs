@@ -241,6 +241,11 @@ impl Exchange {
         lots.find(|lot| lot.number == number || lot.slots.contains(number))
     }
 
+    /// Whether a number is a slot of some lot.
+    pub(crate) fn is_slot(&self, number: &str) -> bool {
+        self.lot_of(number).is_some_and(|lot| lot.slots.contains(number))
+    }
+
     fn publish_park(&mut self, slot: &str, party: CallId, by: Option<&str>) {
         self.touch_slot(slot);
         let who = self.calls.get(party.0).map(|call| call.party.number().to_owned());

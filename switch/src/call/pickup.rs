@@ -18,10 +18,45 @@ impl Exchange {
     ///
     /// Errors: 404 when nothing rings there, 403 when the line has no right to it.
     pub(crate) fn ringing_at(&self, line: &str, number: &str) -> Result<CallId, Cause> {
+        if self.config.hunt_groups.contains_key(number) {
+            return self.ringing_in_hunt(line, number);
+        }
         let calls = self.by_line.get(number).map(Vec::as_slice).unwrap_or_default();
         let found = calls.iter().copied().find(|id| self.is_ringing(*id));
         let found = found.ok_or(Cause::NOTHING_RINGS)?;
         if self.may_pick_up(line, number) { Ok(found) } else { Err(Cause::FORBIDDEN) }
+    }
+
+    /// The oldest call to a hunt group that rings at a member where `line` may take it.
+    ///
+    /// Errors: 404 when nothing rings there, 403 when the line has no right at any member.
+    fn ringing_in_hunt(&self, line: &str, number: &str) -> Result<CallId, Cause> {
+        let is_of_group = |id: &CallId| {
+            let key = self.calls.get(id.0).map(|call| call.connection);
+            let connection = key.and_then(|key| self.connections.get(key.0));
+            connection.is_some_and(|connection| connection.dialled == number)
+        };
+        let members = self.config.hunt_groups.get(number).map(|group| group.members.as_slice());
+        let ringing: Vec<(&String, u64, CallId)> = members
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|member| {
+                self.by_line.get(member).into_iter().flatten().map(move |id| (member, *id))
+            })
+            .filter(|(_, id)| self.is_ringing(*id) && is_of_group(id))
+            .filter_map(|(member, id)| Some((member, self.calls.get(id.0)?.since_unix_ms, id)))
+            .collect();
+        if ringing.is_empty() {
+            return Err(Cause::NOTHING_RINGS);
+        }
+        let allowed = ringing.into_iter().filter(|(member, ..)| self.may_pick_up(line, member));
+        let oldest = allowed.min_by_key(|(_, since, _)| *since);
+        oldest.map(|(_, _, id)| id).ok_or(Cause::FORBIDDEN)
+    }
+
+    /// Whether there is a pickup group with this identifier; the own one has none.
+    pub(crate) fn has_pickup_group(&self, group_id: &str) -> bool {
+        group_id.is_empty() || self.config.pickup_groups.values().any(|group| group.id == group_id)
     }
 
     /// The oldest call that rings in a pickup group: the line's own, or the one with this identifier.
