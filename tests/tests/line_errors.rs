@@ -123,7 +123,10 @@ const DOCUMENTED: &[Documented] = &[
     ("lineUnpark", &[LINE], &["INVALADDRESS", "INVALADDRESSID", "OPERATIONFAILED"]),
     ("linePickup", &[LINE], &["INVALADDRESS", "INVALADDRESSID", "INVALGROUPID", "OPERATIONFAILED"]),
     ("lineForward", &[LINE], &["INVALADDRESS", "INVALADDRESSID", "INVALPARAM", "INVALCOUNTRYCODE"]),
+    // Where completion and treatments are offered their errors are met in tests of their own.
+    ("lineCompleteCall", &[CALL], &["INVALCALLSTATE", "NOTOWNER"]),
     ("lineUncompleteCall", &[LINE], &["INVALCOMPLETIONID"]),
+    ("lineSetCallTreatment", &[CALL], &["INVALPARAM", "NOTOWNER"]),
     ("lineHandoff", &[CALL], &["INVALMEDIAMODE", "NOTOWNER", "TARGETNOTFOUND", "TARGETSELF"]),
     ("lineSetCallPrivilege", &[CALL], &["INVALCALLPRIVILEGE", "INVALCALLSTATE"]),
     ("lineGetNewCalls", &[LINE], &["INVALADDRESSID", "INVALCALLSELECT"]),
@@ -321,6 +324,7 @@ fn every_documented_error_is_met_or_cannot_be() {
     monitors(&mut stage, their_talk, their_offer);
     on_translation(&mut stage);
     on_conferences(&mut stage, talking);
+    where_offered(&mut stage, (line, talking), their_talk);
     stage.refused(
         "lineMakeCall",
         json!({"hLine": ringing_line, "destAddress": "x"}),
@@ -494,6 +498,43 @@ fn on_calls(stage: &mut Stage, talking: u64, offering: u64) {
             (talk(json!({"callPrivilege": "LINECALLPRIVILEGE_MONITOR"})), "INVALCALLSTATE"),
         ],
     );
+}
+
+/// Operations that an office may not have: then their bits are clear, and they say so.
+fn where_offered(stage: &mut Stage, (line, talking): (u64, u64), theirs: u64) {
+    let caps = json!({"deviceId": 0, "addressId": 0});
+    let caps = stage.app.call("lineGetAddressCaps", caps).unwrap();
+    let has = |set: &str, name: &str| {
+        caps[set].as_array().unwrap().iter().any(|bit| bit.as_str().unwrap().ends_with(name))
+    };
+    let (completes, uncompletes, treats) = (
+        has("callFeatures", "_COMPLETECALL"),
+        has("addressFeatures", "_UNCOMPLETECALL"),
+        has("callFeatures", "_SETTREATMENT"),
+    );
+    let mode = json!({"completionMode": "LINECALLCOMPLMODE_CALLBACK", "treatment": 0x4000_0000});
+    let absent = "OPERATIONUNAVAIL";
+    for (method, params, error, is_there) in [
+        ("lineCompleteCall", with(talking, mode.clone()), "INVALCALLSTATE", completes),
+        (
+            "lineUncompleteCall",
+            json!({"hLine": line, "completionId": 9999}),
+            "INVALCOMPLETIONID",
+            uncompletes,
+        ),
+        ("lineSetCallTreatment", with(talking, mode.clone()), "INVALPARAM", treats),
+    ] {
+        stage.refused(method, params, if is_there { error } else { absent });
+        stage.meet(method, error);
+    }
+    for (method, is_there) in [("lineCompleteCall", completes), ("lineSetCallTreatment", treats)] {
+        if is_there {
+            let known = json!({"completionMode": "LINECALLCOMPLMODE_CALLBACK", "treatment": 4});
+            stage.not_owner(method, with(theirs, known));
+        } else {
+            stage.meet(method, "NOTOWNER");
+        }
+    }
 }
 
 /// A conference that is being set up, and given up again.
