@@ -8,7 +8,7 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 10] = [
+const NOT_YET_AVAILABLE: [Feature; 9] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
@@ -30,9 +30,6 @@ const NOT_YET_AVAILABLE: [Feature; 10] = [
     }),
     ("completion codes (feature_codes.completion_*)", |config| has_code(config, "completion_")),
     ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
-    ("echo test (feature_codes.echo_test)", |config| {
-        config.feature_codes.code(FeatureCode::EchoTest).is_some()
-    }),
     ("registration at trunks (trunks.*.register)", |config| {
         config.trunks.values().any(|trunk| trunk.register)
     }),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::Config;
-use crate::model::rim::Api;
+use crate::model::rim::{Api, Media};
 
 /// What a reload does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,8 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 17] = [
+const APPLIED: [Setting; 18] = [
+    ("media.music", |old, new| old.media.music != new.media.music),
     ("registration", |old, new| old.registration != new.registration),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
@@ -108,7 +109,7 @@ impl Config {
         Self {
             domain: running.domain.clone(),
             sip: running.sip.clone(),
-            media: running.media.clone(),
+            media: Media { music: self.media.music, ..running.media.clone() },
             api: Api { tokens, ..running.api.clone() },
             state: running.state.clone(),
             ..self

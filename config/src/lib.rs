@@ -13,6 +13,7 @@ mod duration;
 mod load;
 mod model;
 mod secret;
+mod sound;
 
 pub use bindable::check_bindable;
 pub use diagnose::Diagnosis;
@@ -32,3 +33,4 @@ pub use model::route::{CallingCard, Location, Peer, Route, Trunk};
 pub use model::subscription::{Subscriptions, Watchers};
 pub use model::{Config, Places};
 pub use secret::Secret;
+pub use sound::Sound;

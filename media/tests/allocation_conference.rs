@@ -19,7 +19,7 @@ static ALLOCATOR: Counting = Counting;
 fn a_conference_allocates_nothing_per_packet_and_frame() {
     let (mut relay, _notices) = relay(22_700..=22_799);
     let room = relay.new_conference().unwrap();
-    let kinds = [(0, Voice::Pcmu), (8, Voice::Pcma), (9, Voice::G722)];
+    let kinds = [(0, Voice::Pcmu), (8, Voice::Pcma), (9, Voice::G722), (96, Voice::Opus)];
     let mut members: Vec<_> = kinds
         .into_iter()
         .map(|(payload, kind)| {

@@ -127,7 +127,7 @@ fn the_treatment_is_one_of_the_list() {
         bench.begin(1, "lineSetCallTreatment", treat(json!("LINECALLTREATMENT_SILENCE")));
     let treatment = CallTreatment::Silence;
     assert_eq!(intent, Intent::SetCallTreatment { call: key, treatment });
-    assert_eq!(info(&mut bench, h_call, "callTreatment"), 0);
+    assert_eq!(info(&mut bench, h_call, "callTreatment"), "LINECALLTREATMENT_MUSIC");
     bench.complete(request);
     assert_eq!(bench.trace(1), ["REPLY 0", "CALLINFO 2 TREATMENT"]);
     assert_eq!(info(&mut bench, h_call, "callTreatment"), "LINECALLTREATMENT_SILENCE");

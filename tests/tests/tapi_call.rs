@@ -14,7 +14,7 @@ use switch::phone::Behaviour;
 use tests::program::{Application, LivePhone, Program};
 
 /// What an owner can change on each call that is not over.
-const COMMON: [&str; 3] = ["SECURECALL", "SETCALLPARAMS", "SETCALLDATA"];
+const COMMON: [&str; 4] = ["SECURECALL", "SETCALLPARAMS", "SETTREATMENT", "SETCALLDATA"];
 /// What can be monitored on every call that is not over.
 const MONITORS: [&str; 3] = ["MONITORDIGITS", "MONITORMEDIA", "MONITORTONES"];
 

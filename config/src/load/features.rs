@@ -94,7 +94,8 @@ pub(super) fn park(root: &Section<'_>) -> Park {
             }
         };
         let timeout = section.duration("timeout", SECOND).unwrap_or(Duration::from_secs(120));
-        let lot = Lot { name: name.value.clone(), number, slots, timeout, on_timeout };
+        let music = section.sound("music");
+        let lot = Lot { name: name.value.clone(), number, slots, timeout, on_timeout, music };
         section.finish();
         park.lots.insert(name.value, lot);
     }

@@ -32,6 +32,7 @@ fn appearance(section: &Section<'_>, defaults: &LineDefaults) -> LineDefaults {
         ring_cycle: section.duration("ring_cycle", SECOND).unwrap_or(defaults.ring_cycle),
         max_calls: section.integer("max_calls", 1..=MAX_CALLS).unwrap_or(defaults.max_calls),
         watchers: section.choice("watchers", &Watchers::ALL).unwrap_or(defaults.watchers),
+        music: section.sound("music").or_else(|| defaults.music.clone()),
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) fn lines(root: &Section<'_>, defaults: &LineDefaults) -> BTreeMap<Str
             ring_cycle: own.ring_cycle,
             max_calls: own.max_calls,
             watchers: own.watchers,
+            music: own.music,
             number: number.value.clone(),
         };
         section.finish();

@@ -23,6 +23,7 @@ use crate::Diagnosis;
 use crate::check::{self, Claim, Reference, SlotClaim};
 use crate::diagnose::Collector;
 use crate::model::{Config, Places};
+use crate::sound::Sound;
 
 /// Largest configuration file.
 const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -82,6 +83,7 @@ pub fn parse(text: &str, file: &str) -> Result<Config, Vec<Diagnosis>> {
         slots: RefCell::default(),
         references: RefCell::default(),
         places: RefCell::default(),
+        sounds: RefCell::default(),
     };
     let config = read(&context, document.get_ref());
     if context.is_partial {
@@ -111,6 +113,8 @@ pub(crate) struct Context<'a> {
     pub(crate) slots: RefCell<Vec<SlotClaim>>,
     pub(crate) references: RefCell<Vec<Reference>>,
     places: RefCell<BTreeMap<String, Range<usize>>>,
+    /// Recordings by path: each file is read once.
+    pub(crate) sounds: RefCell<BTreeMap<PathBuf, Sound>>,
 }
 
 impl Context<'_> {

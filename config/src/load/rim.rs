@@ -180,6 +180,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         ports: 16384..=32767,
         workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         timeout: Duration::from_secs(300),
+        music: None,
     };
     let section = root.table("media");
     let mut span = root.span.clone();
@@ -192,6 +193,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         media.workers =
             workers.and_then(|number| usize::try_from(number).ok()).unwrap_or(media.workers);
         media.timeout = section.duration("timeout", SECOND).unwrap_or(media.timeout);
+        media.music = section.sound("music");
         if let Some(public) = media.public_address
             && (public.is_unspecified() || public.is_ipv4() != media.address.is_ipv4())
         {

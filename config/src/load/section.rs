@@ -12,6 +12,7 @@ use super::Context;
 use crate::diagnose::nearest;
 use crate::duration::{format_duration, parse_duration};
 use crate::secret::{self, Secret};
+use crate::sound::{self, Sound};
 
 /// Longest duration that is a sensible setting.
 const MAX_DURATION: Duration = Duration::from_secs(366 * 86_400);
@@ -111,6 +112,25 @@ impl<'a> Section<'a> {
             }
             _ => {
                 self.wrong_type(name, value, expected);
+                None
+            }
+        }
+    }
+
+    /// A recording, named by its file; a relative path starts at the folder of the configuration.
+    pub(crate) fn sound(&self, key: &'static str) -> Option<Sound> {
+        let text = self.string(key, "the path of a WAV file")?;
+        let path = self.context.folder.join(&text.value);
+        if let Some(known) = self.context.sounds.borrow().get(&path) {
+            return Some(known.clone());
+        }
+        match sound::read(&path) {
+            Ok(sound) => {
+                self.context.sounds.borrow_mut().insert(path, sound.clone());
+                Some(sound)
+            }
+            Err(fault) => {
+                self.context.fault(&text.span, fault.to_string(), sound::EXPECTED);
                 None
             }
         }

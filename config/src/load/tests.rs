@@ -126,11 +126,11 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         ),
         (
             "[lines.203]\npassword = \"x\"\npickup = \"a\"\n[pickup_groups.a]\nid = \"1\"\n",
-            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of max_calls, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
+            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of max_calls, music, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
         ),
         (
             "[park.lots.main]\nnumber = \"700\"\nslots = \"701-702\"\ntimout = \"9s\"\n",
-            "9:1: unknown setting \"timout\" in [park.lots.main]; expected one of number, on_timeout, slots, timeout; did you mean \"timeout\"?",
+            "9:1: unknown setting \"timout\" in [park.lots.main]; expected one of music, number, on_timeout, slots, timeout; did you mean \"timeout\"?",
         ),
         (
             "[[api.tokens]]\nname = \"a\"\nsecret = \"b\"\nscopes = [\"admin\"]\nscope = \"admin\"\n",
@@ -138,7 +138,7 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         ),
         (
             "media = { address = \"127.0.0.1\" }\n",
-            "6:1: unknown setting \"media\" in [lines.202]; expected one of max_calls, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
+            "6:1: unknown setting \"media\" in [lines.202]; expected one of max_calls, music, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
         ),
         (
             "[conference]\nroom = 1\n",
@@ -685,7 +685,7 @@ fn columns_are_counted_in_characters() {
             "name = \"Zoë\"\n[lines.203]\npassword = \"pä\" # ä\n[defaults]\nline = { \"ä\" = 1 }\n"
         ),
         [
-            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of max_calls, ring_cycle, ring_timeout, watchers"
+            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of max_calls, music, ring_cycle, ring_timeout, watchers"
         ]
     );
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::secret::Secret;
+use crate::sound::Sound;
 
 /// `[pickup_groups.NAME]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Lot {
     pub timeout: Duration,
     /// What happens to a call parked too long; default recall.
     pub on_timeout: OnTimeout,
+    /// What the parked hear; default that of `[media]`.
+    pub music: Option<Sound>,
 }
 
 /// What happens to a call that was parked too long.

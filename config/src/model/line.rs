@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::subscription::Watchers;
 use crate::secret::Secret;
+use crate::sound::Sound;
 
 /// `[lines.NUMBER]`: a phone's line, a TAPI line device.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Line {
     pub max_calls: u32,
     /// Who may watch it; default everyone.
     pub watchers: Watchers,
+    /// What those hear whom it holds; default that of `[media]`.
+    pub music: Option<Sound>,
 }
 
 /// `[defaults.line]`: settings of every line that does not have its own.
@@ -37,6 +40,8 @@ pub struct LineDefaults {
     pub max_calls: u32,
     /// Default everyone.
     pub watchers: Watchers,
+    /// Default none.
+    pub music: Option<Sound>,
 }
 
 impl Default for LineDefaults {
@@ -46,6 +51,7 @@ impl Default for LineDefaults {
             ring_cycle: Duration::from_secs(5),
             max_calls: 4,
             watchers: Watchers::default(),
+            music: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::secret::Secret;
+use crate::sound::Sound;
 
 /// `[sip]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,6 +114,9 @@ pub struct Media {
     pub workers: usize,
     /// A call whose media stops this long is ended; default 5 minutes.
     pub timeout: Duration,
+    /// What the held and the parked hear whose holder or lot has no music of its own; without it, a
+    /// synthesised tone.
+    pub music: Option<Sound>,
 }
 
 /// `[api]`.

@@ -1,6 +1,6 @@
 //! The codecs that members of a conference may speak, with the state that a stream of each needs.
 
-use super::{ToneCodec, g711, g722};
+use super::{ToneCodec, g711, g722, opus};
 
 /// A codec that the mixer can decode and encode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -11,21 +11,32 @@ pub enum Voice {
     Pcma,
     /// G.722 at 64 kbit/s.
     G722,
+    /// Opus.
+    Opus,
 }
 
 impl Voice {
     /// The codec of an encoding name of SDP, in any case, with its RTP clock.
     #[must_use]
     pub fn of_name(name: &str, clock_hz: u32) -> Option<Self> {
-        let known = [("PCMU", Self::Pcmu), ("PCMA", Self::Pcma), ("G722", Self::G722)];
-        let mut known = known.into_iter().filter(|_| clock_hz == 8_000);
+        let known = [
+            ("PCMU", Self::Pcmu),
+            ("PCMA", Self::Pcma),
+            ("G722", Self::G722),
+            ("opus", Self::Opus),
+        ];
+        let mut known = known.into_iter().filter(|(_, voice)| clock_hz == voice.clock_hz());
         known.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, voice)| voice)
     }
 
     /// Channels that SDP names.
     #[must_use]
     pub fn channels(self) -> u16 {
-        1
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 1,
+            // RFC 7587 §7: always 2, however many are used.
+            Self::Opus => 2,
+        }
     }
 
     /// Samples a second.
@@ -34,13 +45,17 @@ impl Voice {
         match self {
             Self::Pcmu | Self::Pcma => 8_000,
             Self::G722 => 16_000,
+            Self::Opus => opus::RATE_HZ,
         }
     }
 
     /// Ticks a second of its RTP timestamps; G.722's is 8000 for history's sake (RFC 3551 §4.5.2).
     #[must_use]
     pub fn clock_hz(self) -> u32 {
-        8_000
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
+            Self::Opus => 48_000,
+        }
     }
 }
 
@@ -63,12 +78,14 @@ impl MemberCodec {
 }
 
 /// Payload → samples.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Decoder {
     /// G.711 has no memory.
     G711(ToneCodec),
     /// G.722 has.
     G722(Box<g722::Decoder>),
+    /// Opus has, and much of it.
+    Opus(Option<Box<opus::Decoder>>),
 }
 
 impl Decoder {
@@ -79,6 +96,16 @@ impl Decoder {
             Voice::Pcmu => Self::G711(ToneCodec::Pcmu),
             Voice::Pcma => Self::G711(ToneCodec::Pcma),
             Voice::G722 => Self::G722(Box::default()),
+            Voice::Opus => Self::Opus(opus::Decoder::new().map(Box::new)),
+        }
+    }
+
+    /// Samples in place of a packet that was lost; none where the codec has no better idea than
+    /// silence.
+    pub fn conceal(&mut self, samples: &mut [i16]) -> usize {
+        match self {
+            Self::Opus(Some(state)) => state.conceal(samples),
+            _ => 0,
         }
     }
 
@@ -93,17 +120,20 @@ impl Decoder {
                 let pairs = payload.iter().zip(samples.chunks_exact_mut(2));
                 2 * pairs.map(|(octet, pair)| pair.copy_from_slice(&state.decode(*octet))).count()
             }
+            Self::Opus(state) => state.as_mut().map_or(0, |state| state.decode(payload, samples)),
         }
     }
 }
 
 /// Samples → payload.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Encoder {
     /// G.711 has no memory.
     G711(ToneCodec),
     /// G.722 has.
     G722(Box<g722::Encoder>),
+    /// Opus has, and much of it.
+    Opus(Option<Box<opus::Encoder>>),
 }
 
 impl Encoder {
@@ -114,10 +144,11 @@ impl Encoder {
             Voice::Pcmu => Self::G711(ToneCodec::Pcmu),
             Voice::Pcma => Self::G711(ToneCodec::Pcma),
             Voice::G722 => Self::G722(Box::default()),
+            Voice::Opus => Self::Opus(opus::Encoder::new().map(Box::new)),
         }
     }
 
-    /// Encodes as many samples as `payload` has room for; returns how many octets came.
+    /// Encodes as many samples as `payload` has room for (Opus: exactly 20 ms); returns how many octets came.
     pub fn encode(&mut self, samples: &[i16], payload: &mut [u8]) -> usize {
         match self {
             Self::G711(law) => {
@@ -133,6 +164,7 @@ impl Encoder {
                 };
                 pairs.map(encode).count()
             }
+            Self::Opus(state) => state.as_mut().map_or(0, |state| state.encode(samples, payload)),
         }
     }
 }
@@ -157,6 +189,8 @@ mod tests {
     fn names_are_those_of_sdp() {
         assert_eq!(Voice::of_name("g722", 8_000), Some(Voice::G722));
         assert_eq!(Voice::of_name("PCMA", 8_000), Some(Voice::Pcma));
+        assert_eq!(Voice::of_name("OPUS", 48_000), Some(Voice::Opus));
+        assert_eq!(Voice::of_name("opus", 8_000), None);
         assert_eq!(Voice::of_name("PCMU", 16_000), None);
         assert_eq!(Voice::of_name("telephone-event", 8_000), None);
     }

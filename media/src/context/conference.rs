@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::board::Key;
-use super::player::PACKET_LEN;
+use super::player::{Frame as Packet, PACKET_LEN};
 use crate::codec::MemberCodec;
 use crate::codec::voice::{Decoder, Encoder};
 use crate::dsp::mix::{FRAME_SAMPLES, Frame, RATE_HZ, Sum, add, hear};
@@ -164,8 +164,7 @@ impl<T> Member<T> {
         while self.heard_len < FRAME_SAMPLES {
             match self.jitter.take(&mut payload) {
                 Taken::Payload(length) => self.decode(payload.get(..length).unwrap_or_default()),
-                // A frame of silence in its place keeps the rest in time.
-                Taken::Lost => self.heard_len = FRAME_SAMPLES,
+                Taken::Lost => self.conceal(),
                 Taken::Nothing => break,
             }
             self.speaks = true;
@@ -175,6 +174,14 @@ impl<T> Member<T> {
         self.heard.copy_within(FRAME_SAMPLES.., 0);
         self.heard_len = self.heard_len.saturating_sub(FRAME_SAMPLES);
         self.heard.get_mut(self.heard_len..).unwrap_or_default().fill(0);
+    }
+
+    /// 20 ms in place of what was lost keep the rest in time.
+    fn conceal(&mut self) {
+        let room = self.heard.get_mut(self.heard_len..).unwrap_or_default();
+        // Codecs that can do it speak at the mixer's rate.
+        let made = if self.to_mix.is_none() { self.decoder.conceal(room) } else { 0 };
+        self.heard_len = (self.heard_len + made).max(FRAME_SAMPLES);
     }
 
     fn decode(&mut self, payload: &[u8]) {
@@ -190,24 +197,22 @@ impl<T> Member<T> {
     }
 
     /// Writes the packet that lets it hear `frame`.
-    fn encode(&mut self, frame: &Frame, packet: &mut [u8; PACKET_LEN]) -> Header {
+    fn encode(&mut self, frame: &Frame, packet: &mut [u8; PACKET_LEN]) -> Packet {
         let header = self.next;
         header.write(packet);
         let payload = packet.get_mut(HEADER_LEN..).unwrap_or_default();
-        match &mut self.from_mix {
+        let length = match &mut self.from_mix {
             Some(resampler) => {
                 let mut samples = [0; FRAME_SAMPLES];
                 let count = resampler.run(frame, &mut samples);
-                self.encoder.encode(samples.get(..count).unwrap_or_default(), payload);
+                self.encoder.encode(samples.get(..count).unwrap_or_default(), payload)
             }
-            None => {
-                self.encoder.encode(frame, payload);
-            }
-        }
+            None => self.encoder.encode(frame, payload),
+        };
         self.next.is_marked = false;
         self.next.sequence = header.sequence.plus(1);
         self.next.timestamp = header.timestamp.plus(self.clock_hz() / 50);
-        header
+        Packet { header, length: HEADER_LEN + length, clock_hz: self.clock_hz(), lead: 0 }
     }
 }
 
@@ -260,7 +265,7 @@ impl<T> Mixer<T> {
     }
 
     /// Writes the packet that lets the member at `place` hear all others.
-    pub fn speak(&mut self, place: usize, packet: &mut [u8; PACKET_LEN]) -> Option<Header> {
+    pub fn speak(&mut self, place: usize, packet: &mut [u8; PACKET_LEN]) -> Option<Packet> {
         let (_, member) = self.members.get_mut(place)?;
         let mut frame = [0; FRAME_SAMPLES];
         hear(&self.sum, member.speaks.then_some(&member.frame), &mut frame);
@@ -280,10 +285,11 @@ mod tests {
     use super::*;
     use crate::codec::Voice;
 
-    const CODECS: [MemberCodec; 3] = [
-        MemberCodec { payload: 0, kind: Voice::Pcmu },
-        MemberCodec { payload: 8, kind: Voice::Pcma },
-        MemberCodec { payload: 9, kind: Voice::G722 },
+    const CODECS: [MemberCodec; 4] = [
+        MemberCodec::PCMU,
+        MemberCodec::PCMA,
+        MemberCodec::G722,
+        MemberCodec { payload: 96, kind: Voice::Opus },
     ];
 
     struct Party {
@@ -305,8 +311,8 @@ mod tests {
                 .map(|n| ((f64::from(n) * step).sin() * 6_000.0) as i16)
                 .collect();
             let mut payload = [0; 160];
-            self.encoder.encode(&samples, &mut payload);
-            assert!(self.inlet.push(Seq(self.said as u16), &payload));
+            let length = self.encoder.encode(&samples, &mut payload);
+            assert!(self.inlet.push(Seq(self.said as u16), &payload[..length]));
             self.said += 1;
         }
 
@@ -351,16 +357,16 @@ mod tests {
         mixer.listen();
         for (place, party) in parties.iter_mut().enumerate() {
             let mut packet = [0; PACKET_LEN];
-            let header = mixer.speak(place, &mut packet).unwrap();
+            let Packet { header, length, .. } = mixer.speak(place, &mut packet).unwrap();
             assert_eq!(Header::read(&packet), Some(header));
             let mut samples = [0; FRAME_SAMPLES];
-            let count = party.decoder.decode(&packet[HEADER_LEN..], &mut samples);
+            let count = party.decoder.decode(&packet[HEADER_LEN..length], &mut samples);
             party.heard.extend(&samples[..count]);
         }
     }
 
     #[test]
-    fn members_of_three_codecs_hear_the_other_two_and_not_themselves() {
+    fn members_of_four_codecs_hear_the_other_three_and_not_themselves() {
         let (mut mixer, mut parties) = room(&CODECS);
         for _ in 0..75 {
             parties.iter_mut().for_each(Party::says_a_frame);
@@ -372,7 +378,10 @@ mod tests {
                 if listener == speaker {
                     assert!(heard < 0.02, "{listener} hears itself: {heard}");
                 } else {
-                    assert!((heard - 1.0).abs() < 0.1, "{listener} hears {speaker}: {heard}");
+                    // Opus is made for speech, not for three tones at once.
+                    let is_lossy = listener == 3 || speaker == 3;
+                    let tolerance = if is_lossy { 0.25 } else { 0.1 };
+                    assert!((heard - 1.0).abs() < tolerance, "{listener} hears {speaker}: {heard}");
                 }
             }
         }
@@ -391,7 +400,7 @@ mod tests {
 
     #[test]
     fn who_left_is_neither_heard_nor_served() {
-        let (mut mixer, mut parties) = room(&CODECS);
+        let (mut mixer, mut parties) = room(&CODECS[..3]);
         mixer.leave(key(2));
         let mut gone = parties.pop().unwrap();
         for _ in 0..75 {

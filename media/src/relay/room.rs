@@ -95,19 +95,20 @@ fn speak(
 ) {
     let at = batch.leaving_len();
     let Some(packet) = batch.buffer::<PACKET_LEN>(at) else { return };
-    let Some(header) = mixer.speak(place, packet) else { return };
+    let Some(frame) = mixer.speak(place, packet) else { return };
     let Some(member) = mixer.member(place) else { return };
     let bound = &member.handle;
     if !bound.outlet.is_listening() {
         return;
     }
     let Some(to) = bound.outlet.media_remote() else { return };
-    let (source, clock_hz) = (member.source(), member.clock_hz());
+    let header = frame.header;
+    let (source, clock_hz) = (member.source(), frame.clock_hz);
     let stamp = Stamp { source, payload: header.payload, clock_hz, now_us, lead: 0 };
-    bound.outlet.stamp(packet, &header, stamp);
+    bound.outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &header, stamp);
     let fd = bound.pair.fd(Component::Media);
     let (payer, slot) = (Payer::Member, payers.len());
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: PACKET_LEN };
+    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: frame.length };
     if batch.leave(to, bound.pair.is_v6, what) {
         payers.push(Arc::clone(bound));
     } else {

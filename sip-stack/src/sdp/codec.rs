@@ -89,6 +89,16 @@ impl Codec {
         Codec::new(9, "G722", 8000)
     }
 
+    /// Opus for speech, dynamic number 96 (RFC 7587 §6.1, §7: always 48 kHz and two channels).
+    pub fn opus() -> Self {
+        let fmtp = Some(Self::OPUS_SPEECH.to_owned());
+        Codec { channels: 2, fmtp, ..Codec::new(96, "opus", 48_000) }
+    }
+
+    /// What we ask of those who send us Opus: one channel that is no wider than 16 kHz.
+    pub const OPUS_SPEECH: &str =
+        "maxplaybackrate=16000;sprop-maxcapturerate=16000;maxaveragebitrate=40000;stereo=0";
+
     /// Telephone events 0 to 16 at 8 kHz (RFC 4733), dynamic number 101.
     pub fn telephone_event() -> Self {
         Codec { fmtp: Some("0-16".to_owned()), ..Codec::new(101, "telephone-event", 8000) }

@@ -18,6 +18,10 @@ impl Exchange {
         if self.seat_members(connection) {
             return;
         }
+        let caller = self.connections.get(connection.0).and_then(|connection| connection.caller);
+        if caller.is_some_and(|caller| self.echo_again(caller)) {
+            return;
+        }
         let Some((caller, called)) = self.pair(connection) else { return };
         let tones = (self.treatment(caller, called), self.treatment(called, caller));
         for call in [caller, called] {
@@ -61,23 +65,20 @@ impl Exchange {
     }
 
     /// Plays a tone to a party that nobody talks to yet, or any more.
-    pub(crate) fn play(&mut self, call: CallId, tone: Tone) {
-        self.play_alone(call, |codec| Treatment::Tone(tone, codec));
+    pub(crate) fn play(&mut self, id: CallId, tone: Tone) {
+        self.play_alone(id, |codec| Treatment::Tone(tone, codec));
     }
 
     /// A party that heard a tone hears silence.
-    pub(crate) fn hush(&mut self, call: CallId) {
-        self.play_alone(call, Treatment::Silence);
+    pub(crate) fn hush(&mut self, id: CallId) {
+        self.play_alone(id, Treatment::Silence);
     }
 
-    fn play_alone(&mut self, call: CallId, treatment: impl FnOnce(MemberCodec) -> Treatment) {
-        let Some(call) = self.calls.get_mut(call.0) else { return };
-        call.end.apply(self.media.as_mut());
-        let (Some(id), Some(codec)) = (call.end.termination(), tone_codec(&call.end)) else {
-            return;
-        };
-        self.media.disconnect(id, 0);
-        self.media.treat(id, 0, treatment(codec));
+    fn play_alone(&mut self, id: CallId, treatment: impl FnOnce(MemberCodec) -> Treatment) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        if let Some(codec) = tone_codec(&call.end) {
+            self.treat_alone(id, treatment(codec));
+        }
     }
 
     /// The two calls whose media belong together: the caller and who answered, or the only one
@@ -102,12 +103,12 @@ impl Exchange {
             return Treatment::Silence(codec);
         }
         if far.is_away() {
-            return Treatment::Tone(Tone::Hold, codec);
+            return self.while_away(call, far, codec);
         }
         // A phone that we called for its user has our answer, not the far phone's ringback tone.
         let waits_for_far = call.state == CallState::Ringback && call.end.remote.is_some();
         if waits_for_far && far.end.remote.is_none() && call.is_summoned() {
-            return Treatment::Tone(Tone::Ringback, codec);
+            return self.while_ringing(far, codec);
         }
         Treatment::None
     }

@@ -3,6 +3,7 @@
 //! Every direction is read from [`STATUS`] and [`Q850`]; nobody else compares status codes.
 //! Source: RFC 3261 §21, RFC 3326, ITU-T Q.850, TAPI LINEDISCONNECTMODE_ and LINEBUSYMODE_.
 
+use media::Tone;
 use sip_stack::header::Reason;
 use sip_stack::message::{HeaderName, Message};
 use tapi::constant::DisconnectMode;
@@ -158,6 +159,17 @@ const Q850: &[(u16, DisconnectMode)] = &[
 ];
 
 impl Cause {
+    /// What a party hears whose phone is on the line when its attempt fails (ITU-T E.180, E.182).
+    pub fn tone(&self) -> Tone {
+        match self.outcome {
+            BusyStation => Tone::Busy,
+            D(M::BadAddress | M::NumberChanged | M::OutOfOrder | M::Blocked) => {
+                Tone::SpecialInformation
+            }
+            BusyTrunk | D(_) => Tone::Congestion,
+        }
+    }
+
     /// The local no-answer timer, or silence after the phone rang.
     pub const NO_ANSWER: Cause = row(480, D(M::NoAnswer), 19, 480).cause;
     /// The line exists and no phone is registered.

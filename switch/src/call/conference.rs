@@ -5,7 +5,7 @@
 //! nobody else is; what joins them is the [`Conference`]. Source: sip-mapping §2.9.10, §3.5;
 //! RFC 4579 §5.1 (isfocus).
 
-use media::{ConferenceId, MediaError, MemberCodec, Treatment};
+use media::{ConferenceId, MediaError, MemberCodec, Treatment, Voice};
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::{Codec, Session};
 use sip_stack::slab::Key;
@@ -195,7 +195,7 @@ impl Exchange {
                 let answer = call.end.answer_from(&choice, &choice, willing);
                 answer.map_err(|_| Cause::INCOMPATIBLE_MEDIA)?
             }
-            None => call.end.offer_everything().ok_or(Cause::NO_RESOURCES)?,
+            None => call.end.offer_for_mixer().ok_or(Cause::NO_RESOURCES)?,
         };
         self.endpoint.set_contact(leg, focus);
         self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
@@ -213,7 +213,7 @@ impl Exchange {
         }
         let offer = match choice_of(&remote) {
             Some(choice) => call.end.offer_from(&choice).map_err(|_| Cause::INCOMPATIBLE_MEDIA)?,
-            None => call.end.offer_everything().ok_or(Cause::NO_RESOURCES)?,
+            None => call.end.offer_for_mixer().ok_or(Cause::NO_RESOURCES)?,
         };
         self.endpoint.set_contact(leg, focus);
         self.endpoint.offer(self.clock.now, leg, offer, &mut self.sip);
@@ -326,6 +326,10 @@ fn choice_of(session: &Session) -> Option<Session> {
         match first.filter(|_| !chosen && !media.is_rejected() && media.is_rtp()) {
             Some(first) => {
                 media.retain_codecs(|codec| *codec == first || codec.is_telephone_event());
+                let opus = |codec: &&mut Codec| voice(codec) == Some(Voice::Opus);
+                for codec in media.codecs.iter_mut().filter(opus) {
+                    codec.fmtp = Some(Codec::OPUS_SPEECH.to_owned());
+                }
                 chosen = true;
             }
             None => media.port = 0,

@@ -10,7 +10,7 @@ use media::{
     MediaError, MediaPlane, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
 };
 use sip_stack::sdp::{
-    Direction, Incompatible, LocalDescription, Media, MediaKind, RelayMedia, Session,
+    Codec, Direction, Incompatible, LocalDescription, Media, MediaKind, RelayMedia, Session,
     answer_locally, full_offer, is_agreement, is_hold, relay_answer, relay_offer,
 };
 
@@ -145,6 +145,16 @@ impl MediaEnd {
     pub fn offer_everything(&mut self) -> Option<Bytes> {
         let relay = self.relay(Direction::SendRecv).into_iter().flatten().next()?;
         let mut offer = full_offer(&[], relay);
+        self.description.continue_with(&mut offer);
+        Some(self.description.write(offer))
+    }
+
+    /// An offer of everything the mixer can speak.
+    pub fn offer_for_mixer(&mut self) -> Option<Bytes> {
+        let relay = self.relay(Direction::SendRecv).into_iter().flatten().next()?;
+        let codecs =
+            [Codec::pcmu(), Codec::pcma(), Codec::g722(), Codec::opus(), Codec::telephone_event()];
+        let mut offer = full_offer(&codecs, relay);
         self.description.continue_with(&mut offer);
         Some(self.description.write(offer))
     }

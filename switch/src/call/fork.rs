@@ -50,7 +50,11 @@ impl Exchange {
         if self.calls.get(caller.0).is_some_and(|call| call.state == CallState::Proceeding) {
             self.set_state(caller, CallState::Ringback, CallMode::None);
             if self.calls.get(caller.0).is_some_and(super::Call::is_summoned) {
-                self.play(caller, media::Tone::Ringback);
+                let called = self.connections.get(connection.0).and_then(|c| c.called.first());
+                match called.copied() {
+                    Some(called) => self.treat_waiting(called),
+                    None => self.play(caller, media::Tone::Ringback),
+                }
             }
         }
     }

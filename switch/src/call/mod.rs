@@ -31,6 +31,7 @@ pub mod seek;
 pub mod splice;
 pub mod swap;
 pub mod transfer;
+pub(crate) mod treatment;
 pub mod trunk;
 pub mod user_info;
 pub mod wishes;
@@ -38,7 +39,7 @@ pub mod wishes;
 use sip_stack::endpoint::LegId;
 use sip_stack::slab::Key;
 use sip_stack::time::{Now, TimerToken};
-use tapi::constant::CallState;
+use tapi::constant::{CallState, CallTreatment};
 use tapi::{CallKey, CallMode, RequestKey};
 
 use self::cause::Cause;
@@ -188,6 +189,10 @@ pub struct Call {
     pub origination: Origination,
     /// Digits of an application.
     pub dialling: Dialling,
+    /// What applications chose for those who wait because of it.
+    pub treatment: Option<CallTreatment>,
+    /// Its party hears itself.
+    pub is_echoed: bool,
     /// The conference that its party hears.
     pub conference: Option<ConferenceKey>,
     /// What the phone is called for, when it is not a number (linePickup, lineUnpark).

@@ -17,7 +17,7 @@ use tapi::constant::CallState;
 use tapi::constant::{DialToneMode, LineErr};
 use tapi::{CallKey, CallMode, CallParams};
 
-use super::cause::{Cause, Outcome};
+use super::cause::Cause;
 use super::forward::Diversions;
 use super::identity::{self, Identity};
 use super::park::{PICKUP_ALIAS, park_place};
@@ -353,6 +353,7 @@ impl Exchange {
                 return Some(self.unpark(caller, argument));
             }
             FeatureCode::PickupDirected => self.ringing_at(&line, argument),
+            FeatureCode::EchoTest => return Some(self.begin_echo(caller)),
             code => return self.forward_by_code(caller, &line, code, argument),
         };
         Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
@@ -562,11 +563,7 @@ impl Exchange {
         match (call.origination, call.leg) {
             // The phone is on the line with us: it hears a tone and may hang up or be dropped.
             (Origination::Summoned, Some(_)) => {
-                let tone = if cause.outcome == Outcome::BusyStation {
-                    Tone::Busy
-                } else {
-                    Tone::Congestion
-                };
+                let tone = cause.tone();
                 self.play(caller, tone);
                 return self.show_failure(caller, cause.outcome);
             }

@@ -5,7 +5,6 @@
 //! lineUnpark; sip-mapping §3.6.
 
 use config::{Lot, OnTimeout};
-use media::Tone;
 use tapi::CallMode;
 use tapi::constant::{CallInfoState, CallReason, CallState, ConnectedMode, LineErr};
 
@@ -109,7 +108,7 @@ impl Exchange {
         let change = |info: &mut tapi::CallInfo| info.connected = connected;
         self.tell_info(id, change, CallInfoState::ConnectedId);
         self.refresh_capability(id);
-        self.play(id, Tone::Hold);
+        self.treat_parked(id, &slot);
         self.set_call_timer(id, lot.timeout, Timer::Parked(id));
         Ok(())
     }
@@ -147,8 +146,8 @@ impl Exchange {
 
     /// What a parked party hears and shows, once its parker is out.
     pub(crate) fn show_parked(&mut self, party: CallId) {
-        if self.slot_of(party).is_some() {
-            self.play(party, Tone::Hold);
+        if let Some(slot) = self.slot_of(party) {
+            self.treat_parked(party, &slot);
             self.show_left_alone(party);
         }
     }

@@ -64,7 +64,11 @@ impl Exchange {
         let Some(seek) = self.connections.get(key.0).and_then(|search| search.seek.clone()) else {
             return;
         };
-        self.play(seek.transferee, Tone::Ringback);
+        let called = self.connections.get(key.0).and_then(|search| search.called.first().copied());
+        match called {
+            Some(called) => self.treat_waiting(called),
+            None => self.play(seek.transferee, Tone::Ringback),
+        }
         if let Some(refer) = &seek.refer {
             self.notify_refer(refer, status, false);
         }

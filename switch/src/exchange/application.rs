@@ -276,6 +276,10 @@ impl Exchange {
                 self.done(Some(request));
                 self.set_message_waiting(&line, count)
             }
+            Intent::SetCallTreatment { call, treatment } => {
+                let id = self.call_of(call)?;
+                self.set_call_treatment(id, treatment, request)
+            }
             _ => Err(LineErr::OperationUnavail),
         }
     }

@@ -31,6 +31,7 @@ use tapi::{CallKey, Server, ServerConfig};
 use crate::call::conference::Conference;
 use crate::call::generate::Generations;
 use crate::call::listen::Listening;
+use crate::call::treatment::Music;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
@@ -99,6 +100,7 @@ pub struct Exchange {
     pub(crate) listening: Listening,
     pub(crate) generations: Generations,
     pub(crate) presence: Presence,
+    pub(crate) music: Music,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -146,6 +148,7 @@ impl Exchange {
             listening: Listening::default(),
             generations: Generations::default(),
             presence: Presence::new(Secret(lamps)),
+            music: Music::default(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -159,6 +162,7 @@ impl Exchange {
         };
         exchange.read_lines();
         exchange.review_subscriptions();
+        exchange.read_sounds();
         exchange.restore(restored);
         exchange.restore_forwardings(forwardings);
         for (line, count) in messages {

@@ -13,8 +13,8 @@ use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
 use tapi::constant::{
-    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, DigitMode, ForwardMode,
-    LineDevStatusFlag, MediaMode, RemoveFromConf,
+    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, CallTreatment, Constant as _,
+    DigitMode, ForwardMode, LineDevStatusFlag, MediaMode, RemoveFromConf,
 };
 use tapi::{ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
@@ -290,6 +290,7 @@ impl Exchange {
             self.registrations_changed(changes);
         }
         self.read_lines();
+        self.read_sounds();
         self.hunting.keep_only(&self.config);
         self.review_subscriptions();
         self.publish("RELOADED", json!({}));
@@ -385,6 +386,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
     call_features |= Call::SecureCall
         | Call::SetCallParams
         | Call::SetCallData
+        | Call::SetTreatment
         | Call::SendUserUser
         | Call::ReleaseUserUserInfo;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
@@ -416,6 +418,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         remove_from_conference: RemoveFromConf::Any,
         removed_state: CallState::Idle,
         max_call_data: MAX_CALL_DATA,
+        treatments: CallTreatment::ALL.to_vec(),
         ..Offers::default()
     }
 }

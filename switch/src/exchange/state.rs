@@ -75,6 +75,8 @@ impl Exchange {
             hold: Hold::default(),
             origination: new.origination,
             dialling: Dialling::default(),
+            treatment: None,
+            is_echoed: false,
             conference: None,
             errand: None,
             partner: None,

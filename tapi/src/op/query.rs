@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::constant::{
-    CallFeature, CallOrigin, CallReason, CallState, Constant as _, LineDevStatusFlag, Mask,
+    CallFeature, CallOrigin, CallReason, CallState, CallTreatment, Constant as _,
+    LineDevStatusFlag, Mask,
 };
 use crate::feature;
 use crate::model::{
@@ -15,6 +16,18 @@ use super::{Asked, Outcome};
 
 /// LINEDEVSTATUS.dwSignalLevel and dwBatteryLevel: there is neither radio nor battery.
 const FULL_LEVEL: u32 = 0xFFFF;
+
+/// LINECALLINFO.dwCallTreatment: what was chosen, else what applies where nobody chooses: ringback
+/// while the call is offered, music afterwards. 0 where treatments are not offered.
+fn treatment_of(server: &Server, call: &Call) -> Value {
+    let offered = server.offers_of(call).map_or(&[][..], |offers| &offers.treatments);
+    let usual = match call.state {
+        CallState::Offering | CallState::Accepted => CallTreatment::Ringback,
+        _ => CallTreatment::Music,
+    };
+    let usual = offered.contains(&usual).then_some(usual);
+    call.info.treatment.or(usual).map_or(Value::from(0), |treatment| treatment.name().into())
+}
 
 /// lineGetCallInfo: LINECALLINFO, in any state and with any privilege.
 pub(super) fn call_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fault> {
@@ -56,7 +69,7 @@ pub(super) fn call_info(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
         "lowLevelComp": "",
         "chargingInfo": "",
         "terminalModes": [],
-        "callTreatment": info.treatment.map_or(Value::from(0), |t| t.name().into()),
+        "callTreatment": treatment_of(server, call),
         "callData": info.call_data,
         "sendingFlowspec": "",
         "receivingFlowspec": "",
