@@ -190,6 +190,40 @@ impl LivePhone {
         panic!("{what} is not heard")
     }
 
+    /// Subscribes to an event package of a number; the subscription and the first document.
+    pub fn watch(&self, number: &str, event: &str, expires: Duration) -> (LegId, String) {
+        let leg = self.with(|phone| phone.watch(number, event, expires)).expect("room for it");
+        let granted = u32::try_from(expires.as_secs()).ok();
+        self.wait("200 to SUBSCRIBE", |event| {
+            let is_granted = PhoneEvent::Subscribed { leg, status: 200, expires: granted };
+            (*event == is_granted).then_some(())
+        });
+        let body = self.told(leg, "the first document", |_| true);
+        (leg, body)
+    }
+
+    /// Waits for the NOTIFY of a subscription whose document fits. Those of other subscriptions stay.
+    pub fn told(&self, leg: LegId, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        self.pick(what, |event| match event {
+            PhoneEvent::Notified { leg: of, body, .. } if *of == leg && wanted(body) => {
+                Some(body.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Waits for the last NOTIFY of a subscription; its Subscription-State.
+    pub fn told_last(&self, leg: LegId) -> String {
+        self.pick("the last NOTIFY", |event| match event {
+            PhoneEvent::Notified { leg: of, state, .. }
+                if *of == leg && state.starts_with("terminated") =>
+            {
+                Some(state.clone())
+            }
+            _ => None,
+        })
+    }
+
     /// Packets so far.
     pub fn rtp(&self) -> RtpCounts {
         self.with(|phone| phone.rtp())
@@ -197,6 +231,20 @@ impl LivePhone {
 
     /// Waits for the first event that fits; it and those before it are taken.
     pub fn wait<T>(&self, what: &str, wanted: impl Fn(&PhoneEvent) -> Option<T>) -> T {
+        self.find(what, wanted, |seen, at| drop(seen.drain(..=at)))
+    }
+
+    /// Waits for the first event that fits; it alone is taken.
+    pub fn pick<T>(&self, what: &str, wanted: impl Fn(&PhoneEvent) -> Option<T>) -> T {
+        self.find(what, wanted, |seen, at| drop(seen.remove(at)))
+    }
+
+    fn find<T>(
+        &self,
+        what: &str,
+        wanted: impl Fn(&PhoneEvent) -> Option<T>,
+        take: impl Fn(&mut Vec<PhoneEvent>, usize),
+    ) -> T {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             {
@@ -204,7 +252,7 @@ impl LivePhone {
                 let found = state.seen.iter().enumerate();
                 let found = found.filter_map(|(at, event)| Some((at, wanted(event)?))).next();
                 if let Some((at, found)) = found {
-                    state.seen.drain(..=at);
+                    take(&mut state.seen, at);
                     return found;
                 }
             }

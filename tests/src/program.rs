@@ -223,6 +223,11 @@ impl Program {
         http(self.api, "POST", path, Some(TOKEN), &body.to_string())
     }
 
+    /// PUT of the control interface.
+    pub fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        http(self.api, "PUT", path, Some(TOKEN), &body.to_string())
+    }
+
     /// A client command of the program against this switch.
     pub fn command(&self, arguments: &[&str]) -> Output {
         let url = format!("http://{}", self.api);
