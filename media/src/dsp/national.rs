@@ -16,7 +16,7 @@ impl Country {
     #[must_use]
     pub fn of_code(code: &str) -> Self {
         let is_it = |known: &&str| known.eq_ignore_ascii_case(code);
-        Self::find(|row| row.codes.iter().any(|known| is_it(&known)))
+        Self::find(|row| row.codes.iter().any(&is_it))
     }
 
     /// Reads a country calling code (ITU-T E.164).

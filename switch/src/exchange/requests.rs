@@ -366,7 +366,6 @@ fn line_offers() -> LineOffers {
         monitor_media_modes: MediaMode::InteractiveVoice | MediaMode::G3Fax,
         user_user_info_size: MAX_INFO,
         settable_status: LineDevStatusFlag::MsgWait.into(),
-        ..LineOffers::default()
     }
 }
 
