@@ -5,8 +5,13 @@
 //! in order, and [`Intent`]s for whoever carries calls. The provider of the calls reports what
 //! happened to them; the server tells every application that holds a handle.
 //!
+//! With the feature `client` the crate is also the other side: module `client` has the
+//! TAPI 3 objects for applications in Rust.
+//!
 //! Times are milliseconds since the Unix epoch, passed in by the caller.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod constant;
 pub mod feature;
 pub mod message;

@@ -132,7 +132,7 @@ macro_rules! constants {
         }
     };
 }
-use constants;
+pub(crate) use constants;
 
 #[cfg(test)]
 mod tests {
