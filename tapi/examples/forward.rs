@@ -58,12 +58,18 @@ pub(crate) async fn run(
     }
     let after = address.current_forward_info().await?;
     // A change is announced to every application that looks at the address.
-    while after != before {
-        match tapi.next_event().await {
-            Some(Event::Address { event: AddressEvent::Forward, .. }) | None => break,
-            Some(_) => {}
-        }
+    if after != before {
+        announced(&tapi).await;
     }
     let _ = tapi.shutdown().await?;
     Ok(after)
+}
+
+/// Waits until the change of the forwarding is told.
+async fn announced(tapi: &Tapi) {
+    while let Some(event) = tapi.next_event().await {
+        if let Event::Address { event: AddressEvent::Forward, .. } = event {
+            return;
+        }
+    }
 }

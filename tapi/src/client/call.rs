@@ -1,6 +1,7 @@
 //! ITBasicCallControl: making, answering, holding, ending, parking and picking up calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -18,6 +19,10 @@ use super::{Address, CallHub};
 use crate::constant::{
     CallPrivilege as LineCallPrivilege, CallState as LineCallState, LineErr, Mask, ParkMode,
 };
+
+/// How often Answer is tried while the phone has not rung yet, and with which pause.
+const ANSWER_TRIES: u32 = 40;
+const ANSWER_PAUSE: Duration = Duration::from_millis(50);
 
 /// A call object: ITBasicCallControl, ITCallInfo and ITLegacyCallMediaControl of one line's view of
 /// a call.
@@ -163,12 +168,15 @@ impl Call {
     /// Errors: E_PENDING while the hub is not known yet: before the call is made.
     pub async fn call_hub(&self) -> Result<CallHub, TapiError> {
         let pending = || TapiError::new(TapiErrorCode::Pending, "The call has no call ID yet.");
-        let (handle, known) = self.record(|call| (call.handle, call.call_id))?;
-        if let Some(handle) = handle {
-            let params = json!({ "hCall": handle });
-            self.act("lineGetCallInfo", params, Purpose::Identify(self.id())).await?;
+        let parent = self.record(|call| call.parent)?;
+        for id in parent.into_iter().chain([self.id()]) {
+            let handle = self.shared().core().table.calls.get(&id).and_then(|call| call.handle);
+            if let Some(handle) = handle {
+                let params = json!({ "hCall": handle });
+                self.act("lineGetCallInfo", params, Purpose::Identify(id)).await?;
+            }
         }
-        let id = self.record(|call| call.call_id).unwrap_or(known);
+        let id = self.record(|call| call.hub)?;
         if id == 0 { Err(pending()) } else { Ok(CallHub::new(self.shared(), id)) }
     }
 
@@ -234,8 +242,8 @@ impl Call {
 
     /// ITBasicCallControl::Answer (lineAnswer).
     ///
-    /// Errors: E_UNEXPECTED if the call is not CS_OFFERING; TAPI_E_NOTSUPPORTED where the phone
-    /// cannot be told to answer.
+    /// Errors: E_UNEXPECTED if the call is not CS_OFFERING; TAPI_E_NOTSUPPORTED, after two seconds,
+    /// where the phone cannot be told to answer.
     pub async fn answer(&self) -> Result<(), TapiError> {
         let handle = self.owned_in(&[CallState::Offering]).map_err(|mut error| {
             if error.code == TapiErrorCode::InvalCallState {
@@ -243,7 +251,19 @@ impl Call {
             }
             error
         })?;
-        self.act("lineAnswer", json!({ "hCall": handle }), Purpose::Plain).await?;
+        let params = json!({ "hCall": handle });
+        let mut tries = ANSWER_TRIES;
+        while let Err(error) = self.act("lineAnswer", params.clone(), Purpose::Plain).await {
+            // A phone says with its first ring whether it can be told to answer, and no message
+            // tells that it has said so.
+            let is_unsure = error.line_error == Some(LineErr::OperationUnavail)
+                && self.call_state() == CallState::Offering;
+            if !is_unsure || tries == 0 {
+                return Err(error);
+            }
+            tries -= 1;
+            tokio::time::sleep(ANSWER_PAUSE).await;
+        }
         self.settle(&[CallState::Connected, CallState::Hold]).await.map(|_| ())
     }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Call;
-use super::constant::{CallHubState, CallState};
+use super::constant::CallHubState;
 use super::core::Purpose;
 use super::error::TapiError;
 use super::socket::{Shared, answered};
-use super::table::{CallId, Kind};
+use super::table::CallId;
 
-/// ITCallHub: the calls with one dwCallID. Hubs are made by the switch alone.
+/// ITCallHub: the calls with one dwCallID, and all members of a conference. Hubs are made by the
+/// switch alone.
 ///
 /// Which hub a call belongs to is known once [`Call::call_hub`] was asked, or always on addresses
 /// with [`Tapi::set_call_hub_tracking`](super::Tapi::set_call_hub_tracking).
@@ -40,7 +41,7 @@ impl CallHub {
         Self { shared: Arc::clone(shared), id }
     }
 
-    /// dwCallID, the same for all its calls.
+    /// dwCallID: the same for all views of a call, that of the conference for its members.
     pub fn call_id(&self) -> u32 {
         self.id
     }
@@ -63,13 +64,7 @@ impl CallHub {
     /// ITCallHub::get_Calls: the same calls, after the hub of every call of this application was
     /// looked up.
     pub async fn calls(&self) -> Result<Vec<Call>, TapiError> {
-        let live: Vec<(CallId, u32)> = {
-            let core = self.shared.core();
-            let live = core.table.calls.iter().filter(|(_, call)| {
-                call.state != CallState::Disconnected && call.kind != Kind::Parent
-            });
-            live.filter_map(|(id, call)| Some((*id, call.handle?))).collect()
-        };
+        let live = self.shared.core().table.identifiable();
         let ask = |(id, handle)| {
             let params = json!({ "hCall": handle });
             self.shared.ask("lineGetCallInfo", params, Purpose::Identify(id))

@@ -67,6 +67,8 @@ pub(crate) struct CallRecord {
     pub(crate) parent: Option<CallId>,
     /// dwCallID, 0 while it is not known.
     pub(crate) call_id: u32,
+    /// The call ID of the hub: that of the conference for a member, else its own.
+    pub(crate) hub: u32,
     pub(crate) callback: i32,
     pub(crate) setup: CallSetup,
     /// Whether Connect, Unpark, Pickup or a consultation has been asked for.
@@ -130,6 +132,7 @@ impl Table {
             consultation: None,
             parent: None,
             call_id: 0,
+            hub: 0,
             callback: 0,
             setup,
             is_begun: false,
@@ -372,6 +375,7 @@ impl Table {
         if kind == Kind::Parent {
             self.align_members(id);
         }
+        self.settle_hub(id);
         if state == two::CallState::Idle {
             self.maybe_over.push(id);
         }
@@ -400,12 +404,13 @@ impl Table {
             return;
         }
         (call.state, call.cause) = (state, cause);
-        let (callback_instance, kind, hub) = (call.callback, call.kind, call.call_id);
+        let (callback_instance, kind) = (call.callback, call.kind);
         if kind == Kind::Parent {
             return;
         }
         self.raw.push_back(Event::CallState { call: id, state, cause, callback_instance });
         if state == CallState::Disconnected {
+            let hub = self.calls.get_mut(&id).map_or(0, |call| std::mem::take(&mut call.hub));
             self.leave_hub(id, hub);
             self.maybe_over.push(id);
         }
@@ -433,16 +438,31 @@ impl Table {
     /// LINECALLINFO has told the dwCallID of a call.
     pub(crate) fn identified(&mut self, id: CallId, call_id: u32) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let old = std::mem::replace(&mut call.call_id, call_id);
-        let is_tracked = self.tracked.contains(&call.address);
-        if old == call_id || call.state == CallState::Disconnected || call.kind == Kind::Parent {
+        call.call_id = call_id;
+        let is_of_it = |call: &CallRecord| call.parent == Some(id);
+        let members = self.calls.iter().filter(|(_, call)| is_of_it(call)).map(|(id, _)| *id);
+        for id in members.chain([id]).collect::<Vec<_>>() {
+            self.settle_hub(id);
+        }
+    }
+
+    /// All members of a conference are in one hub; any other call is in that of its own call ID.
+    fn settle_hub(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let of_parent = call.parent.and_then(|parent| self.calls.get(&parent));
+        let hub = of_parent.map(|parent| parent.call_id).filter(|hub| *hub != 0);
+        let hub = hub.unwrap_or(call.call_id);
+        let is_over = call.state == CallState::Disconnected || call.kind == Kind::Parent;
+        if call.hub == hub || is_over {
             return;
         }
+        let is_tracked = self.tracked.contains(&call.address);
+        let old = self.calls.get_mut(&id).map_or(0, |call| std::mem::replace(&mut call.hub, hub));
         self.leave_hub(id, old);
-        if call_id != 0 && is_tracked {
-            let is_first = !self.members_of_hub(call_id).any(|other| other != id);
+        if hub != 0 && is_tracked {
+            let is_first = !self.members_of_hub(hub).any(|other| other != id);
             let event = if is_first { CallHubEvent::CallHubNew } else { CallHubEvent::CallJoin };
-            self.raw.push_back(Event::CallHub { call_hub: call_id, event, call: id });
+            self.raw.push_back(Event::CallHub { call_hub: hub, event, call: id });
         }
     }
 
@@ -456,14 +476,21 @@ impl Table {
         self.raw.push_back(Event::CallHub { call_hub: hub, event, call: id });
     }
 
-    /// The calls with a dwCallID that are not over.
+    /// The calls of a hub that are not over.
     pub(crate) fn members_of_hub(&self, hub: u32) -> impl Iterator<Item = CallId> {
         let is_member = move |call: &CallRecord| {
-            call.call_id == hub
-                && call.state != CallState::Disconnected
-                && call.kind != Kind::Parent
+            call.hub == hub && call.state != CallState::Disconnected && call.kind != Kind::Parent
         };
         self.calls.iter().filter(move |(_, call)| is_member(call)).map(|(id, _)| *id)
+    }
+
+    /// The handles from which the hub of every call follows, conferences included.
+    pub(crate) fn identifiable(&self) -> Vec<(CallId, u32)> {
+        let live = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.kind == Kind::Parent || call.state != CallState::Disconnected);
+        live.filter_map(|(id, call)| Some((*id, call.handle?))).collect()
     }
 
     fn address_state(&mut self, params: &Value) {

@@ -266,8 +266,8 @@ impl Tapi {
         let mut ids: Vec<u32> = {
             let core = self.shared().core();
             let calls = core.table.calls.values();
-            let known = calls.filter(|call| call.call_id != 0);
-            known.map(|call| call.call_id).collect()
+            let known = calls.filter(|call| call.hub != 0);
+            known.map(|call| call.hub).collect()
         };
         ids.sort_unstable();
         ids.dedup();

@@ -1,0 +1,12 @@
+//! The TAPI 3 client against the real program and phones: every method, the sequences of calls,
+//! errors in wrong states, handles given back, a broken connection, and the example programs.
+
+mod call;
+mod consult;
+mod event;
+mod example;
+mod information;
+mod office;
+mod resume;
+mod start;
+mod take;
