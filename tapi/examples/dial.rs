@@ -30,7 +30,7 @@ pub(crate) async fn run(
     tapi.put_event_filter(TapiEvent::CallState);
     let address = tapi.address(from).await?;
     let call = address.create_call(Some(to), TapiMediaType::Audio.into())?;
-    call.connect(Connect::r#async().comment("made by the example dial")).await?;
+    call.connect(Connect::asynchronous().comment("made by the example dial")).await?;
     while let Some(event) = tapi.next_event().await {
         if let Event::CallState { state, cause, .. } = event {
             println!("{from} to {to}: {} {}", state.name(), cause.name());

@@ -219,7 +219,7 @@ impl Call {
         made
     }
 
-    /// ITBasicCallControl::Connect (lineMakeCall): dials. With [`Connect::r#async`] progress comes
+    /// ITBasicCallControl::Connect (lineMakeCall): dials. With [`Connect::asynchronous`] progress comes
     /// as events; with [`Connect::sync`] the method waits until the call is connected.
     ///
     /// Errors: TAPI_E_INVALCALLSTATE if the call is not CS_IDLE. A synchronous call that ends

@@ -19,7 +19,7 @@ pub(crate) struct CallSetup {
     pub(crate) treatment: Option<CallTreatment>,
 }
 
-/// How ITBasicCallControl::Connect makes a call; [`Connect::sync`] and [`Connect::r#async`] are its
+/// How ITBasicCallControl::Connect makes a call; [`Connect::sync`] and [`Connect::asynchronous`] are its
 /// fSync, everything else the parameters that ITCallInfo's put methods set on a call in CS_IDLE.
 ///
 /// ```
@@ -51,7 +51,7 @@ impl Connect {
     }
 
     /// fSync FALSE: the method returns when the switch has begun, progress comes as events.
-    pub fn r#async() -> Self {
+    pub fn asynchronous() -> Self {
         Self::default()
     }
 
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn parameters_of_connect_win_over_those_that_were_put() {
-        let put = Connect::r#async().comment("put").call_data("kept");
+        let put = Connect::asynchronous().comment("put").call_data("kept");
         let how = Connect::sync().comment("said").rates(0, 64_000).or(&put);
         let setup = CallSetup { params: how, ..CallSetup::default() };
         let params = setup.call_params(0);

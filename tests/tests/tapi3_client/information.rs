@@ -27,7 +27,7 @@ fn call_information_is_put_before_the_call_and_read_in_every_state() {
     assert_eq!(wrong, TapiErrorCode::InvalidArg);
     assert_eq!(office.ok(call.call_info_string(CallInfoString::Comment)), "order 4711");
     assert_eq!(office.ok(call.call_info_string(CallInfoString::CalledIdNumber)), "202");
-    office.ok(call.connect(Connect::r#async()));
+    office.ok(call.connect(Connect::asynchronous()));
     office.answers(1);
     office.reaches(&call, CallState::Connected);
     for (item, text) in [
@@ -140,10 +140,10 @@ fn digits_and_tones_go_both_ways_and_are_told_as_events() {
         cadence_off: Duration::from_millis(50),
         volume: u16::MAX,
     };
-    let short = Some(Duration::from_millis(100));
-    office.ok(call.generate_custom_tones(&[component], short));
+    let short = Duration::from_millis(100);
+    office.ok(call.generate_custom_tones(&[component], Some(short)));
     assert_eq!(generated("a custom tone"), GenerateTerm::Done);
-    let tone = DetectTone { app_specific: 7, duration: short.unwrap(), frequencies: [1004, 0, 0] };
+    let tone = DetectTone { app_specific: 7, duration: short, frequencies: [1004, 0, 0] };
     office.ok(call.detect_tones(&[tone]));
     office.phones[1].sound(far, [1004, 1004], 50);
     let app_specific = office.wait("TE_TONEEVENT", |event| match event {
@@ -163,7 +163,7 @@ fn user_user_information_and_call_data_travel_with_the_call() {
     office.registered("202", 0);
     let call = office.address("201").create_call(Some("202"), audio()).unwrap();
     office.ok(call.put_call_info_buffer(CallInfoBuffer::CallDataBuffer, b"order 4711"));
-    office.ok(call.connect(Connect::r#async()));
+    office.ok(call.connect(Connect::asynchronous()));
     let there = office.offered();
     office.ok(there.answer());
     office.reaches(&call, CallState::Connected);

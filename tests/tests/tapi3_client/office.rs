@@ -127,7 +127,7 @@ impl Office {
     pub(crate) fn call_to(&self, address: &Address, phone: usize) -> (Call, LegId) {
         let number = self.phones[phone].with(|phone| phone.number().to_owned());
         let call = address.create_call(Some(&number), audio()).unwrap();
-        self.ok(call.connect(Connect::r#async()));
+        self.ok(call.connect(Connect::asynchronous()));
         let leg = self.answers(phone);
         self.reaches(&call, CallState::Connected);
         (call, leg)
