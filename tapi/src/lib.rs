@@ -26,5 +26,5 @@ pub use model::{
     CompletionLimits, ConnectionId, DeviceId, Forward, ForwardLimits, Forwarding, LineFilter,
     LineOffers, LineSpec, Offers, PartyId, Tone,
 };
-pub use op::{GeneratedTone, Intent, PickupTarget};
+pub use op::{GeneratedTone, Intent, PickupTarget, offered_functions};
 pub use server::{CompletionEnd, NewCall, Output, ReplyFields, RequestKey, Server, ServerConfig};

@@ -12,5 +12,6 @@ mod application;
 pub mod interop;
 pub mod lamp;
 mod live;
+pub mod matrix;
 pub mod program;
 pub mod sim;

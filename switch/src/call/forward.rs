@@ -187,7 +187,8 @@ impl Exchange {
     ) -> Result<(), LineErr> {
         let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
         let key = call.connection;
-        let is_offered = call.side == Side::Called && call.state == CallState::Offering;
+        let is_offered = call.side == Side::Called
+            && matches!(call.state, CallState::Offering | CallState::Accepted);
         let line = call.party.line().filter(|_| is_offered).ok_or(LineErr::InvalCallState)?;
         let source = self.source_of(key).ok_or(LineErr::InvalCallState)?;
         check_destination(&self.config, line, number)?;

@@ -230,6 +230,9 @@ impl Exchange {
         let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
         let waits = matches!(call.state, CallState::OnHoldPendTransfer | CallState::OnHoldPendConf);
         if let (true, Some(consult)) = (waits, call.partner) {
+            if self.conference_of_parent(id).is_some() {
+                return self.unhold_conference(id, consult, request);
+            }
             self.done(request);
             self.drop_call(consult);
             return Ok(());
@@ -378,12 +381,16 @@ impl Exchange {
         let can_dial = call.is_summoned() && !call.dialling.is_complete;
         let is_alone = matches!(call.state, CallState::Connected | CallState::OnHold)
             && self.far(id).is_none();
-        let mut unavailable = Mask::EMPTY;
+        let mut not_now = Mask::EMPTY;
         // A phone that holds, or whose own INVITE still waits, cannot take its dialog along.
         let is_dialled = call.side == Side::Caller && call.origination == Origination::Phone;
         let is_unanswered = !matches!(call.state, CallState::Connected | CallState::OnHold);
         if call.hold.by_phone || (is_dialled && is_unanswered) || self.is_called_without_hold(id) {
-            unavailable.insert(CallFeature::AddToConf);
+            not_now.insert(CallFeature::AddToConf);
+        }
+        // Whoever is being sent elsewhere by the far party is not sent by this one.
+        if self.connections.get(call.connection.0).is_some_and(|c| c.search.is_some()) {
+            not_now = not_now | CallFeature::BlindTransfer | CallFeature::Park;
         }
         if let Some(key) = call.tapi {
             let capability = CallCapability {
@@ -391,7 +398,7 @@ impl Exchange {
                 can_unhold,
                 can_dial,
                 is_alone,
-                unavailable,
+                not_now,
                 ..Default::default()
             };
             self.tapi.call_capability(key, capability);

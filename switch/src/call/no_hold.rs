@@ -49,6 +49,8 @@ impl Exchange {
         let key = self.open_conference("").map_err(|_| LineErr::ResourceUnavail)?;
         self.done(Some(request));
         self.new_parent(&line, key, CallState::Unknown, Some(parent));
+        // Its state is not known until somebody has joined, and is told as such.
+        self.tapi.call_features_changed(parent);
         self.call_without_hold(key, &line, Some(first), consult, number);
         Ok(())
     }

@@ -308,6 +308,27 @@ impl Exchange {
         Ok(())
     }
 
+    /// lineUnhold of a parent: the consultation is given up, the conference goes on, be it with one
+    /// party alone.
+    ///
+    /// Errors: OPERATIONFAILED when that party speaks nothing that can be mixed.
+    pub(crate) fn unhold_conference(
+        &mut self,
+        parent: CallId,
+        consult: CallId,
+        request: Option<RequestKey>,
+    ) -> Result<(), LineErr> {
+        if !self.can_confer_with(parent, consult) {
+            return Err(LineErr::OperationFailed);
+        }
+        self.done(request);
+        self.part_partners(consult, parent);
+        self.swap_phones(consult, parent);
+        self.drop_call(consult);
+        self.reconnect(parent);
+        Ok(())
+    }
+
     /// The phone is back at the parent, whose consultation is over: the conference goes on, or ends
     /// when it has never begun or only one party is left.
     pub(crate) fn conference_resumes(&mut self, key: ConferenceKey, parent: CallId) {

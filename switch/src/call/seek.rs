@@ -56,6 +56,7 @@ impl Exchange {
         if let Some(connection) = self.connections.get_mut(origin.0) {
             connection.search = Some(key);
         }
+        self.refresh_capability(transferee);
         Ok(())
     }
 
@@ -116,6 +117,7 @@ impl Exchange {
         if let Some(refer) = &seek.refer {
             self.notify_refer(refer, cause.relay, true);
         }
+        self.refresh_capability(seek.transferee);
         if let Some(transferor) = self.far(seek.transferee) {
             self.back_to(transferor);
             return self.join_media(origin);
@@ -197,6 +199,7 @@ impl Exchange {
             self.clear_called(called, DisconnectMode::Cancelled, "SIP;cause=487");
         }
         self.connections.remove(search.0);
+        self.refresh_capability(id);
     }
 
     /// Who was sent where by whom, for the parties' LINECALLINFO.

@@ -60,7 +60,7 @@ impl Exchange {
     }
 
     /// Whether a call that is the parent of a conference can go on with the phone of another one.
-    fn can_confer_with(&self, parent: CallId, phone: CallId) -> bool {
+    pub(crate) fn can_confer_with(&self, parent: CallId, phone: CallId) -> bool {
         let Some(key) = self.conference_of_parent(parent) else { return true };
         self.answered_parties(key).iter().chain([&phone]).all(|id| self.can_be_mixed(*id))
     }

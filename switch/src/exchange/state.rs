@@ -431,6 +431,7 @@ impl Exchange {
         if self.calls.get(id.0).is_some_and(|call| call.state == CallState::Connected) {
             self.set_state(id, CallState::Connected, held);
         }
+        self.refresh_capability(id);
     }
 
     /// The address our SDP names.

@@ -326,7 +326,8 @@ pub fn check(feature: CallFeature, call: &CallSituation) -> Result<(), LineErr> 
     if call.state != CallState::Idle && !call.is_in_service && feature != CallFeature::Drop {
         return Err(row.out_of_service);
     }
-    if !row.states.contains(&call.state) || !(row.condition)(call) {
+    let is_now = row.states.contains(&call.state) && !call.capability.not_now.contains(feature);
+    if !is_now || !(row.condition)(call) {
         return Err(row.not_now);
     }
     if !(row.is_able)(&call.capability) || call.capability.unavailable.contains(feature) {

@@ -33,6 +33,8 @@ pub struct CallCapability {
     pub is_alone: bool,
     /// What the address offers and this call cannot.
     pub unavailable: Mask<CallFeature>,
+    /// What it can, and not at this moment.
+    pub not_now: Mask<CallFeature>,
 }
 
 impl Default for CallCapability {
@@ -45,6 +47,7 @@ impl Default for CallCapability {
             can_unhold: true,
             is_alone: false,
             unavailable: Mask::EMPTY,
+            not_now: Mask::EMPTY,
         }
     }
 }

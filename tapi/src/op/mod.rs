@@ -85,6 +85,11 @@ impl Outcome {
     }
 }
 
+/// The names of the functions that can be called with success, where the provider offers them.
+pub fn offered_functions() -> impl Iterator<Item = &'static str> {
+    table::offered()
+}
+
 /// Whether TAPI 2.x has a function of this name.
 pub(crate) fn is_known(method: &str) -> bool {
     table::find(method).is_some()

@@ -41,6 +41,12 @@ pub(super) fn find(name: &str) -> Option<Function> {
     FUNCTIONS.get(index).map(|(_, function)| *function)
 }
 
+/// The names of all functions that something is behind.
+pub(super) fn offered() -> impl Iterator<Item = &'static str> {
+    let is_offered = |function: &Function| !matches!(function, NotOffered);
+    FUNCTIONS.iter().filter(move |(_, function)| is_offered(function)).map(|(name, _)| *name)
+}
+
 /// In the order of the names.
 const FUNCTIONS: &[(&str, Function)] = &[
     ("lineAccept", Run(answer::accept)),
