@@ -252,7 +252,9 @@ const ROWS: &[Row] = {
         row(F::SetCallParams, ALIVE, |_| true),
         row(F::SetCallData, ALIVE, |_| true),
         row(F::SetTreatment, ALIVE, |_| true),
-        row(F::SendUserUser, &[S::Offering, S::Accepted, S::Ringback, S::Connected], takes_part),
+        row(F::SendUserUser, &[S::Offering, S::Accepted, S::Ringback, S::Connected], |call| {
+            takes_part(call) && !call.capability.is_alone
+        }),
         Row {
             not_now: LineErr::OperationFailed,
             ..row(F::ReleaseUserUserInfo, NOT_IDLE, |call| call.around.has_stored_info)

@@ -64,15 +64,18 @@ impl Walk<'_> {
         self.refuse_all(&mut setting, &features, &of_address);
         setting.end();
         for operation in OPERATIONS {
-            if let Bit::Address(bits) = operation.bit {
-                if bits.iter().any(|bit| has(&of_address, bit)) {
-                    self.carry_out(operation, None);
-                }
-                continue;
+            let is_lit_here = |bits: &[&str]| bits.iter().any(|bit| has(&of_address, bit));
+            if matches!(operation.bit, Bit::Address(bits) if is_lit_here(bits)) {
+                self.carry_out(&[operation], None);
             }
-            for index in (0..calls.len()).filter(|index| is_lit(operation, &features[*index])) {
-                self.carry_out(operation, Some(index));
-            }
+        }
+        for (index, features) in features.iter().enumerate() {
+            let lit = OPERATIONS.iter().filter(|operation| is_lit(operation, features));
+            // What leaves the states alone is tried one after the other in the same world.
+            let (moving, resting): (Vec<_>, Vec<_>) =
+                lit.partition(|operation| !operation.leads_to.is_empty());
+            self.carry_out(&resting, Some(index));
+            moving.into_iter().for_each(|operation| self.carry_out(&[operation], Some(index)));
         }
         PAIRS.iter().for_each(|pair| self.carry_out_pairs(pair, &features));
     }
@@ -224,29 +227,25 @@ impl Walk<'_> {
     }
 
     /// Carries out what is announced, in a world of its own.
-    fn carry_out(&mut self, operation: &Operation, index: Option<usize>) {
-        self.cells.lit += 1;
+    fn carry_out(&mut self, operations: &[&Operation], index: Option<usize>) {
+        self.cells.lit += operations.len();
+        let (Some(first), call) = (operations.first(), index) else { return };
+        let what = operations.iter().map(|o| format!("{} {}", o.function, o.way));
+        let what = what.collect::<Vec<_>>().join(", ");
         let run = || -> Result<(), String> {
             let mut setting = self.reach();
-            let owner = setting.owner;
-            let call = index.map_or(0, |index| setting.calls(owner)[index].0);
-            let params = (operation.params)(&setting, call);
-            let outcome = setting.outcome(owner, operation.function, params);
-            let result = match outcome {
-                Err(error) if operation.outside.contains(&error.as_str()) => Ok(()),
-                Err(error) => Err(format!("is announced: {error}\n{}", setting.world.ladder())),
-                Ok(_) => {
-                    setting.world.settle();
-                    leads_to(&setting, call, operation.leads_to)
-                }
-            };
+            let call = call.map_or(0, |index| setting.calls(setting.owner)[index].0);
+            for operation in operations {
+                ask(&mut setting, operation, call)?;
+            }
+            leads_to(&setting, call, first.leads_to)?;
             setting.end();
-            result
+            Ok(())
         };
         let done = catch_unwind(AssertUnwindSafe(run));
         if let Err(why) = done.unwrap_or_else(|panic| Err(words(panic.as_ref()))) {
             let call = index.map_or("", |index| self.situation.states[index]);
-            self.fail(call, &format!("{} {}", operation.function, operation.way), why);
+            self.fail(call, &what, why);
         }
     }
 
@@ -301,6 +300,21 @@ impl Walk<'_> {
                 let call = self.situation.states[index];
                 self.fail(call, &format!("{} {}", pair.function, pair.way), why);
             }
+        }
+    }
+}
+
+/// Asks for what is announced: it succeeds, or fails for a reason from outside.
+fn ask(setting: &mut Setting, operation: &Operation, call: u64) -> Result<(), String> {
+    let params = (operation.params)(setting, call);
+    match setting.outcome(setting.owner, operation.function, params) {
+        Err(error) if !operation.outside.contains(&error.as_str()) => {
+            let (function, way) = (operation.function, operation.way);
+            Err(format!("{function} {way} is announced: {error}\n{}", setting.world.ladder()))
+        }
+        _ => {
+            setting.world.settle();
+            Ok(())
         }
     }
 }
