@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use media::MemberCodec;
 use sip_stack::auth::ClientCredentials;
 use sip_stack::endpoint::{
     EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog,
@@ -21,6 +22,7 @@ use sip_stack::sdp::{
 use sip_stack::time::{Entropy, Now};
 
 use super::watch::Watch;
+use crate::call::bridge::voice;
 
 /// Who the phone is and where it lives.
 #[derive(Clone, Debug)]
@@ -476,6 +478,12 @@ impl PhoneCore {
         let audio = remote.audio()?;
         let codec = audio.first_real_codec()?;
         Some((audio.rtp_address(remote)?, codec.payload))
+    }
+
+    /// What a call speaks, if the phone can speak it.
+    pub fn far_voice(&self, leg: LegId) -> Option<MemberCodec> {
+        let codec = self.talks.get(&leg)?.remote.as_ref()?.audio()?.first_real_codec()?;
+        Some(MemberCodec { payload: codec.payload, kind: voice(codec)? })
     }
 
     /// Whether the phone may send on this call.

@@ -4,6 +4,7 @@
 //! gives it a UDP socket and RTP. It uses the same SIP stack as the switch, from the other side.
 
 mod core;
+mod instrument;
 mod keypad;
 mod rtp;
 mod socket;

@@ -7,6 +7,7 @@ use media::ToneCodec;
 use media::codec::g711;
 use media::rtp::telephone_event::TelephoneEvent;
 
+use super::instrument::Instrument;
 use super::keypad::Frame;
 
 /// What went out and came in.
@@ -45,6 +46,8 @@ pub(super) struct Voice {
     digits: String,
     last_event: Option<(u32, u8)>,
     sound: VecDeque<Vec<i16>>,
+    /// Hums instead of the phone's mark, where its codec is the call's.
+    pub(super) instrument: Option<Instrument>,
 }
 
 impl Voice {
@@ -62,6 +65,7 @@ impl Voice {
             digits: String::new(),
             last_event: None,
             sound: VecDeque::new(),
+            instrument: None,
         }
     }
 
@@ -91,6 +95,13 @@ impl Voice {
     }
 
     pub(super) fn send(&mut self, to: SocketAddr, payload: u8) {
+        let instrument = self.instrument.as_mut().filter(|own| own.payload() == payload);
+        if let (true, Some(instrument)) = (self.waiting.is_empty(), instrument) {
+            let (octets, ticks) = (instrument.hum(), instrument.ticks());
+            self.send_packet(to, payload & 0x7f, self.timestamp, &octets);
+            self.timestamp = self.timestamp.wrapping_add(ticks);
+            return;
+        }
         match self.waiting.pop_front() {
             None => self.send_packet(to, payload & 0x7f, self.timestamp, &[self.mark; FRAME]),
             Some(Frame::Sound(octets)) => {
@@ -136,6 +147,9 @@ impl Voice {
             if is_voice {
                 self.counts.voice += 1;
                 self.heard = first;
+            }
+            if let Some(own) = self.instrument.as_mut().filter(|own| own.payload() == kind) {
+                own.hear(payload);
             }
             match ToneCodec::of_payload(kind) {
                 Some(law) => {

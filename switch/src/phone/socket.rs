@@ -13,6 +13,7 @@ use sip_stack::message::Message;
 use sip_stack::time::{Entropy, Now};
 
 use super::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
+use super::instrument::Instrument;
 use super::keypad;
 use super::rtp::{RtpCounts, Voice};
 
@@ -259,6 +260,21 @@ impl Phone {
 
     fn law(&self, leg: LegId) -> Option<ToneCodec> {
         ToneCodec::of_payload(self.core.far_media(leg)?.1)
+    }
+
+    /// Hums a tone on a call from now on, in the call's codec, instead of the phone's own voice;
+    /// false where the phone cannot speak that codec.
+    pub fn hum(&mut self, leg: LegId, frequency_hz: u16) -> bool {
+        let codec = self.core.far_voice(leg);
+        self.voice.instrument = codec.map(|codec| Instrument::new(codec, frequency_hz));
+        codec.is_some()
+    }
+
+    /// The peak of a frequency in what a humming phone heard in so many of the last milliseconds, up
+    /// to two seconds; 0 until it has heard so much.
+    pub fn heard_level(&self, frequency_hz: u16, milliseconds: usize) -> f64 {
+        let instrument = self.voice.instrument.as_ref();
+        instrument.map_or(0.0, |instrument| instrument.level(frequency_hz, milliseconds))
     }
 
     /// Digits heard as telephone-events so far.
