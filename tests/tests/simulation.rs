@@ -53,6 +53,12 @@ fn whatever_features_are_used_everything_ends_and_nothing_is_left() {
 }
 
 #[test]
+fn whatever_lamps_say_is_the_truth_and_nothing_is_left() {
+    let days = number("STROWGER_SEEDS").unwrap_or(DAYS) / 4;
+    play(0..days, Schedule::play_with_lamps);
+}
+
+#[test]
 fn a_seed_plays_the_same_day_again() {
     for seed in 0..20 {
         let (first, second) = (Schedule::play(seed), Schedule::play(seed));

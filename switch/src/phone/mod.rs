@@ -13,3 +13,4 @@ mod watch;
 pub use self::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
 pub use self::rtp::RtpCounts;
 pub use self::socket::{Phone, PhoneError};
+pub use self::watch::Lamp;

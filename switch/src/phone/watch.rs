@@ -15,8 +15,23 @@ const FIRST_TOKEN: u64 = 1_000;
 /// One subscription.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
+    number: String,
     event: String,
     token: u64,
+    document: String,
+}
+
+/// What a phone watches, and what it was told last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lamp {
+    /// The subscription.
+    pub leg: LegId,
+    /// The watched number.
+    pub number: String,
+    /// The event package.
+    pub event: String,
+    /// The last document; empty before the first.
+    pub document: String,
 }
 
 impl PhoneCore {
@@ -41,7 +56,8 @@ impl PhoneCore {
             token,
         };
         let leg = self.endpoint.subscribe(now, subscribe, &mut self.out).ok()?;
-        self.watches.insert(leg, Watch { event: event.to_owned(), token });
+        let (number, event) = (number.to_owned(), event.to_owned());
+        self.watches.insert(leg, Watch { number, event, token, document: String::new() });
         Some(leg)
     }
 
@@ -57,9 +73,17 @@ impl PhoneCore {
         self.endpoint.request_in_dialog(now, leg, request, &mut self.out);
     }
 
-    /// Subscriptions that are not over.
-    pub fn watches(&self) -> Vec<LegId> {
-        self.watches.keys().copied().collect()
+    /// Subscriptions that are not over, oldest first.
+    pub fn lamps(&self) -> Vec<Lamp> {
+        let mut all: Vec<(&LegId, &Watch)> = self.watches.iter().collect();
+        all.sort_by_key(|(_, watch)| watch.token);
+        let lamp = |(leg, watch): (&LegId, &Watch)| Lamp {
+            leg: *leg,
+            number: watch.number.clone(),
+            event: watch.event.clone(),
+            document: watch.document.clone(),
+        };
+        all.into_iter().map(lamp).collect()
     }
 
     /// The final response to a SUBSCRIBE, if it is one.
@@ -88,13 +112,12 @@ impl PhoneCore {
         id: RequestId,
         message: &Message,
     ) -> bool {
-        if !self.watches.contains_key(&leg) {
-            return false;
-        }
+        let Some(watch) = self.watches.get_mut(&leg) else { return false };
+        let body = String::from_utf8_lossy(message.body()).into_owned();
+        watch.document.clone_from(&body);
         self.endpoint.respond(now, id, &Reply::new(200), None, &mut self.out);
         let state = message.header(HeaderName::SubscriptionState).unwrap_or_default().to_owned();
         let is_over = SubscriptionState::parse(&state).is_ok_and(|state| state.is_terminated());
-        let body = String::from_utf8_lossy(message.body()).into_owned();
         self.events.push_back(PhoneEvent::Notified { leg, state, body });
         if is_over {
             self.forget_watch(now, leg);

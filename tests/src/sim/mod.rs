@@ -8,6 +8,7 @@
 mod agreement;
 mod applications;
 mod features;
+mod lamps;
 mod media;
 mod network;
 mod phones;

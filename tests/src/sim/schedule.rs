@@ -76,7 +76,7 @@ impl Schedule {
         day
     }
 
-    fn new(seed: u64) -> Schedule {
+    pub(super) fn new(seed: u64) -> Schedule {
         let mut random = Seeded::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
         let kind = random.next_u64();
         let mut day = Schedule {
@@ -140,7 +140,7 @@ impl Schedule {
     }
 
     /// Time goes by: often none at all, so that things cross.
-    fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         let ms = match self.below(10) {
             0 | 1 => 0,
             2..=4 => self.below(12),
@@ -152,7 +152,7 @@ impl Schedule {
         self.listen();
     }
 
-    fn act(&mut self) {
+    pub(super) fn act(&mut self) {
         match self.below(100) {
             0..=21 => self.dial(),
             22..=43 => self.pick_up(),
@@ -396,7 +396,7 @@ impl Schedule {
     }
 
     /// The network recovers, and everything that began comes to its end or is established.
-    fn calm_down(&mut self) {
+    pub(super) fn calm_down(&mut self) {
         self.world.note("calm");
         self.world.heal();
         self.world.media.with(super::media::MediaModel::unlimited);
@@ -429,7 +429,7 @@ impl Schedule {
     }
 
     /// Every call is hung up by somebody; nothing is left.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.world.note("the end");
         for phone in (0..self.world.phone_count()).map(PhoneIndex) {
             for leg in self.world.legs(phone) {
@@ -498,7 +498,7 @@ impl Schedule {
         self.one_of(&found)
     }
 
-    fn some_phone(&mut self) -> PhoneIndex {
+    pub(super) fn some_phone(&mut self) -> PhoneIndex {
         PhoneIndex(self.below(self.world.phone_count()))
     }
 
