@@ -1,4 +1,5 @@
-//! Feature codes that set something: the switch itself answers, plays the confirmation tone, hangs up.
+//! What only a caller can dial: rooms, slots and feature codes. A code that sets something the switch
+//! itself answers, plays the confirmation tone, hangs up.
 //!
 //! A code that cannot be carried out is refused with a final response and a Reason; no call is made.
 //! Source: sip-mapping §3.9, §3.11.
@@ -13,14 +14,54 @@ use tapi::CallMode;
 use tapi::constant::{CallState, ConnectedMode, DisconnectMode};
 
 use super::cause::Cause;
+use super::park::{PICKUP_ALIAS, park_place};
 use super::{CallId, Origination, Timer};
 use crate::exchange::Exchange;
 use crate::feature::forward::{Family, check_destination};
+use crate::route::{self, Target};
 
 /// How long the confirmation tone is heard.
 const CONFIRMATION: Duration = Duration::from_millis(1_200);
 
 impl Exchange {
+    /// What only a caller can dial: rooms, slots and feature codes. `None` when the number is none.
+    pub(crate) fn dial_feature(
+        &mut self,
+        caller: CallId,
+        dialled: &str,
+    ) -> Option<Result<(), Cause>> {
+        if self.config.conference.rooms.contains_key(dialled) {
+            return Some(self.enter_room(caller, dialled));
+        }
+        let line = self.calls.get(caller.0)?.party.line()?.to_owned();
+        let place = park_place(dialled);
+        if let Some(lot) = self.lot_of(place) {
+            let is_slot = lot.slots.contains(place);
+            return Some(match is_slot {
+                true => self.unpark(caller, place),
+                false => self.wait_in_lot(caller, place),
+            });
+        }
+        if let Some(number) = dialled.strip_prefix(PICKUP_ALIAS) {
+            let ringing = self.ringing_at(&line, number);
+            return Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)));
+        }
+        let config = self.config.clone();
+        let Target::Feature { code, argument } = route::resolve(&config, dialled) else {
+            return None;
+        };
+        let ringing = match code {
+            FeatureCode::PickupGroup => self.ringing_in(&line, argument),
+            FeatureCode::PickupDirected if self.parked.contains_key(argument) => {
+                return Some(self.unpark(caller, argument));
+            }
+            FeatureCode::PickupDirected => self.ringing_at(&line, argument),
+            FeatureCode::EchoTest => return Some(self.begin_echo(caller)),
+            code => return self.forward_by_code(caller, &line, code, argument),
+        };
+        Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
+    }
+
     /// Codes of forwarding and do not disturb; `None` for every other code.
     pub(crate) fn forward_by_code(
         &mut self,

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use config::FeatureCode;
 use media::Tone;
 use sip_stack::auth::Verdict;
 use sip_stack::endpoint::{Invite, LegId, Release, Reply};
@@ -20,7 +19,6 @@ use tapi::{CallKey, CallMode, CallParams};
 use super::cause::Cause;
 use super::forward::Diversions;
 use super::identity::{self, Identity};
-use super::park::{PICKUP_ALIAS, park_place};
 use super::user_info::info_field;
 use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
@@ -325,40 +323,6 @@ impl Exchange {
         }
     }
 
-    /// What only a caller can dial: rooms, slots and feature codes. `None` when the number is none.
-    fn dial_feature(&mut self, caller: CallId, dialled: &str) -> Option<Result<(), Cause>> {
-        if self.config.conference.rooms.contains_key(dialled) {
-            return Some(self.enter_room(caller, dialled));
-        }
-        let line = self.calls.get(caller.0)?.party.line()?.to_owned();
-        let place = park_place(dialled);
-        if let Some(lot) = self.lot_of(place) {
-            let is_slot = lot.slots.contains(place);
-            return Some(match is_slot {
-                true => self.unpark(caller, place),
-                false => self.wait_in_lot(caller, place),
-            });
-        }
-        if let Some(number) = dialled.strip_prefix(PICKUP_ALIAS) {
-            let ringing = self.ringing_at(&line, number);
-            return Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)));
-        }
-        let config = self.config.clone();
-        let Target::Feature { code, argument } = route::resolve(&config, dialled) else {
-            return None;
-        };
-        let ringing = match code {
-            FeatureCode::PickupGroup => self.ringing_in(&line, argument),
-            FeatureCode::PickupDirected if self.parked.contains_key(argument) => {
-                return Some(self.unpark(caller, argument));
-            }
-            FeatureCode::PickupDirected => self.ringing_at(&line, argument),
-            FeatureCode::EchoTest => return Some(self.begin_echo(caller)),
-            code => return self.forward_by_code(caller, &line, code, argument),
-        };
-        Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
-    }
-
     /// Calls `number` in the connection `key` for `source`, which is its caller or the party on
     /// whose behalf it looks for somebody.
     ///
@@ -419,7 +383,7 @@ impl Exchange {
             mode: OFFERED,
             tapi: None,
         });
-        let from = self.caller_identity(caller);
+        let from = self.identity_of(caller);
         let takes_off_hook =
             self.calls.get(caller.0).is_some_and(|call| call.details.takes_off_hook);
         let headers = if takes_off_hook { self.auto_answer() } else { Vec::new() };
@@ -606,9 +570,5 @@ impl Exchange {
         let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
         let used = calls.iter().filter(|id| !is_member(id)).count();
         used < usize::try_from(most).unwrap_or(usize::MAX)
-    }
-
-    pub(crate) fn caller_identity(&self, caller: CallId) -> Identity {
-        self.identity_of(caller)
     }
 }

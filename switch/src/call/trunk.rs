@@ -53,7 +53,7 @@ impl Exchange {
                 return Err(cause);
             }
         };
-        let from = self.caller_identity(caller);
+        let from = self.identity_of(caller);
         let host = identity::socket_text(destination.remote);
         let user = sip_stack::uri::encode_user(number);
         let mut invite = self.invite(called, &from, &offer, destination);

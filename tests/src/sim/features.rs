@@ -193,6 +193,17 @@ impl Schedule {
             ("linePickup", json!({"hLine": line, "addressId": 0, "destAddress": "202"})),
             ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": forward})),
             ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": []})),
+            ("lineSecureCall", json!({"hCall": call})),
+            ("lineSetCallData", json!({"hCall": call, "callData": to})),
+            ("lineSendUserUserInfo", json!({"hCall": call, "userUserInfo": to})),
+            ("lineReleaseUserUserInfo", json!({"hCall": call})),
+            ("lineDrop", json!({"hCall": call, "userUserInfo": "bye"})),
+            ("lineHandoff", json!({"hCall": call, "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE"})),
+            (
+                "lineMakeCall",
+                json!({"hLine": line, "destAddress": to, "callParams": {"noAnswerTimeout": 3,
+                    "userUserInfo": "hello", "callParamFlags": ["LINECALLPARAMFLAGS_BLOCKID"]}}),
+            ),
         ];
         let (method, params) = self.pick(&requests);
         let _ = self.request(index, method, params);
