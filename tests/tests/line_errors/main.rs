@@ -305,6 +305,13 @@ fn on_calls(stage: &mut Stage, talking: u64, offering: u64) {
             (offer(json!({"destAddress": "203", "countryCode": 1000})), "INVALCOUNTRYCODE"),
         ],
     );
+    places_and_owners(stage, talking, offering);
+}
+
+/// Slots, conferences, and who else may have the call.
+fn places_and_owners(stage: &mut Stage, talking: u64, offering: u64) {
+    let talk = |more: Value| with(talking, more);
+    let offer = |more: Value| with(offering, more);
     let directed = |slot: &str| json!({"parkMode": "LINEPARKMODE_DIRECTED", "dirAddress": slot});
     stage.all(
         "linePark",
