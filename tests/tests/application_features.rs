@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use sip_stack::endpoint::LegId;
-use switch::phone::PhoneEvent;
+use switch::phone::{Behaviour, PhoneEvent};
 use tests::sim::{Application, PhoneIndex, World};
 
 struct Talk {
@@ -325,4 +325,46 @@ fn line_forward_sends_calls_on_is_confirmed_by_address_state_and_null_cancels_it
     world.with_phone(b, |phone, now| phone.reject(now, leg, 486));
     world.run_for(std::time::Duration::from_secs(30));
     world.assert_at_rest();
+}
+
+/// 201 calls 202, whose application wants to answer before the phone has said a word. What its
+/// lineAnswer replies, and what the phones are in then.
+fn answered_at_first_sight(obeys_events: bool) -> (Value, [usize; 2]) {
+    let mut world = World::office(520);
+    let a = world.phone("201");
+    let behaviour = Behaviour { obeys_events, ..Behaviour::default() };
+    let b = world.unregistered_phone("202", behaviour);
+    world.register(b);
+    let app = world.application("crm");
+    world.open(app, "202");
+    world.with_phone(a, |phone, now| phone.call(now, "202"));
+    world.until("the call is offered", |world| !world.watch(app).handles().is_empty());
+    assert!(world.legs(b).is_empty(), "the phone has not got its INVITE yet");
+    let call = world.watch(app).handles()[0].0;
+    world.ask(app, "lineAnswer", json!({"hCall": call})).expect("it may be possible");
+    world.settle();
+    let reply = world.inbox(app).iter().find(|message| message["method"] == "LINE_REPLY").cloned();
+    let result = reply.expect("the request ends")["params"]["result"].clone();
+    let talking = [a, b].map(|phone| {
+        let legs = world.legs(phone);
+        let is_up = |leg: &&LegId| world.leg(phone, **leg).is_some_and(|view| view.is_confirmed);
+        legs.iter().filter(is_up).count()
+    });
+    for phone in [a, b] {
+        for leg in world.legs(phone) {
+            world.with_phone(phone, |phone, now| phone.hang_up(now, leg));
+        }
+    }
+    world.assert_at_rest();
+    (result, talking)
+}
+
+#[test]
+fn line_answer_before_the_phone_rings_takes_effect_when_it_does() {
+    assert_eq!(answered_at_first_sight(true), (json!(0), [1, 1]));
+}
+
+#[test]
+fn line_answer_before_the_phone_rings_is_refused_when_it_cannot_be_told() {
+    assert_eq!(answered_at_first_sight(false), (json!("LINEERR_OPERATIONUNAVAIL"), [0, 0]));
 }

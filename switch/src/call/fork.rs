@@ -33,6 +33,7 @@ impl Exchange {
             self.begin_ringing(id);
         }
         self.refresh_capability(id);
+        self.tell_wish(id);
         let connection = match self.calls.get(id.0) {
             Some(call) => call.connection,
             None => return,
@@ -225,7 +226,7 @@ impl Exchange {
 
     /// lineAnswer has done what it promised; the states follow its reply.
     pub(crate) fn answer_is_done(&mut self, id: CallId) {
-        if let Some(Waiting::Answer(request)) =
+        if let Some(Waiting::Answer { request, .. }) =
             self.calls.get_mut(id.0).and_then(|call| call.waiting.take())
         {
             self.done(Some(request));
@@ -251,6 +252,9 @@ impl Exchange {
         call.refusal = Some(best);
         if call.legs.is_empty() {
             self.called_failed(id, best);
+        } else {
+            self.refresh_capability(id);
+            self.tell_wish(id);
         }
     }
 

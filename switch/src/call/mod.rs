@@ -129,8 +129,13 @@ impl Hold {
 /// An application's operation that waits for the phone.
 #[derive(Clone, Copy, Debug)]
 pub enum Waiting {
-    /// lineAnswer: the phone was told to answer.
-    Answer(RequestKey),
+    /// lineAnswer: the phone is told to answer, once it can be.
+    Answer {
+        /// The operation.
+        request: RequestKey,
+        /// A phone was told.
+        is_told: bool,
+    },
     /// lineHold: the phone was told to hold.
     Hold(RequestKey),
     /// lineUnhold: the phone was told to resume.
@@ -143,7 +148,7 @@ impl Waiting {
     /// The request that is to be completed.
     pub fn request(self) -> RequestKey {
         match self {
-            Waiting::Answer(request)
+            Waiting::Answer { request, .. }
             | Waiting::Hold(request)
             | Waiting::Unhold(request)
             | Waiting::Errand(request) => request,

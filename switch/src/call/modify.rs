@@ -278,9 +278,10 @@ impl Exchange {
         self.endpoint.offer(self.clock.now, leg, offer, &mut self.sip);
     }
 
-    /// lineAnswer: by `Event: talk`.
+    /// lineAnswer: by `Event: talk`, at once or as soon as a phone rings.
     ///
-    /// Errors: OPERATIONUNAVAIL when no ringing phone of the line can be told to answer.
+    /// Errors: OPERATIONUNAVAIL when no ringing phone of the line can be told to answer; so does the
+    /// reply where that shows only later.
     pub(crate) fn answer_by_phone(
         &mut self,
         id: CallId,
@@ -289,16 +290,39 @@ impl Exchange {
         if self.calls.get(id.0).is_none_or(|call| call.waiting.is_some()) {
             return Err(LineErr::InvalCallState);
         }
-        if !self.tell_phone(id, "talk") {
+        let is_told = self.tell_phone(id, "talk");
+        if !is_told && !self.has_silent_phone(id) {
             return Err(LineErr::OperationUnavail);
         }
-        self.wait_for_answer(id, request);
+        self.wait_for_answer(id, request, is_told);
         Ok(())
     }
 
-    fn wait_for_answer(&mut self, id: CallId, request: RequestKey) {
+    /// A phone has said something for the first time: it is told what an application wished before.
+    pub(crate) fn tell_wish(&mut self, id: CallId) {
+        let waiting = self.calls.get(id.0).and_then(|call| call.waiting);
+        let Some(Waiting::Answer { request, is_told: false }) = waiting else { return };
+        let is_told = self.tell_phone(id, "talk");
+        let is_refused = !is_told && !self.has_silent_phone(id);
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        call.waiting = Some(Waiting::Answer { request, is_told }).filter(|_| !is_refused);
+        if is_refused {
+            let refused = Err(LineErr::OperationUnavail);
+            self.tapi.complete(self.clock.unix_ms, request, refused);
+        }
+    }
+
+    /// Whether a called phone has not rung yet: it may be one that can be told.
+    fn has_silent_phone(&self, id: CallId) -> bool {
+        let Some(call) = self.calls.get(id.0) else { return false };
+        let is_silent =
+            |leg: &LegId| self.endpoint.leg(*leg).is_some_and(|view| view.remote_tag.is_empty());
+        call.party.line().is_some() && call.leg.is_none() && call.legs.iter().any(is_silent)
+    }
+
+    fn wait_for_answer(&mut self, id: CallId, request: RequestKey, is_told: bool) {
         if let Some(call) = self.calls.get_mut(id.0) {
-            call.waiting = Some(Waiting::Answer(request));
+            call.waiting = Some(Waiting::Answer { request, is_told });
         }
         // The ring timer goes on in `timer`; this one stands beside it and finds the call by id.
         self.arm(PHONE_CONTROL_TIMEOUT, Timer::PhoneControl(id));
@@ -366,7 +390,9 @@ impl Exchange {
         let Some(waiting) = call.waiting.take() else { return };
         match waiting {
             Waiting::Hold(request) => self.hold_by_switch(id, Some(request)),
-            Waiting::Answer(request) | Waiting::Unhold(request) | Waiting::Errand(request) => {
+            Waiting::Answer { request, .. }
+            | Waiting::Unhold(request)
+            | Waiting::Errand(request) => {
                 let failed = Err(LineErr::OperationFailed);
                 self.tapi.complete(self.clock.unix_ms, request, failed);
             }
@@ -375,7 +401,7 @@ impl Exchange {
 
     /// Tells TAPI what can be done with this call now.
     pub(crate) fn refresh_capability(&mut self, id: CallId) {
-        let can_answer = self.controllable_leg(id, "talk").is_some();
+        let can_answer = self.controllable_leg(id, "talk").is_some() || self.has_silent_phone(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let can_unhold = !call.hold.by_phone || can_answer;
         let can_dial = call.is_summoned() && !call.dialling.is_complete;

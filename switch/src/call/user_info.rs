@@ -143,7 +143,7 @@ impl Exchange {
     /// The phone has answered as lineAnswer wished.
     pub(crate) fn bring_answer_info(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
-        let is_asked = matches!(call.waiting, Some(Waiting::Answer(_)));
+        let is_asked = matches!(call.waiting, Some(Waiting::Answer { .. }));
         let value = call.details.with_answer.take().filter(|_| is_asked);
         let caller = self.connections.get(call.connection.0).and_then(|c| c.caller);
         if let (Some(value), Some(caller)) = (value, caller) {
