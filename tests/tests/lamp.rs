@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use sip_stack::endpoint::LegId;
+use sip_stack::flow::Flow;
 use switch::exchange::{AdminRequest, Input};
 use switch::phone::{HoldSpelling, PhoneEvent};
 use tests::lamp::{attribute, state_of};
@@ -515,5 +516,81 @@ fn a_line_has_so_many_subscriptions_and_no_more() {
     for (phone, leg) in [(a, two), (b, three), (a, four)] {
         end(&mut world, phone, leg);
     }
+    world.assert_at_rest();
+}
+
+fn count(world: &mut World) -> usize {
+    let rows = world.administrator(AdminRequest::Subscriptions).unwrap();
+    rows.as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn a_phone_that_has_forgotten_or_cannot_be_reached_is_told_nothing_more() {
+    let (mut world, [a, b, c, d]) = four(717);
+    watch(&mut world, c, "202", "dialog");
+    watch(&mut world, d, "202", "dialog");
+    assert_eq!(count(&mut world), 2);
+    world.restart(c);
+    world.unplug(d);
+    let near = world.with_phone(a, |phone, now| phone.call(now, "202")).unwrap();
+    world.incoming(b);
+    world.settle();
+    assert_eq!(count(&mut world), 1, "481 to NOTIFY");
+    world.run_for(Duration::from_secs(40));
+    assert_eq!(count(&mut world), 0, "silence");
+    world.plug(d);
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.run_for(Duration::from_secs(60));
+    let left = world.with_phone(d, |phone, _| phone.lamps());
+    for lamp in left {
+        world.with_phone(d, |phone, now| phone.watch_again(now, lamp.leg, HOUR));
+        world.expect(d, "481 to the refresh", |event| {
+            matches!(event, PhoneEvent::Subscribed { leg, status: 481, .. } if *leg == lamp.leg)
+        });
+    }
+    world.assert_at_rest();
+}
+
+#[test]
+fn who_knows_the_dialog_of_a_subscription_cannot_end_it_from_elsewhere() {
+    let (mut world, [_, _, c, _]) = four(718);
+    let (lamp, _) = watch(&mut world, c, "202", "dialog");
+    let (call_id, theirs, ours) = world.with_phone(c, |phone, _| phone.dialog(lamp)).unwrap();
+    let stranger = Flow::udp("127.0.0.1:5060".parse().unwrap(), "127.0.0.1:7777".parse().unwrap());
+    let text = format!(
+        "SUBSCRIBE sip:202@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:7777;branch=z9hG4bKx\r\n\
+         From: <sip:203@office.test>;tag={ours}\r\nTo: <sip:202@office.test>;tag={theirs}\r\n\
+         Call-ID: {call_id}\r\nCSeq: 900 SUBSCRIBE\r\nContact: <sip:203@127.0.0.1:7777>\r\n\
+         Max-Forwards: 70\r\nEvent: dialog\r\nExpires: 0\r\nContent-Length: 0\r\n\r\n"
+    );
+    world.receive(text.into(), stranger);
+    world.settle();
+    let answers = world.strays();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert!(answers[0].bytes.starts_with(b"SIP/2.0 401 "));
+    nothing_told(&mut world, c);
+    assert_eq!(count(&mut world), 1);
+    end(&mut world, c, lamp);
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_caller_that_asks_for_privacy_is_anonymous_on_every_lamp() {
+    let (mut world, [a, b, c, _]) = four(719);
+    let app = world.application("crm");
+    let line = world.open(app, "201");
+    let (lamp, _) = watch(&mut world, c, "202", "dialog");
+    let params = json!({"callParamFlags": ["LINECALLPARAMFLAGS_BLOCKID"]});
+    let asked = json!({"hLine": line, "destAddress": "202", "callParams": params});
+    world.ask(app, "lineMakeCall", asked).unwrap();
+    let rung = world.incoming(b);
+    let (_, ringing) = told(&mut world, c, lamp);
+    assert!(ringing.contains("sip:anonymous@anonymous.invalid"), "{ringing}");
+    assert!(!ringing.contains("201") && !ringing.contains("Ada"), "{ringing}");
+    world.with_phone(b, |phone, now| phone.reject(now, rung, 603));
+    world.run_for(Duration::from_secs(30));
+    let left = world.with_phone(a, |phone, _| phone.legs());
+    left.into_iter().for_each(|leg| world.with_phone(a, |phone, now| phone.hang_up(now, leg)));
+    end(&mut world, c, lamp);
     world.assert_at_rest();
 }

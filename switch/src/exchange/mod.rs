@@ -50,6 +50,9 @@ pub use self::step::ConferenceStep;
 /// Connections that may exist at once; one more is answered 503.
 pub const MAX_CONNECTIONS: usize = 20_000;
 
+/// Dialogs of subscriptions that may exist at once, whatever `[subscriptions] max` says.
+pub const MAX_SUBSCRIPTIONS: usize = 1_000_000;
+
 /// What an exchange is made of.
 pub struct ExchangeParts {
     /// The configuration to begin with.
@@ -503,7 +506,7 @@ fn endpoint_config(config: &Config) -> EndpointConfig {
         min_se: config.sip.min_session_expires,
         extensions: vec!["path".to_owned(), "replaces".to_owned()],
         allow_events: allow_events(),
-        limits: Limits { subscriptions: config.subscriptions.max, ..Limits::default() },
+        limits: Limits { subscriptions: MAX_SUBSCRIPTIONS, ..Limits::default() },
         ..EndpointConfig::default()
     }
 }
