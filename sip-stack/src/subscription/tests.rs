@@ -282,25 +282,36 @@ fn play(seed: u64) -> usize {
         }
         notifier.check();
     }
-    for (id, subscriber) in &subscribers {
+    check_end(seed, &mut notifier, &subscribers, &mut answers, (now, state));
+    sent
+}
+
+/// Who is still subscribed knows the last state; when all times are over nothing is left.
+fn check_end(
+    seed: u64,
+    notifier: &mut Notifier<u64>,
+    subscribers: &BTreeMap<SubscriptionId, Subscriber>,
+    answers: &mut Vec<(Now, SubscriptionId, u16)>,
+    (now, state): (Now, u64),
+) {
+    for (id, subscriber) in subscribers {
         assert!(notifier.about(*id).is_some(), "seed {seed}: forgotten without a word");
         assert_eq!(subscriber.state, state, "seed {seed}: the last state got lost");
     }
-    now += Duration::from_secs(8_000);
+    let end = now + Duration::from_secs(8_000);
     for _ in 0..2 {
-        notifier.expire(now);
-        while let Some(id) = notifier.poll(now) {
-            if notifier.notify(now, id, state).is_some() {
-                answers.push((now, id, 200));
+        notifier.expire(end);
+        while let Some(id) = notifier.poll(end) {
+            if notifier.notify(end, id, state).is_some() {
+                answers.push((end, id, 200));
             }
         }
         for (_, id, status) in answers.drain(..) {
-            notifier.answered(now, id, status, None);
+            notifier.answered(end, id, status, None);
         }
     }
     assert!(notifier.is_empty(), "seed {seed}: everything ends");
     assert_eq!(notifier.next_deadline(), None, "seed {seed}: no timer is left");
-    sent
 }
 
 #[test]

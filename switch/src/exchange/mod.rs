@@ -303,9 +303,7 @@ impl Exchange {
             Event::OfferRefused { leg, status } => self.on_offer_refused(leg, status),
             Event::InDialog { leg, id, message } => self.on_in_dialog(leg, id, &message),
             Event::Response { token, status, message } => {
-                if !self.on_notified(token, status, message.as_ref()) {
-                    self.on_response(token, status);
-                }
+                self.on_outcome(token, status, message.as_ref());
             }
             Event::Ended { leg, cause } => {
                 if let EndCause::Bye(message) = &cause {

@@ -191,15 +191,10 @@ impl Exchange {
         if self.is_there(&about.entity) { Reason::Rejected } else { Reason::NoResource }
     }
 
-    /// The final outcome of a request of ours; false when it was no NOTIFY to a watcher.
-    pub(crate) fn on_notified(
-        &mut self,
-        token: u64,
-        status: u16,
-        message: Option<&Message>,
-    ) -> bool {
+    /// The final outcome of a request of ours: of a NOTIFY to a watcher, or to a phone in a call.
+    pub(crate) fn on_outcome(&mut self, token: u64, status: u16, message: Option<&Message>) {
         if token & TOKEN == 0 {
-            return false;
+            return self.on_response(token, status);
         }
         let id = SubscriptionId(Key::from_bits(token & !TOKEN));
         let retry_after = message.and_then(|message| message.header(HeaderName::RetryAfter));
@@ -208,7 +203,6 @@ impl Exchange {
         });
         let retry_after = seconds.map(Duration::from_secs);
         self.presence.notifier.answered(self.clock.now, id, status, retry_after);
-        true
     }
 
     /// The switch stops: phones may subscribe again as soon as it is back.
