@@ -134,6 +134,32 @@ fn sipp_watches_a_line_and_picks_up_by_what_notify_said() {
 }
 
 #[test]
+fn a_watcher_on_a_tcp_connection_is_told_over_it() {
+    let program = Program::with(interop::office(|text| text));
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let uri = "sip:202@office.test";
+    let mut watcher = Sipp::new(&program, "watcher.xml").tcp().line("204", uri).start();
+    watcher.until_received("NOTIFY ");
+    let near = a.call("202");
+    let rung = b.incoming();
+    let is_early = |one: &Logged| state_of(&one.text) == "early";
+    interop::until(&program, "the NOTIFY of the ringing", || {
+        watcher.log().received("NOTIFY ").any(is_early)
+    });
+    a.hang_up(near);
+    b.ended(rung);
+    let log = watcher.finish();
+    let states: Vec<&str> = log.received("NOTIFY ").map(|one| state_of(&one.text)).collect();
+    assert_eq!(states, ["terminated", "early", "terminated", "terminated"]);
+    for notify in log.received("NOTIFY ") {
+        assert!(notify.header("Via").starts_with("SIP/2.0/TCP "), "{notify:?}");
+        assert!(notify.header("Contact").contains("transport=tcp"), "{notify:?}");
+        assert!(!notify.text.contains("call-id"), "204 may not pick up at 202");
+    }
+    at_rest(&program, &[]);
+}
+
+#[test]
 fn what_cannot_be_watched_is_refused_in_the_protocols_words() {
     let program = Program::with(interop::office(|text| text));
     let dialog = "Event: dialog";
