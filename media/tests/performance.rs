@@ -1,6 +1,7 @@
 //! Digits, tones and recordings that are played once, and what is heard of them, over loopback.
 
 #![cfg(feature = "io")]
+#![allow(clippy::expect_used, reason = "tests fail by panic")]
 
 mod common;
 
@@ -34,12 +35,13 @@ fn notice<T>(pair: &Pair, fits: impl Fn(Notify) -> Option<T>) -> T {
     }
 }
 
-/// All keys up to the end of ticket `last`.
+/// Waits for the end of a performance, which must be this one.
 fn performed(pair: &Pair, ticket: u64) {
-    notice(pair, |notice| match notice {
-        Notify::Performed { ticket: over, .. } => Some(assert_eq!(over, ticket)),
+    let over = notice(pair, |notice| match notice {
+        Notify::Performed { ticket, .. } => Some(ticket),
         _ => None,
     });
+    assert_eq!(over, ticket);
 }
 
 /// What a phone hears, decoded, for so many packets.

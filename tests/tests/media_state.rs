@@ -294,6 +294,31 @@ fn a_failed_call_of_a_phone_on_the_line_hears_the_tone_of_the_field() {
 }
 
 #[test]
+fn a_phone_that_lets_early_media_play_hears_the_tone_before_its_call_is_refused() {
+    let program = Program::start();
+    let a = program.live_phone("201");
+    let mut app = program.application("desk");
+    app.open("201");
+    a.with(|phone| phone.attach("P-Early-Media", "supported"));
+    let leg = a.call("299");
+    a.wait("183 with media", |event| {
+        matches!(event, PhoneEvent::Progress { status: 183, has_media: true, .. }).then_some(())
+    });
+    assert!(a.with(|phone| phone.hum(leg, 300)));
+    hears_only(&a, 950, &[FRENCH_HZ]);
+    hears_only(&a, 1_400, &[FRENCH_HZ]);
+    assert_eq!(a.failed().0, 404);
+    app.skip_to("201 SPECIALINFO CUSTIRREG");
+    app.expect(&["201 DISCONNECTED BADADDRESS"]);
+    // Any other phone is refused at once.
+    a.with(|phone| phone.attach("P-Early-Media", "gated"));
+    a.call("299");
+    assert_eq!(a.failed().0, 404);
+    app.skip_to("201/2 PROCEEDING");
+    app.expect(&["201/2 DISCONNECTED BADADDRESS"]);
+}
+
+#[test]
 fn the_tones_are_those_of_the_configured_country() {
     for (country_code, frequencies) in [(49, [425, 440]), (1, [480, 440])] {
         let text = office(|text| {

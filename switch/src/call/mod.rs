@@ -196,6 +196,8 @@ pub struct Call {
     pub dialling: Dialling,
     /// What applications chose for those who wait because of it.
     pub treatment: Option<CallTreatment>,
+    /// Its phone, whose INVITE waits, lets early media play (RFC 5009).
+    pub takes_early_media: bool,
     /// Its party hears itself.
     pub is_echoed: bool,
     /// The conference that its party hears.
@@ -340,6 +342,8 @@ pub enum Timer {
     Parked(CallId),
     /// A transferor's phone should have hung up by now.
     Parting(LegId),
+    /// A phone has heard in early media why its call fails.
+    Refuse(CallId, Cause),
     /// The confirmation tone of a feature code has been heard.
     Confirmed(CallId),
     /// Registrations may have expired.

@@ -92,6 +92,7 @@ impl Exchange {
         self.note_caller(call, message);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.end.peer = Some(flow.remote.ip());
+            call.takes_early_media = takes_early_media(message);
             if let Some(offer) = offer {
                 call.end.hear(offer);
             }
@@ -523,22 +524,34 @@ impl Exchange {
             return;
         }
         let Some(call) = self.calls.get(caller.0) else { return };
-        let is_line = call.party.line().is_some();
         match (call.origination, call.leg) {
             // The phone is on the line with us: it hears a tone and may hang up or be dropped.
             (Origination::Summoned, Some(_)) => {
                 let tone = cause.tone();
                 self.play(caller, tone);
-                return self.show_failure(caller, cause.outcome);
+                self.show_failure(caller, cause.outcome);
             }
-            (_, Some(leg)) => {
-                let reply = Reply::new(cause.relay).header("Reason", cause.reason_header());
-                let reply = self.with_info(caller, reply);
-                self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
-                self.forget_leg(leg);
+            (_, Some(_)) if self.tell_by_tone(caller, cause) => {}
+            (_, Some(_)) => self.refuse_caller(caller, cause),
+            (_, None) => {
+                self.release_legs(caller, &Release::default());
+                self.show_refusal(caller, cause);
             }
-            (_, None) => self.release_legs(caller, &Release::default()),
         }
+    }
+
+    /// The final response to a caller whose attempt failed.
+    pub(crate) fn refuse_caller(&mut self, caller: CallId, cause: Cause) {
+        let Some(leg) = self.calls.get(caller.0).and_then(|call| call.leg) else { return };
+        let reply = Reply::new(cause.relay).header("Reason", cause.reason_header());
+        let reply = self.with_info(caller, reply);
+        self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
+        self.forget_leg(leg);
+        self.show_refusal(caller, cause);
+    }
+
+    fn show_refusal(&mut self, caller: CallId, cause: Cause) {
+        let is_line = self.calls.get(caller.0).is_some_and(|call| call.party.line().is_some());
         if is_line {
             self.show_failure(caller, cause.outcome);
         } else {
@@ -571,4 +584,10 @@ impl Exchange {
         let used = calls.iter().filter(|id| !is_member(id)).count();
         used < usize::try_from(most).unwrap_or(usize::MAX)
     }
+}
+
+/// Whether a phone says that it plays what it hears before the final response: P-Early-Media with
+/// `supported` (RFC 5009 §8).
+fn takes_early_media(message: &Message) -> bool {
+    message.list(HeaderName::PEarlyMedia).any(|value| value.eq_ignore_ascii_case("supported"))
 }

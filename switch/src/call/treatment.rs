@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use config::Config;
 use media::{Country, MemberCodec, Performance, Sound, SoundId, Tone, Treatment};
-use tapi::constant::{CallState, CallTreatment, ConnectedMode, LineErr};
+use sip_stack::endpoint::Reply;
+use tapi::constant::{CallState, CallTreatment, ConnectedMode, LineErr, SpecialInfo};
 use tapi::{CallMode, RequestKey};
 
 use super::bridge::tone_codec;
@@ -21,6 +22,8 @@ use crate::exchange::Exchange;
 
 /// Nobody tests longer.
 const ECHO_TEST: Duration = Duration::from_secs(300);
+/// How long a phone hears in early media why its call fails: each tone has sounded twice.
+const FAILURE_TONE: Duration = Duration::from_secs(4);
 /// The tone that begins an echo test: what comes back afterwards is the caller's own voice.
 const ECHO_BEGINS: Duration = Duration::from_millis(600);
 
@@ -168,6 +171,30 @@ impl Exchange {
         };
         let treatment = self.while_ringing(call, codec);
         self.treat_alone(waiting, treatment);
+    }
+
+    /// Why an attempt fails, as a tone in early media before the final response, to phones that let it
+    /// play; false to all others. Source: sip-mapping §5.8; RFC 5009.
+    pub(crate) fn tell_by_tone(&mut self, id: CallId, cause: Cause) -> bool {
+        let Some(call) = self.calls.get(id.0) else { return false };
+        let (Some(leg), Some(offer)) = (call.leg, call.end.remote.as_ref()) else { return false };
+        let is_unanswered = call.end.local().is_none() && call.party.line().is_some();
+        let streams = offer.media.len();
+        if !call.takes_early_media || !is_unanswered || self.reserve_ports(id, streams).is_err() {
+            return false;
+        }
+        let answer = self.calls.get_mut(id.0).and_then(|call| call.end.answer_alone().ok());
+        let Some(sdp) = answer else { return false };
+        let reply = Reply::new(183).header("P-Early-Media", "sendonly");
+        self.endpoint.progress(self.clock.now, leg, &reply, Some(sdp), &mut self.sip);
+        let (tone, state) = (cause.tone(), self.calls.get(id.0).map(|call| call.state));
+        if tone == Tone::SpecialInformation && state == Some(CallState::Proceeding) {
+            let irregular = CallMode::SpecialInfo(SpecialInfo::CustIrreg);
+            self.set_state(id, CallState::SpecialInfo, irregular);
+        }
+        self.play(id, tone);
+        self.set_call_timer(id, FAILURE_TONE, Timer::Refuse(id, cause));
+        true
     }
 
     /// The echo test: a tone, then the caller hears its own voice until it hangs up.

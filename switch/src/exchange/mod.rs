@@ -326,6 +326,7 @@ impl Exchange {
             Timer::Generated(call) => self.on_generated(call),
             Timer::Parked(call) => self.on_parked_too_long(call),
             Timer::Parting(leg) => self.on_parting(leg),
+            Timer::Refuse(call, cause) => self.refuse_caller(call, cause),
             Timer::Confirmed(call) => self.on_confirmation_over(call),
             Timer::Registrations => self.expire_registrations(),
             Timer::Applications => {

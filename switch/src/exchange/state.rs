@@ -76,6 +76,7 @@ impl Exchange {
             origination: new.origination,
             dialling: Dialling::default(),
             treatment: None,
+            takes_early_media: false,
             is_echoed: false,
             conference: None,
             errand: None,
