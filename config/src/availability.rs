@@ -1,19 +1,17 @@
 //! Which configured features this release does not have yet, as one table to strike from.
 
 use crate::model::Config;
-use crate::model::feature::FeatureCode;
 use crate::model::rim::Transport;
 
 /// A feature and whether a configuration asks for it.
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 9] = [
+const NOT_YET_AVAILABLE: [Feature; 7] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
     }),
-    ("shared lines (shared_lines)", |config| !config.shared_lines.is_empty()),
     ("queues (queues)", |config| !config.queues.is_empty()),
     ("agents (agent_groups, agents)", |config| {
         !config.agents.is_empty() || !config.agent_groups.is_empty()
@@ -24,9 +22,6 @@ const NOT_YET_AVAILABLE: [Feature; 9] = [
             ..crate::Completion::default()
         };
         config.completion != expected || has_code(config, "completion_")
-    }),
-    ("taking back a held shared-line call (feature_codes.pickup_held)", |config| {
-        config.feature_codes.code(FeatureCode::PickupHeld).is_some()
     }),
     ("completion codes (feature_codes.completion_*)", |config| has_code(config, "completion_")),
     ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
@@ -62,22 +57,21 @@ mod tests {
 
     #[test]
     fn names_what_is_configured_and_only_that() {
-        let text = format!("{PLAIN}[shared_lines.250]\nmembers = [\"201\"]\n");
+        let text = format!("{PLAIN}[feature_codes]\nagent_login = \"*45\"\n");
         let features = parse(&text, "x").unwrap().not_yet_available();
-        assert_eq!(features, ["shared lines (shared_lines)"]);
+        assert_eq!(features, ["agent codes (feature_codes.agent_*)"]);
     }
 
     #[test]
-    fn park_lots_and_pickup_are_there_but_not_for_held_shared_lines() {
+    fn park_lots_pickup_and_shared_lines_are_there() {
         let text = format!(
             "{PLAIN}[park.lots.main]\nnumber = \"700\"\nslots = \"701-720\"\n\
              [pickup_groups.sales]\nid = \"10\"\n\
-             [feature_codes]\npickup_group = \"*8\"\npickup_directed = \"**\"\n"
+             [shared_lines.250]\nmembers = [\"201\"]\n\
+             [feature_codes]\npickup_group = \"*8\"\npickup_directed = \"**\"\n\
+             pickup_held = \"*7\"\n"
         );
         assert_eq!(parse(&text, "x").unwrap().not_yet_available(), Vec::<&str>::new());
-        let features = parse(&(text + "pickup_held = \"*7\"\n"), "x").unwrap();
-        let held = "taking back a held shared-line call (feature_codes.pickup_held)";
-        assert_eq!(features.not_yet_available(), [held]);
     }
 
     #[test]

@@ -345,6 +345,15 @@ impl LivePhone {
         }
     }
 
+    /// Waits until so many packets have come in.
+    pub fn wait_for_packets(&self, count: u64) {
+        let start = Instant::now();
+        while self.rtp().received < count {
+            assert!(start.elapsed() < PATIENCE, "too few packets: {:?}", self.rtp());
+            pause();
+        }
+    }
+
     /// Waits until this phone has sent some packets during which it heard nothing of `other`.
     pub fn hears_nothing_of(&self, other: &LivePhone) {
         const PACKETS: u64 = 10;

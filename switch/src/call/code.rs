@@ -33,7 +33,12 @@ impl Exchange {
         if self.config.conference.rooms.contains_key(dialled) {
             return Some(self.enter_room(caller, dialled));
         }
-        let line = self.calls.get(caller.0)?.party.line()?.to_owned();
+        let call = self.calls.get(caller.0)?;
+        let line = call.party.line()?.to_owned();
+        let number = call.number().to_owned();
+        if number == dialled && call.shared.is_some() {
+            return Some(self.enter_shared(caller, &line));
+        }
         let place = park_place(dialled);
         if let Some(lot) = self.lot_of(place) {
             let is_slot = lot.slots.contains(place);
@@ -57,7 +62,11 @@ impl Exchange {
             }
             FeatureCode::PickupDirected => self.ringing_at(&line, argument),
             FeatureCode::EchoTest => return Some(self.begin_echo(caller)),
-            code => return self.forward_by_code(caller, &line, code, argument),
+            FeatureCode::PickupHeld => {
+                let held = self.held_for(&line, argument);
+                return Some(held.and_then(|held| self.take_seat(caller, held)));
+            }
+            code => return self.forward_by_code(caller, &number, code, argument),
         };
         Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
     }

@@ -261,8 +261,14 @@ impl Exchange {
         let Some(media) = self.conferences.get(key.0).map(|conference| conference.media) else {
             return;
         };
-        let voice = voice_of(&call.end).filter(|_| !call.is_away());
-        let silence = tone_codec(&call.end).map_or(Treatment::None, Treatment::Silence);
+        let is_left_alone = self.waits_for_stations(id) && !call.is_away();
+        let voice = voice_of(&call.end).filter(|_| !call.is_away() && !is_left_alone);
+        let tone = tone_codec(&call.end);
+        let holder = self.far(id).filter(|_| is_left_alone);
+        let silence = match (tone, holder.and_then(|holder| self.calls.get(holder.0))) {
+            (Some(codec), Some(holder)) => self.while_away(call, holder, codec),
+            (tone, _) => tone.map_or(Treatment::None, Treatment::Silence),
+        };
         let Some((stream, codec)) = voice else {
             self.stand_up(id);
             return self.media.treat(termination, 0, silence);
@@ -284,7 +290,9 @@ impl Exchange {
     /// Whether somebody of a connection is in a conference; its relay is brought in line then.
     pub(crate) fn seat_members(&mut self, connection: ConnectionKey) -> bool {
         let Some(connection) = self.connections.get(connection.0) else { return false };
-        let parties = connection.caller.into_iter().chain(connection.called.iter().copied());
+        let parties =
+            connection.caller.iter().chain(&connection.called).chain(&connection.stations);
+        let parties = parties.copied();
         let is_member = |id: &CallId| self.calls.get(id.0).is_some_and(|c| c.conference.is_some());
         let members: Vec<CallId> = parties.filter(is_member).collect();
         members.iter().for_each(|id| self.seat(*id));

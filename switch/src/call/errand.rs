@@ -20,6 +20,23 @@ pub enum Errand {
     PickUpAt(String),
     /// Takes the oldest call of the group with this identifier; empty means the line's own group.
     PickUpIn(String),
+    /// Takes the call that waits at the line: at its own address, or at this shared one.
+    PickUpWaiting(Option<String>),
+    /// Takes the call that is on hold at this shared line.
+    TakeHeld(String),
+    /// The call is an appearance of a shared line: takes the held call, or joins.
+    Station,
+}
+
+impl Errand {
+    /// The shared line of which the new call is an appearance.
+    fn shared(&self) -> Option<&str> {
+        match self {
+            Errand::PickUpWaiting(shared) => shared.as_deref(),
+            Errand::TakeHeld(number) => Some(number),
+            _ => None,
+        }
+    }
 }
 
 impl Exchange {
@@ -35,12 +52,14 @@ impl Exchange {
         request: RequestKey,
     ) -> Result<(), LineErr> {
         self.can_run(line, &errand)?;
-        if !self.has_appearance(line) {
+        // What is here already is replaced by the new call and needs no further appearance.
+        let is_here = matches!(errand, Errand::PickUpWaiting(_) | Errand::TakeHeld(_));
+        if !is_here && !self.has_appearance(line) {
             return Err(LineErr::CallUnavail);
         }
         let timeout = self.config.lines.get(line).ok_or(LineErr::InvalLineState)?.ring_timeout;
         let connection = self.new_connection("", super::originate::MAX_FORWARDS);
-        let id = self.new_call(NewParty {
+        let party = NewParty {
             connection,
             side: Side::Caller,
             party: Party::Line(line.to_owned()),
@@ -48,7 +67,8 @@ impl Exchange {
             state: CallState::Unknown,
             mode: CallMode::None,
             tapi: Some(call),
-        });
+        };
+        let id = self.new_call_at(party, errand.shared());
         self.describe_made_call(id);
         if self.summon(id).is_err() {
             self.finish(id);
@@ -62,14 +82,40 @@ impl Exchange {
         Ok(())
     }
 
+    /// linePickup without address and group: what waits at the address, else what is on hold at
+    /// it elsewhere, else what rings in the own group.
+    ///
+    /// Errors: OPERATIONFAILED when there is none of these.
+    pub(crate) fn nearest(&self, line: &str, shared: Option<String>) -> Result<Errand, LineErr> {
+        if self.waiting_at(line, shared.as_deref()).is_ok() {
+            return Ok(Errand::PickUpWaiting(shared));
+        }
+        let Some(number) = shared else {
+            let is_ringing = self.ringing_in(line, "").is_ok();
+            let group = Errand::PickUpIn(String::new());
+            return if is_ringing { Ok(group) } else { Err(LineErr::OperationFailed) };
+        };
+        self.held_at(line, &number).map_err(|_| LineErr::OperationFailed)?;
+        Ok(Errand::TakeHeld(number))
+    }
+
+    /// Errors: INVALGROUPID when an address is not in the group that is named with it.
+    pub(crate) fn check_in_group(&self, number: &str, id: Option<&str>) -> Result<(), LineErr> {
+        let Some(id) = id else { return Ok(()) };
+        let group = self.config.lines.get(number).and_then(|line| line.pickup_group.as_ref());
+        let group = group.and_then(|name| self.config.pickup_groups.get(name));
+        let is_right = group.is_some_and(|group| group.id == id);
+        if is_right { Ok(()) } else { Err(LineErr::InvalGroupId) }
+    }
+
     fn can_run(&self, line: &str, errand: &Errand) -> Result<(), LineErr> {
         match errand {
             Errand::Unpark(slot) if self.parked.contains_key(slot) => Ok(()),
             Errand::Unpark(slot) if self.is_slot(slot) => Err(LineErr::OperationFailed),
             Errand::Unpark(_) => Err(LineErr::InvalAddress),
             Errand::PickUpAt(number) => {
-                let is_known = self.config.lines.contains_key(number)
-                    || self.config.hunt_groups.contains_key(number);
+                let is_known =
+                    self.has_address(number) || self.config.hunt_groups.contains_key(number);
                 self.ringing_at(line, number).map(|_| ()).map_err(|cause| {
                     let may_not = cause == Cause::FORBIDDEN || !is_known;
                     if may_not { LineErr::InvalAddress } else { LineErr::OperationFailed }
@@ -83,6 +129,14 @@ impl Exchange {
                     LineErr::OperationFailed
                 }
             }),
+            Errand::PickUpWaiting(shared) => {
+                let found = self.waiting_at(line, shared.as_deref());
+                found.map(|_| ()).map_err(|_| LineErr::OperationFailed)
+            }
+            Errand::TakeHeld(number) => {
+                self.held_at(line, number).map(|_| ()).map_err(|_| LineErr::OperationFailed)
+            }
+            Errand::Station => Ok(()),
         }
     }
 
@@ -93,6 +147,9 @@ impl Exchange {
             return;
         };
         let line = call.party.number().to_owned();
+        if errand == Errand::Station {
+            return self.station_arrives(id, waiting.request());
+        }
         let can_still = self.can_run(&line, &errand);
         let is_announced = can_still.is_ok();
         if is_announced {
@@ -109,6 +166,14 @@ impl Exchange {
             (Errand::PickUpIn(group), Ok(())) => {
                 self.ringing_in(&line, group).and_then(|ringing| self.pick_up(id, ringing))
             }
+            (Errand::PickUpWaiting(shared), Ok(())) => {
+                let waiting = self.waiting_at(&line, shared.as_deref());
+                waiting.and_then(|waiting| self.pick_up_waiting(id, waiting))
+            }
+            (Errand::TakeHeld(number), Ok(())) => {
+                self.held_at(&line, number).and_then(|held| self.take_seat(id, held))
+            }
+            (Errand::Station, Ok(())) => Err(Cause::NOTHING_RINGS),
         };
         if let Err(cause) = taken {
             if is_announced {

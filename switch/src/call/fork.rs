@@ -8,7 +8,7 @@ use sip_stack::endpoint::{LegId, Release, Reply};
 use sip_stack::message::Message;
 use sip_stack::sdp::{Direction, Session};
 use tapi::CallMode;
-use tapi::constant::{CallState, DisconnectMode};
+use tapi::constant::CallState;
 
 use super::cause::{Cause, Outcome, reasons_of};
 use super::{CallId, ConnectionKey, Origination, Side, Timer, Waiting};
@@ -23,7 +23,7 @@ impl Exchange {
     pub(crate) fn on_progress(&mut self, leg: LegId, status: u16, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let Some(call) = self.calls.get_mut(id.0) else { return };
-        if call.side == Side::Caller {
+        if call.side == Side::Caller || call.errand.is_some() {
             return; // Our own user's phone rings; the state says DIALING until it answers.
         }
         let is_phone = call.party.line().is_some();
@@ -172,7 +172,10 @@ impl Exchange {
         }
         self.stop_call_timer(id);
         self.stop_ringing(id);
-        let is_own_phone = self.calls.get(id.0).is_some_and(|call| call.side == Side::Caller);
+        let is_own_phone = self
+            .calls
+            .get(id.0)
+            .is_some_and(|call| call.side == Side::Caller || call.errand.is_some());
         if is_own_phone { self.own_phone_answered(id) } else { self.called_answered(id) }
     }
 
@@ -202,16 +205,17 @@ impl Exchange {
         let caller = connection.caller;
         let is_search = connection.seek.is_some();
         for loser in losers {
-            self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
+            self.give_way(loser, id);
         }
         count(&self.counters.calls_answered_total);
         self.bring_answer_info(id);
         let Some(caller) = caller else {
             self.answer_is_done(id);
-            return match is_search {
+            match is_search {
                 true => self.found(key, id),
                 false => self.clear_connection(key, "SIP;cause=487"),
-            };
+            }
+            return self.seize(id);
         };
         if self.later_party_answered(caller, id) {
             return;
@@ -222,6 +226,7 @@ impl Exchange {
         }
         self.answer_is_done(id);
         self.connect_parties(key);
+        self.seize(id);
     }
 
     /// lineAnswer has done what it promised; the states follow its reply.
@@ -262,9 +267,13 @@ impl Exchange {
     pub(crate) fn called_failed(&mut self, id: CallId, cause: Cause) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
-        if call.errand.is_some() {
+        if self.station_fails(id) {
+            return;
+        }
+        if self.calls.get(id.0).is_some_and(|call| call.errand.is_some()) {
             return self.finish(id);
         }
+        let Some(call) = self.calls.get(id.0) else { return };
         if call.side == Side::Caller {
             // The caller's own phone refused lineMakeCall: the state says how.
             return self.show_failure(id, Outcome::Disconnected(cause.disconnect_mode()));

@@ -189,7 +189,8 @@ impl Exchange {
         let key = call.connection;
         let is_offered = call.side == Side::Called
             && matches!(call.state, CallState::Offering | CallState::Accepted);
-        let line = call.party.line().filter(|_| is_offered).ok_or(LineErr::InvalCallState)?;
+        call.party.line().filter(|_| is_offered).ok_or(LineErr::InvalCallState)?;
+        let line = call.number();
         let source = self.source_of(key).ok_or(LineErr::InvalCallState)?;
         check_destination(&self.config, line, number)?;
         let hop =
@@ -212,7 +213,8 @@ impl Exchange {
         let connection = self.connections.get(call.connection.0)?;
         let is_alone =
             connection.called == [id] && connection.answered.is_none() && connection.hunt.is_none();
-        call.party.line().filter(|_| is_alone).map(str::to_owned)
+        call.party.line().filter(|_| is_alone)?;
+        Some(call.number().to_owned())
     }
 
     /// DISCONNECTED (FORWARDED), IDLE, and the next party is called.
@@ -264,6 +266,7 @@ impl Exchange {
             Target::Line(line) => self.reach_line(key, source, &line.number),
             Target::Trunk { trunk, number } => self.call_trunk(key, source, &trunk.name, &number),
             Target::HuntGroup(group) => self.hunt(key, source, group),
+            Target::SharedLine(shared) => self.reach_shared(key, source, &shared.number),
             _ => Err(Cause::UNKNOWN_NUMBER),
         }
     }
@@ -283,7 +286,7 @@ impl Exchange {
     /// Where a call goes that a line did not take.
     ///
     /// Errors: the cause with which it fails.
-    fn next_hop(
+    pub(crate) fn next_hop(
         &self,
         key: ConnectionKey,
         source: CallId,
@@ -324,7 +327,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn decide(
+    pub(crate) fn decide(
         &self,
         key: ConnectionKey,
         source: CallId,
@@ -352,23 +355,25 @@ impl Exchange {
     }
 
     fn caller_facts(&self, source: CallId) -> Option<CallerFacts<'_>> {
-        let party = &self.calls.get(source.0)?.party;
-        Some(CallerFacts { number: party.number(), is_internal: party.line().is_some() })
+        let call = self.calls.get(source.0)?;
+        Some(CallerFacts { number: call.number(), is_internal: call.party.line().is_some() })
     }
 
-    fn ring_time(
+    pub(crate) fn ring_time(
         &self,
         key: ConnectionKey,
         source: CallId,
         line: &str,
     ) -> Result<std::time::Duration, Cause> {
-        let config = self.config.lines.get(line).ok_or(Cause::UNKNOWN_NUMBER)?;
+        let own = self.config.lines.get(line).map(|line| (line.ring_timeout, line.ring_cycle));
+        let defaults = &self.config.line_defaults;
+        let (timeout, cycle) = own.unwrap_or((defaults.ring_timeout, defaults.ring_cycle));
         let will_go_on =
             matches!(self.decide(key, source, line, Occasion::NoAnswer), Decision::Forward { .. });
         let set = self.forwardings.get(line).filter(|_| will_go_on);
         let own = set.zip(self.caller_facts(source));
-        let own = own.and_then(|(set, caller)| set.ring_time(caller, config.ring_cycle));
-        Ok(own.unwrap_or(config.ring_timeout))
+        let own = own.and_then(|(set, caller)| set.ring_time(caller, cycle));
+        Ok(own.unwrap_or(timeout))
     }
 
     /// The other members of a group that ring for the same call are out.
@@ -378,7 +383,12 @@ impl Exchange {
         let others: Vec<CallId> =
             connection.called.iter().copied().filter(|other| *other != id).collect();
         for other in others {
-            self.clear_called(other, DisconnectMode::Pickup, ELSEWHERE);
+            let is_shared = self.calls.get(other.0).is_some_and(|call| call.shared.is_some());
+            let (mode, reason) = match is_shared {
+                true => (DisconnectMode::Forwarded, REDIRECTED),
+                false => (DisconnectMode::Pickup, ELSEWHERE),
+            };
+            self.clear_called(other, mode, reason);
         }
     }
 }

@@ -136,7 +136,8 @@ impl Exchange {
     pub(crate) fn identity_of(&self, id: CallId) -> Identity {
         let Some(call) = self.calls.get(id.0) else { return Identity::default() };
         let asserted = call.details.asserted.clone();
-        let mut identity = asserted.unwrap_or_else(|| Identity::of(&self.config, &call.party));
+        let mut identity =
+            asserted.unwrap_or_else(|| self.identity_at(&call.party, call.shared.as_deref()));
         identity.is_private |= call.details.is_private;
         identity
     }

@@ -27,8 +27,11 @@ pub mod park;
 pub mod pickup;
 pub mod refer;
 pub mod release;
+pub mod ring;
 pub mod seek;
+pub mod shared;
 pub mod splice;
+pub mod station;
 pub mod swap;
 pub mod transfer;
 pub(crate) mod treatment;
@@ -174,6 +177,8 @@ pub struct Call {
     pub side: Side,
     /// Whose call.
     pub party: Party,
+    /// The shared line of which it is an appearance; `None` at the line's own address.
+    pub shared: Option<String>,
     /// Its object in the TAPI server; trunks have none.
     pub tapi: Option<CallKey>,
     /// LINECALLSTATE_ as last reported.
@@ -288,6 +293,8 @@ pub struct Connection {
     pub called: Vec<CallId>,
     /// The called party that answered.
     pub answered: Option<CallId>,
+    /// Appearances of a shared line beside the one that has the call.
+    pub stations: Vec<CallId>,
     /// The number that was dialled.
     pub dialled: String,
     /// What the next leg gets (RFC 3261 §8.1.1.6).

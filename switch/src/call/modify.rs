@@ -196,7 +196,7 @@ impl Exchange {
     /// lineHold: by the phone where it can be told to (`Event: hold`), otherwise by the switch.
     pub(crate) fn hold(&mut self, id: CallId, request: Option<RequestKey>) -> Result<(), LineErr> {
         let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
-        if call.state != CallState::Connected {
+        if call.state != CallState::Connected || call.mode.is_inactive() {
             return Err(LineErr::InvalCallState);
         }
         // An administrator does not wait for a phone: the switch holds at once.
@@ -210,7 +210,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn hold_by_switch(&mut self, id: CallId, request: Option<RequestKey>) {
+    pub(crate) fn hold_by_switch(&mut self, id: CallId, request: Option<RequestKey>) {
         self.done(request);
         let Some(call) = self.calls.get_mut(id.0) else { return };
         call.hold.by_switch = true;
@@ -227,6 +227,9 @@ impl Exchange {
         id: CallId,
         request: Option<RequestKey>,
     ) -> Result<(), LineErr> {
+        if let Some(taken) = self.unhold_at_station(id, request) {
+            return taken;
+        }
         let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
         let waits = matches!(call.state, CallState::OnHoldPendTransfer | CallState::OnHoldPendConf);
         if let (true, Some(consult)) = (waits, call.partner) {
@@ -272,7 +275,7 @@ impl Exchange {
 
     /// Tells a phone that it may talk again. It was told otherwise if it has re-offered while the
     /// switch held.
-    fn reopen(&mut self, id: CallId) {
+    pub(crate) fn reopen(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let (Some(leg), Some(offer)) = (call.leg, call.end.offer_to_talk()) else { return };
         self.endpoint.offer(self.clock.now, leg, offer, &mut self.sip);
@@ -289,6 +292,9 @@ impl Exchange {
     ) -> Result<(), LineErr> {
         if self.calls.get(id.0).is_none_or(|call| call.waiting.is_some()) {
             return Err(LineErr::InvalCallState);
+        }
+        if let Some(answered) = self.answer_at_station(id, request) {
+            return answered;
         }
         let is_told = self.tell_phone(id, "talk");
         if !is_told && !self.has_silent_phone(id) {
@@ -328,7 +334,7 @@ impl Exchange {
         self.arm(PHONE_CONTROL_TIMEOUT, Timer::PhoneControl(id));
     }
 
-    fn wait_for_phone(&mut self, id: CallId, waiting: Waiting) {
+    pub(crate) fn wait_for_phone(&mut self, id: CallId, waiting: Waiting) {
         let former = self.calls.get_mut(id.0).and_then(|call| call.waiting.replace(waiting));
         if let Some(former) = former {
             let failed = Err(LineErr::OperationFailed);
@@ -401,6 +407,10 @@ impl Exchange {
 
     /// Tells TAPI what can be done with this call now.
     pub(crate) fn refresh_capability(&mut self, id: CallId) {
+        if let Some(capability) = self.station_capability(id) {
+            let key = self.calls.get(id.0).and_then(|call| call.tapi);
+            return key.into_iter().for_each(|key| self.tapi.call_capability(key, capability));
+        }
         let can_answer = self.controllable_leg(id, "talk").is_some() || self.has_silent_phone(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let can_unhold = !call.hold.by_phone || can_answer;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::Tone;
 use sip_stack::auth::Verdict;
-use sip_stack::endpoint::{Invite, LegId, Release, Reply};
+use sip_stack::endpoint::{LegId, Release, Reply};
 use sip_stack::flow::Flow;
 use sip_stack::message::validate::check_session;
 use sip_stack::message::{HeaderName, Message};
@@ -18,8 +18,8 @@ use tapi::{CallKey, CallMode, CallParams};
 
 use super::cause::Cause;
 use super::forward::Diversions;
-use super::identity::{self, Identity};
-use super::user_info::info_field;
+use super::identity;
+use super::shared::shared_lines_of;
 use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
 use crate::exchange::state::{NewParty, OFFERED};
@@ -28,9 +28,6 @@ use crate::route::{self, Target};
 
 /// Max-Forwards of a request that has none (RFC 3261 §20.22).
 pub(crate) const MAX_FORWARDS: u32 = 70;
-/// Auto-answer header fields, the union of what phones understand (sip-mapping §2.8).
-const AUTO_ANSWER: [(&str, &str); 2] =
-    [("Alert-Info", "<http://localhost>;info=alert-autoanswer;delay=0"), ("Answer-Mode", "Auto")];
 
 impl Call {
     /// Whether an application makes this call and the line's own phone was called first.
@@ -75,9 +72,11 @@ impl Exchange {
                 return self.reject_leg(leg, Reply::new(400).header("Warning", warning));
             }
         };
+        let mut shared = None;
         if let Some(line) = party.line().map(str::to_owned) {
             self.end_failed_calls(&line);
-            if !self.has_appearance(&line) {
+            shared = self.shared_of_invite(&line, message, &dialled);
+            if !self.has_place(&line, shared.as_deref(), message, &dialled) {
                 return self.reject_leg(leg, Reply::new(486));
             }
         }
@@ -87,7 +86,7 @@ impl Exchange {
             Party::Trunk { .. } => Diversions::of_trunk(message),
             Party::Line(_) => Diversions::default(),
         };
-        let call = self.begin_dialled(party, &dialled, max_forwards, leg);
+        let call = self.begin_dialled((party, shared), &dialled, max_forwards, leg);
         self.note_diversions(call, diversions);
         self.note_caller(call, message);
         if let Some(call) = self.calls.get_mut(call.0) {
@@ -127,7 +126,8 @@ impl Exchange {
         self.finish(id);
     }
 
-    /// The line or trunk behind an INVITE; `None` after the challenge or refusal was sent.
+    /// The line or trunk behind an INVITE; `None` after the challenge or refusal was sent. A line may
+    /// call in the name of a shared line that it is a member of.
     fn identify(&mut self, leg: LegId, message: &Message, flow: Flow) -> Option<Party> {
         if let Some(trunk) = self.trunk_of(&flow) {
             let number = identity::outside_caller(message).number;
@@ -140,7 +140,11 @@ impl Exchange {
                     .ok()
                     .and_then(|from| sip_stack::uri::Uri::parse(from.uri).ok())
                     .and_then(|uri| uri.user_decoded());
-                if claimed.as_deref() == Some(user.as_str()) || identity::is_anonymous(message) {
+                let is_own = claimed.as_deref().is_some_and(|claimed| {
+                    claimed == user
+                        || shared_lines_of(&self.config, &user).any(|own| own.number == claimed)
+                });
+                if is_own || identity::is_anonymous(message) {
                     return Some(Party::Line(user));
                 }
                 self.refuse_identity(flow, &user);
@@ -156,14 +160,14 @@ impl Exchange {
 
     fn begin_dialled(
         &mut self,
-        party: Party,
+        (party, shared): (Party, Option<String>),
         dialled: &str,
         max_forwards: u32,
         leg: LegId,
     ) -> CallId {
         count(&self.counters.calls_attempted_total);
         let connection = self.new_connection(dialled, max_forwards);
-        let call = self.new_call(NewParty {
+        let party = NewParty {
             connection,
             side: Side::Caller,
             party,
@@ -171,7 +175,8 @@ impl Exchange {
             state: CallState::Dialing,
             mode: CallMode::None,
             tapi: None,
-        });
+        };
+        let call = self.new_call_at(party, shared.as_deref());
         self.adopt_leg(call, leg);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.leg = Some(leg);
@@ -180,18 +185,21 @@ impl Exchange {
         call
     }
 
-    /// lineMakeCall and click to dial: rings the line's own phone, which answers by itself where
+    /// lineMakeCall and click to dial, at the line's own address or at a shared one: rings the line's own phone, which answers by itself where
     /// it can, and calls the destination as soon as it has answered.
     ///
     /// Errors: OPERATIONFAILED when no phone of the line can be reached; nothing was created.
     pub(crate) fn make_call(
         &mut self,
-        line: &str,
+        (line, shared): (&str, Option<&str>),
         destination: &str,
         is_complete: bool,
         tapi: Option<(CallKey, &CallParams)>,
     ) -> Result<CallId, LineErr> {
         self.end_failed_calls(line);
+        if shared.is_some() && !self.has_room(line, shared) {
+            return Err(LineErr::CallUnavail);
+        }
         if self.is_draining() || self.connections.len() >= MAX_CONNECTIONS {
             return Err(LineErr::ResourceUnavail);
         }
@@ -208,7 +216,7 @@ impl Exchange {
         } else {
             (CallState::Dialing, CallMode::None)
         };
-        let call = self.new_call(NewParty {
+        let party = NewParty {
             connection,
             side: Side::Caller,
             party: Party::Line(line.to_owned()),
@@ -216,7 +224,8 @@ impl Exchange {
             state,
             mode,
             tapi: tapi.map(|(key, _)| key),
-        });
+        };
+        let call = self.new_call_at(party, shared);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.dialling.digits = destination.to_owned();
             call.dialling.is_complete = is_complete;
@@ -251,14 +260,6 @@ impl Exchange {
         let from = self.identity_of_number(&dialled);
         let headers = self.auto_answer();
         self.ring_phones(id, &line, &from, &offer, &headers)
-    }
-
-    /// What makes a phone answer by itself.
-    fn auto_answer(&self) -> Vec<(String, String)> {
-        let mut headers =
-            vec![("Call-Info".to_owned(), format!("<sip:{}>;answer-after=0", self.config.domain))];
-        headers.extend(AUTO_ANSWER.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        headers
     }
 
     /// The phone of an application's call has answered, and the number is complete: call it.
@@ -315,6 +316,11 @@ impl Exchange {
         let dialled = connection.dialled.clone();
         self.set_state(caller, CallState::Proceeding, CallMode::None);
         self.await_answer(caller);
+        let comes_back = self.takes_held(&dialled)
+            || self.calls.get(caller.0).is_some_and(|c| c.shared.as_ref() == Some(&dialled));
+        if !comes_back {
+            self.seize(caller);
+        }
         let result = match self.dial_feature(caller, &dialled) {
             Some(result) => result,
             None => self.route_for(key, caller, &dialled),
@@ -339,6 +345,7 @@ impl Exchange {
         match route::resolve(&config, &route::dialable(&config, dialled)) {
             Target::Line(line) => self.reach_line(key, source, &line.number),
             Target::HuntGroup(group) => self.hunt(key, source, group),
+            Target::SharedLine(shared) => self.reach_shared(key, source, &shared.number),
             Target::Trunk { trunk, number } if !is_outside => {
                 self.call_trunk(key, source, &trunk.name, &number)
             }
@@ -369,13 +376,30 @@ impl Exchange {
         number: &str,
         ring_time: Duration,
     ) -> Result<(), Cause> {
-        if self.registrar.registry().contacts(number).is_empty() {
-            return Err(Cause::NOT_REGISTERED);
-        }
-        if !self.has_appearance(number) || self.is_secured(number) {
+        if (!self.has_appearance(number) || self.is_secured(number)) && self.is_registered(number) {
             return Err(Cause::NO_APPEARANCE);
         }
-        let called = self.new_call(NewParty {
+        self.call_appearance(connection, caller, (number, None), ring_time)
+    }
+
+    fn is_registered(&self, line: &str) -> bool {
+        !self.registrar.registry().contacts(line).is_empty()
+    }
+
+    /// Rings the phones of a line for its own address, or for one that it shares.
+    ///
+    /// Errors: the cause why they cannot be rung.
+    pub(crate) fn call_appearance(
+        &mut self,
+        connection: ConnectionKey,
+        caller: CallId,
+        (number, shared): (&str, Option<&str>),
+        ring_time: Duration,
+    ) -> Result<(), Cause> {
+        if !self.is_registered(number) {
+            return Err(Cause::NOT_REGISTERED);
+        }
+        let party = NewParty {
             connection,
             side: Side::Called,
             party: Party::Line(number.to_owned()),
@@ -383,7 +407,8 @@ impl Exchange {
             state: CallState::Offering,
             mode: OFFERED,
             tapi: None,
-        });
+        };
+        let called = self.new_call_at(party, shared);
         let from = self.identity_of(caller);
         let takes_off_hook =
             self.calls.get(caller.0).is_some_and(|call| call.details.takes_off_hook);
@@ -398,78 +423,6 @@ impl Exchange {
         }
         self.set_call_timer(called, ring_time, Timer::NoAnswer(called));
         self.refresh_capability(called);
-        Ok(())
-    }
-
-    /// Sends an INVITE to every phone of a line.
-    pub(crate) fn ring_phones(
-        &mut self,
-        id: CallId,
-        line: &str,
-        from: &Identity,
-        offer: &Bytes,
-        headers: &[(String, String)],
-    ) -> Result<(), Cause> {
-        let contacts = self.registrar.registry().contacts(line);
-        let mut result = Err(Cause::NOT_REGISTERED);
-        for contact in contacts {
-            let mut invite = self.invite(id, from, offer, contact.flow);
-            invite.request_uri = contact.uri.clone();
-            invite.to = self.identity_of_number(line).name_addr(&self.config.domain);
-            invite.route = contact.path.clone();
-            invite.headers.extend_from_slice(headers);
-            let sent = self.send_invite(id, invite);
-            result = result.or(sent);
-        }
-        result
-    }
-
-    pub(crate) fn invite(
-        &self,
-        id: CallId,
-        from: &Identity,
-        offer: &Bytes,
-        destination: Flow,
-    ) -> Invite {
-        let call = self.calls.get(id.0);
-        let connection = call.and_then(|call| self.connections.get(call.connection.0));
-        let is_trunk = call.is_some_and(|call| call.party.line().is_none());
-        let mut headers = from.assertions(&self.config.domain, is_trunk);
-        let from = from.from_value(&self.config.domain);
-        let info = connection.and_then(|connection| connection.user_info.clone());
-        if let Some(info) = info.filter(|_| call.is_some_and(|call| call.side == Side::Called)) {
-            headers.push(info_field(info));
-        }
-        let diversions = connection.map(|connection| connection.diversions.values());
-        for value in diversions.into_iter().flatten() {
-            headers.push(("Diversion".to_owned(), value.to_owned()));
-        }
-        let user = call.map(|call| call.party.number().to_owned()).unwrap_or_default();
-        Invite {
-            request_uri: String::new(),
-            headers,
-            from,
-            to: String::new(),
-            contact: identity::contact(&user, &destination),
-            destination,
-            alternatives: Vec::new(),
-            route: Vec::new(),
-            max_forwards: connection.map_or(MAX_FORWARDS, |connection| connection.max_forwards),
-            sdp: Some(offer.clone()),
-            credentials: None,
-            session_timer: true,
-            hundred_rel: false,
-        }
-    }
-
-    pub(crate) fn send_invite(&mut self, id: CallId, invite: Invite) -> Result<(), Cause> {
-        let peer = invite.destination.remote.ip();
-        let sent = self.endpoint.invite(self.clock.now, invite, &mut self.sip);
-        let leg = sent.map_err(|_| Cause::NO_RESOURCES)?;
-        self.adopt_leg(id, leg);
-        if let Some(call) = self.calls.get_mut(id.0) {
-            call.end.peer = Some(peer);
-        }
         Ok(())
     }
 
@@ -576,9 +529,11 @@ impl Exchange {
     /// Whether the address of a line has room for one more call (`max_calls`).
     pub(crate) fn has_appearance(&self, line: &str) -> bool {
         let most = self.config.lines.get(line).map_or(0, |line| line.max_calls);
-        // Members of a conference share the appearance of its parent.
+        // Members of a conference share the appearance of its parent; a shared line has its own.
         let is_member = |id: &&CallId| {
-            self.calls.get(id.0).is_some_and(|call| call.state == CallState::Conferenced)
+            self.calls
+                .get(id.0)
+                .is_some_and(|call| call.state == CallState::Conferenced || call.shared.is_some())
         };
         let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
         let used = calls.iter().filter(|id| !is_member(id)).count();

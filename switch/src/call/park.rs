@@ -56,6 +56,9 @@ impl Exchange {
     pub(crate) fn park(&mut self, id: CallId, number: &str) -> Result<String, Cause> {
         let lot = self.lot_of(number).ok_or(Cause::UNKNOWN_NUMBER)?.clone();
         let party = self.far(id).ok_or(Cause::NOTHING_RINGS)?;
+        if self.calls.get(id.0).is_some_and(|call| self.is_joined(call.connection)) {
+            return Err(Cause::of_status(491, false));
+        }
         let key = self.calls.get(id.0).map(|call| call.connection);
         let connection = key.and_then(|key| self.connections.get(key.0));
         if connection.is_some_and(|connection| connection.search.is_some()) {
@@ -247,7 +250,7 @@ impl Exchange {
 
     fn publish_park(&mut self, slot: &str, party: CallId, by: Option<&str>) {
         self.touch_slot(slot);
-        let who = self.calls.get(party.0).map(|call| call.party.number().to_owned());
+        let who = self.calls.get(party.0).map(|call| call.number().to_owned());
         self.publish("PARKED", serde_json::json!({"slot": slot, "party": who, "by": by}));
     }
 

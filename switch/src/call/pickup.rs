@@ -10,6 +10,7 @@ use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode};
 
 use super::cause::Cause;
 use super::fork::ELSEWHERE;
+use super::shared::INACTIVE;
 use super::{CallId, ConnectionKey, Party};
 use crate::exchange::Exchange;
 
@@ -20,6 +21,13 @@ impl Exchange {
     pub(crate) fn ringing_at(&self, line: &str, number: &str) -> Result<CallId, Cause> {
         if self.config.hunt_groups.contains_key(number) {
             return self.ringing_in_hunt(line, number);
+        }
+        if let Some(shared) = self.config.shared_lines.get(number) {
+            let mut members = shared.members.iter();
+            let found = members.find_map(|member| self.waiting_at(member, Some(number)).ok());
+            let may_pick_up = shared.members.iter().any(|member| self.may_pick_up(line, member));
+            let found = found.ok_or(Cause::NOTHING_RINGS)?;
+            return if may_pick_up { Ok(found) } else { Err(Cause::FORBIDDEN) };
         }
         let calls = self.by_line.get(number).map(Vec::as_slice).unwrap_or_default();
         let found = calls.iter().copied().find(|id| self.is_ringing(*id));
@@ -57,6 +65,45 @@ impl Exchange {
     /// Whether there is a pickup group with this identifier; the own one has none.
     pub(crate) fn has_pickup_group(&self, group_id: &str) -> bool {
         group_id.is_empty() || self.config.pickup_groups.values().any(|group| group.id == group_id)
+    }
+
+    /// The oldest call that is offered at an address of a line: its own, or a shared one.
+    ///
+    /// Errors: 404 when none is.
+    pub(crate) fn waiting_at(&self, line: &str, shared: Option<&str>) -> Result<CallId, Cause> {
+        let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
+        let is_here = |id: &&CallId| {
+            self.calls.get(id.0).is_some_and(|call| call.shared.as_deref() == shared)
+                && self.is_ringing(**id)
+                && !self.is_station(**id)
+        };
+        calls.iter().find(is_here).copied().ok_or(Cause::NOTHING_RINGS)
+    }
+
+    /// Whether somebody can be called at a number of ours.
+    pub(crate) fn has_address(&self, number: &str) -> bool {
+        self.config.lines.contains_key(number) || self.config.shared_lines.contains_key(number)
+    }
+
+    /// linePickup of a waiting call: what the line talks to at that address is put on hold.
+    ///
+    /// Errors: those of [`Exchange::pick_up`].
+    pub(crate) fn pick_up_waiting(&mut self, id: CallId, waiting: CallId) -> Result<(), Cause> {
+        let at = |id: CallId| self.calls.get(id.0).map(|call| (&call.party, &call.shared));
+        let line = self.calls.get(id.0).map(|call| call.party.number().to_owned());
+        let calls = line.and_then(|line| self.by_line.get(&line)).cloned().unwrap_or_default();
+        let is_active = |other: &CallId| {
+            at(*other) == at(id)
+                && self
+                    .calls
+                    .get(other.0)
+                    .is_some_and(|call| call.state == CallState::Connected && call.leg.is_some())
+        };
+        let active: Vec<CallId> = calls.into_iter().filter(is_active).collect();
+        for other in active {
+            self.hold_by_switch(other, None);
+        }
+        self.pick_up(id, waiting)
     }
 
     /// The oldest call that rings in a pickup group: the line's own, or the one with this identifier.
@@ -123,8 +170,12 @@ impl Exchange {
         let Some(key) = self.calls.get(ringing.0).map(|call| call.connection) else {
             return Err(Cause::NOTHING_RINGS);
         };
-        let from = self.calls.get(ringing.0).map(|call| call.party.number().to_owned());
-        self.claim(key, picker, from.as_deref().unwrap_or_default())
+        let from = self.calls.get(ringing.0).map(|call| call.number().to_owned());
+        self.claim(key, picker, from.as_deref().unwrap_or_default())?;
+        if self.appearance(picker).is_some() {
+            self.show_at_members(picker, CallState::Connected, INACTIVE);
+        }
+        Ok(())
     }
 
     fn claim(&mut self, key: ConnectionKey, picker: CallId, from: &str) -> Result<(), Cause> {
@@ -146,11 +197,24 @@ impl Exchange {
         }
         self.align(other, picker)?;
         for loser in losers {
-            self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
+            self.give_way(loser, picker);
         }
         self.move_call(picker, key);
         self.connect_parties(key);
         Ok(())
+    }
+
+    /// A party that rang is out: another appearance of the same shared line shows the call on, any
+    /// other is DISCONNECTED (PICKUP).
+    pub(crate) fn give_way(&mut self, loser: CallId, winner: CallId) {
+        let (Some(lost), Some(won)) = (self.calls.get(loser.0), self.calls.get(winner.0)) else {
+            return;
+        };
+        if won.shared.is_some() && lost.shared == won.shared && lost.party != won.party {
+            self.stand_by(loser);
+        } else {
+            self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
+        }
     }
 
     fn describe_pickup(&mut self, picker: CallId, caller: CallId, from: &str) {
@@ -187,8 +251,9 @@ impl Exchange {
         };
         match is_confirmed {
             false if !self.is_ringing(call) => Err(Reply::new(481)),
-            false if self.may_pick_up(line, owner) => Ok(call),
+            false if self.may_pick_up(line, owner) || self.is_fellow(line, call) => Ok(call),
             true if line == owner => Ok(call),
+            true if self.is_fellow(line, call) && self.can_be_taken(call) => Ok(call),
             _ => Err(Reply::new(403)),
         }
     }
@@ -205,6 +270,12 @@ impl Exchange {
         Ok((call, self.endpoint.leg(leg).is_some_and(|view| view.is_confirmed)))
     }
 
+    /// The shared line of whose call a Replaces names a dialog.
+    pub(crate) fn shared_of(&self, value: &str) -> Option<String> {
+        let (call, _) = self.dialog_named(&Replaces::parse(value).ok()?).ok()?;
+        self.calls.get(call.0)?.shared.clone()
+    }
+
     /// The leg that a Replaces names: exactly, or with the tags the other way round, as phones do.
     fn leg_named(&self, named: &Replaces<'_>) -> Option<LegId> {
         self.endpoint
@@ -214,6 +285,9 @@ impl Exchange {
 
     /// The new phone of the same line continues an established call; the old one is hung up.
     pub(crate) fn replace_phone(&mut self, newcomer: CallId, old: CallId) -> Result<(), Cause> {
+        if self.appearance(old).is_some() && self.appearance(newcomer).is_some() {
+            return self.replace_at_station(newcomer, old);
+        }
         let far = self.far(old).ok_or(Cause::NOTHING_RINGS)?;
         let key = self.calls.get(old.0).ok_or(Cause::NOTHING_RINGS)?.connection;
         self.reserve_like(newcomer, far)?;

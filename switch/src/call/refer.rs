@@ -65,6 +65,9 @@ impl Exchange {
         if is_busy {
             return Err(Reply::new(491));
         }
+        if self.calls.get(id.0).is_some_and(|call| self.is_joined(call.connection)) {
+            return Err(Reply::new(403).reason("Others have joined the call"));
+        }
         if let Some(replaces) = target.replaces().map_err(bad)? {
             return Ok(ReferTarget::Dialog(replaces));
         }

@@ -37,6 +37,9 @@ impl Exchange {
             _ => Vec::new(),
         };
         let mode = clearing_mode(&said, default_mode(cause));
+        if self.leave_station(id) {
+            return;
+        }
         self.drop_conference_of(id);
         if let Some(held) = self.calls.get(id.0).and_then(|call| call.partner)
             && self.calls.get(held.0).is_some_and(|held| held.leg.is_none())
@@ -84,6 +87,13 @@ impl Exchange {
     /// lineDrop, click on "hang up", or a feature that ends the call of one party.
     pub(crate) fn drop_call(&mut self, id: CallId) {
         if self.cancel_without_hold(id) {
+            return;
+        }
+        if self.is_bystander(id) {
+            self.release_with(id, "Q.850;cause=16");
+            return self.finish(id);
+        }
+        if self.leave_station(id) {
             return;
         }
         self.drop_members(id);
@@ -202,7 +212,12 @@ impl Exchange {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
         if call.conference.is_some() {
-            if !call.is_away() {
+            if call.is_away() || self.leave_station(id) {
+                return;
+            }
+            if self.is_joined(key) {
+                self.clear_connection(key, "Q.850;cause=41");
+            } else {
                 self.clear_called(id, DisconnectMode::QosUnavail, "Q.850;cause=41");
             }
             return;

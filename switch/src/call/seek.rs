@@ -35,7 +35,7 @@ impl Exchange {
         let call = self.calls.get(transferee.0).ok_or(Cause::NO_RESOURCES)?;
         let origin = call.connection;
         let connection = self.connections.get(origin.0).ok_or(Cause::NO_RESOURCES)?;
-        if connection.search.is_some() {
+        if connection.search.is_some() || self.is_joined(origin) {
             return Err(Cause::of_status(491, false));
         }
         let (call_id, forwards) = (connection.call_id, connection.max_forwards);
@@ -206,7 +206,7 @@ impl Exchange {
     fn describe_transfer(&mut self, key: ConnectionKey, seek: &Seek, winner: CallId) {
         let numbers = (
             seek.transferor.clone().unwrap_or_default(),
-            self.calls.get(winner.0).map(|call| call.party.number().to_owned()),
+            self.calls.get(winner.0).map(|call| call.number().to_owned()),
         );
         let redirecting = self.party_of_number(&numbers.0);
         let redirection = self.party_of_number(numbers.1.as_deref().unwrap_or_default());

@@ -35,6 +35,7 @@ impl Exchange {
         }
         let former = self.connections.get(from.0).map_or(0, |connection| connection.call_id);
         let data = self.call_data_of(from);
+        self.move_stations(id, to);
         self.forget_in_connection(from, id);
         let Some(connection) = self.connections.get_mut(to.0) else { return };
         let call_id = connection.call_id;

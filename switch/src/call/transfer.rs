@@ -76,6 +76,11 @@ impl Exchange {
         consult: CallId,
         asked: Asked,
     ) -> Result<(), LineErr> {
+        let stays =
+            |id: &CallId| self.calls.get(id.0).is_some_and(|call| self.is_joined(call.connection));
+        if [id, consult].iter().any(stays) {
+            return Err(LineErr::OperationFailed);
+        }
         if let Some(slot) = self.slot_of(consult) {
             return self.park_in_reserved(id, consult, &slot, &asked);
         }
@@ -141,7 +146,7 @@ impl Exchange {
     ) -> Result<(), LineErr> {
         let target = self.far(consult).ok_or(LineErr::InvalCallState)?;
         let origin = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?.connection;
-        let by = self.calls.get(id.0).map(|call| call.party.number().to_owned());
+        let by = self.calls.get(id.0).map(|call| call.number().to_owned());
         self.align(transferee, target).map_err(transfer_error)?;
         self.grant(asked);
         self.part(id);

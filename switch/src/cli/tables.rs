@@ -33,6 +33,7 @@ pub(super) const LINES: Table = Table {
         column("NAME", "name"),
         column("REGISTERED", "registered"),
         column("CALLS", "calls"),
+        column("SHARED", "addresses"),
         column("PICKUP GROUP", "pickupGroup"),
         column("DND", "dnd"),
         column("FORWARDING", "forwardList"),
@@ -57,6 +58,7 @@ pub(super) const CALLS: Table = Table {
     columns: &[
         column("CALL", "callId"),
         column("LINE", "line"),
+        column("ADDRESS", "address"),
         column("STATE", "callState"),
         column("MODE", "mode"),
         column("ORIGIN", "origin"),
@@ -178,6 +180,11 @@ fn readable(rows: &[Value]) -> Vec<Value> {
             let list = list.iter().filter_map(forward).collect::<Vec<_>>();
             row.insert("forwardList".to_owned(), list.into());
         }
+        if let Some(addresses) = row.get("addresses").and_then(Value::as_array) {
+            let shared = addresses.iter().filter(|address| address["addressId"] != 0);
+            let shared: Vec<String> = shared.map(shared_address).collect();
+            row.insert("addresses".to_owned(), shared.into());
+        }
         for member in ["callState", "mode"] {
             let constant = row.get(member).and_then(Value::as_str);
             if let Some((_, name)) = constant.and_then(|constant| constant.split_once('_')) {
@@ -187,6 +194,13 @@ fn readable(rows: &[Value]) -> Vec<Value> {
         }
     }
     rows
+}
+
+/// `250 BRIDGEDEXCL`.
+fn shared_address(address: &Value) -> String {
+    let sharing = address["sharing"].as_str().unwrap_or_default();
+    let sharing = sharing.trim_start_matches("LINEADDRESSSHARING_");
+    format!("{} {sharing}", table::plain(&address["address"]))
 }
 
 /// `BUSYSPECIFIC(202)>206`; do not disturb for everybody has a column of its own.

@@ -3,11 +3,12 @@
 
 use serde_json::{Value, json};
 use tapi::Constant;
-use tapi::constant::{CallState, LineErr};
+use tapi::constant::{AddressSharing, CallState, LineErr};
 
 use super::Exchange;
 use super::mailbox::{AdminRequest, CallAction, Problem};
 use crate::call::identity::Identity;
+use crate::call::shared::{address_of, shared_lines_of};
 use crate::call::{Call, CallId, ConnectionKey, Side};
 
 impl Exchange {
@@ -44,6 +45,7 @@ impl Exchange {
                 "line": line.number, "name": line.name, "registered": bindings > 0,
                 "bindings": bindings, "calls": calls, "pickupGroup": line.pickup_group,
                 "messagesWaiting": self.messages_of(&line.number),
+                "addresses": self.address_rows(&line.number),
             });
             if let (Value::Object(row), Value::Object(set)) =
                 (&mut row, self.forwarding_row(&line.number))
@@ -53,6 +55,33 @@ impl Exchange {
             row
         };
         self.config.lines.values().map(row).collect()
+    }
+
+    /// The addresses of a line: its own, then those that it shares with others.
+    fn address_rows(&self, line: &str) -> Value {
+        let own = json!({
+            "addressId": 0, "address": line, "sharing": AddressSharing::Private, "members": [line],
+        });
+        let row = |(place, shared): (usize, &config::SharedLine)| {
+            let sharing = if shared.allow_join {
+                AddressSharing::BridgedShared
+            } else {
+                AddressSharing::BridgedExcl
+            };
+            let mut row = json!({
+                "addressId": place + 1, "address": shared.number, "name": shared.name,
+                "sharing": sharing, "members": shared.members,
+            });
+            if let (Value::Object(row), Value::Object(mut set)) =
+                (&mut row, self.forwarding_row(&shared.number))
+            {
+                set.remove("line");
+                row.extend(set);
+            }
+            row
+        };
+        let shared = shared_lines_of(&self.config, line).enumerate().map(row);
+        std::iter::once(own).chain(shared).collect()
     }
 
     fn registration_rows(&self) -> Value {
@@ -83,11 +112,12 @@ impl Exchange {
                 continue; // Nobody has heard of it yet: a phone that is called to take something.
             }
             let far = self.far(CallId(key)).and_then(|far| self.calls.get(far.0));
-            let far = far.filter(|_| is_established(call.state)).map(|far| far.party.number());
+            let far = far.filter(|_| is_established(call.state)).map(Call::number);
             let connected = far.or_else(|| self.room_of(CallId(key)));
             let caller = self.calling_party(call.connection);
+            let address = address_of(&self.config, line, call.shared.as_deref()).0;
             rows.push(json!({
-                "callId": connection.call_id, "line": line, "addressId": 0,
+                "callId": connection.call_id, "line": line, "addressId": address, "address": call.number(),
                 "callState": call.state.name(), "mode": call.mode.name(),
                 "origin": if call.side == Side::Caller { "OUTBOUND" } else { "INBOUND" },
                 "caller": caller.map(|caller| caller.number),
@@ -143,8 +173,8 @@ impl Exchange {
     fn calling_party(&self, key: ConnectionKey) -> Option<Identity> {
         let connection = self.connections.get(key.0)?;
         let sought_for = connection.seek.as_ref().map(|seek| seek.transferee);
-        let caller = self.calls.get(sought_for.or(connection.caller)?.0)?;
-        Some(Identity::of(&self.config, &caller.party))
+        let caller = sought_for.or(connection.caller)?;
+        self.calls.get(caller.0).map(|_| self.identity_of(caller))
     }
 
     fn call_id_of(&self, call: &Call) -> u32 {
@@ -155,7 +185,7 @@ impl Exchange {
         let mut rows = Vec::new();
         for (slot, parked) in &self.parked {
             let Some(call) = self.calls.get(parked.call.0) else { continue };
-            let party = Identity::of(&self.config, &call.party);
+            let party = self.identity_of(parked.call);
             rows.push(json!({
                 "slot": slot, "lot": self.lot_of(slot).map(|lot| &lot.name),
                 "party": party.number, "name": party.name, "by": parked.by,
@@ -206,7 +236,7 @@ impl Exchange {
         if to.is_empty() {
             return Err(Problem { status: 400, detail: "\"to\" must be a number".to_owned() });
         }
-        let call = self.make_call(from, to, true, None).map_err(|error| Problem {
+        let call = self.make_call((from, None), to, true, None).map_err(|error| Problem {
             status: 409,
             detail: format!(
                 "the call cannot be made: {} ({from} has no reachable phone?)",

@@ -83,10 +83,13 @@ impl Exchange {
 
     fn try_intent(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         match intent {
-            Intent::MakeCall { line, call, destination, complete, params, .. } => {
+            Intent::MakeCall { line, address, call, destination, complete, params } => {
                 let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
-                self.make_call(&line, &destination, complete, Some((call, &*params)))?;
+                let shared = self.shared_at(&line, address);
+                let at = (line.as_str(), shared.as_deref());
+                let id = self.make_call(at, &destination, complete, Some((call, &*params)))?;
                 self.done(Some(request));
+                self.seize(id);
                 Ok(())
             }
             Intent::Dial { call, digits, complete } => {
@@ -153,12 +156,19 @@ impl Exchange {
                 let id = self.call_of(call)?;
                 self.redirect(id, &destination, Some(request))
             }
-            Intent::Forward { line, list, rings, .. } => {
+            Intent::Forward { line, addresses, list, rings } => {
                 let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
                 let asked = tapi::Forwarding { entries: list, rings };
-                let checked = Forwarding::from(asked).checked(&self.config, &line)?;
+                let mut checked = Vec::new();
+                for address in addresses {
+                    let number = self.shared_at(&line, address).unwrap_or_else(|| line.clone());
+                    let set = Forwarding::from(asked.clone()).checked(&self.config, &number)?;
+                    checked.push((number, set));
+                }
                 self.done(Some(request));
-                self.keep_forwarding(&line, checked);
+                for (number, set) in checked {
+                    self.keep_forwarding(&number, set);
+                }
                 Ok(())
             }
             Intent::Park { call, slot } => {
@@ -173,12 +183,18 @@ impl Exchange {
                 let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
                 self.run_errand(&line, call, Errand::Unpark(slot), request)
             }
-            Intent::Pickup { line, call, target, .. } => {
+            Intent::Pickup { line, address, call, target } => {
                 let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
                 let errand = match target {
-                    PickupTarget::Address { number, .. } => Errand::PickUpAt(number),
+                    PickupTarget::Address { number, group } => {
+                        self.check_in_group(&number, group.as_deref())?;
+                        Errand::PickUpAt(number)
+                    }
                     PickupTarget::Group(group) => Errand::PickUpIn(group),
-                    PickupTarget::Nearest => Errand::PickUpIn(String::new()),
+                    PickupTarget::Nearest => {
+                        let shared = self.shared_at(&line, address);
+                        self.nearest(&line, shared)?
+                    }
                 };
                 self.run_errand(&line, call, errand, request)
             }

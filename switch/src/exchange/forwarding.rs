@@ -7,6 +7,7 @@ use tapi::{AddressId, Constant};
 
 use super::Exchange;
 use super::mailbox::{Output, Problem};
+use crate::call::shared::address_of;
 use crate::feature::forward::{ForwardEntry, Forwarding};
 use crate::store::{Change, StoredForward, StoredForwarding};
 
@@ -20,7 +21,7 @@ impl Exchange {
         line: &str,
         forwarding: Forwarding,
     ) -> Result<(), LineErr> {
-        if !self.config.lines.contains_key(line) {
+        if !self.is_forwardable(line) {
             return Err(LineErr::InvalLineState);
         }
         let forwarding = forwarding.checked(&self.config, line)?;
@@ -32,15 +33,37 @@ impl Exchange {
     pub(crate) fn keep_forwarding(&mut self, line: &str, forwarding: Forwarding) {
         self.outputs.push(Output::Store(Change::SaveForwarding(stored(line, &forwarding))));
         self.publish("FORWARDING", json!({"line": line, "forwardList": rows(&forwarding)}));
-        if let Some(device) = self.tapi.line_by_number(line) {
-            self.tapi.forwarding(device, AddressId(0), forwarding.clone().into());
-        }
+        self.tell_forwarding(line, &forwarding);
         self.presence.touch_settings(line);
         self.presence.touch_line(line);
         if forwarding.entries.is_empty() {
             self.forwardings.remove(line);
         } else {
             self.forwardings.insert(line.to_owned(), forwarding);
+        }
+    }
+
+    /// Whether calls to a number can be forwarded: a line's own, or a shared line's.
+    fn is_forwardable(&self, number: &str) -> bool {
+        self.config.lines.contains_key(number) || self.config.shared_lines.contains_key(number)
+    }
+
+    /// LINE_ADDRESSSTATE (FORWARD) at the line, or at every member of the shared line.
+    fn tell_forwarding(&mut self, number: &str, forwarding: &Forwarding) {
+        let own = (number.to_owned(), AddressId(0));
+        let shared = self.config.shared_lines.get(number);
+        let addresses: Vec<(String, AddressId)> = match shared {
+            Some(shared) => shared
+                .members
+                .iter()
+                .map(|member| (member.clone(), address_of(&self.config, member, Some(number))))
+                .collect(),
+            None => vec![own],
+        };
+        for (line, address) in addresses {
+            if let Some(device) = self.tapi.line_by_number(&line) {
+                self.tapi.forwarding(device, address, forwarding.clone().into());
+            }
         }
     }
 
@@ -75,7 +98,7 @@ impl Exchange {
 
     /// `PUT lines/{line}/dnd`.
     pub(super) fn switch_dnd(&mut self, line: &str, is_on: bool) -> Result<Value, Problem> {
-        if !self.config.lines.contains_key(line) {
+        if !self.is_forwardable(line) {
             return Err(unknown_line(line));
         }
         let set = self.forwardings.get(line).cloned().unwrap_or_default();
@@ -96,7 +119,10 @@ impl Exchange {
 
     /// Takes back what lines had set in the previous run.
     pub(super) fn restore_forwardings(&mut self, kept: Vec<StoredForwarding>) {
-        for row in kept.into_iter().filter(|row| self.config.lines.contains_key(&row.line)) {
+        for row in kept {
+            if !self.is_forwardable(&row.line) {
+                continue;
+            }
             let entry = |row: StoredForward| {
                 let mode = ForwardMode::from_value(row.mode)?;
                 Some(ForwardEntry { mode, caller: row.caller, destination: row.destination })
@@ -106,9 +132,7 @@ impl Exchange {
                 continue;
             }
             let set = Forwarding { entries, rings: row.rings };
-            if let Some(device) = self.tapi.line_by_number(&row.line) {
-                self.tapi.forwarding(device, AddressId(0), set.clone().into());
-            }
+            self.tell_forwarding(&row.line, &set);
             self.forwardings.insert(row.line, set);
         }
     }

@@ -421,8 +421,14 @@ impl Exchange {
             let connection = self.connections.get(call.connection.0);
             let connection = connection.ok_or_else(|| format!("{key:?} has no connection"))?;
             let id = CallId(key);
-            if connection.caller != Some(id) && !connection.called.contains(&id) {
-                return Err(format!("{key:?} is not known to its connection"));
+            let is_party = connection.caller == Some(id) || connection.called.contains(&id);
+            if is_party == connection.stations.contains(&id) {
+                return Err(format!("{key:?} is not known to its connection, or twice"));
+            }
+            if let Some(shared) = call.shared.as_deref().filter(|_| !is_party)
+                && self.principals(call.connection, shared).is_empty()
+            {
+                return Err(format!("{key:?} shows a call that nobody at {shared} has"));
             }
         }
         for (_, conference) in self.conferences.iter() {

@@ -22,6 +22,7 @@ use super::Exchange;
 use super::counters::count;
 use super::mailbox::Output;
 use crate::call::Timer;
+use crate::call::shared::add_shared_addresses;
 use crate::call::user_info::MAX_INFO;
 use crate::call::wishes::MAX_CALL_DATA;
 use crate::feature::forward::{MAX_ENTRIES, MAX_RINGS};
@@ -289,6 +290,12 @@ impl Exchange {
             let changes = self.registrar.forget_line(&line);
             self.registrations_changed(changes);
         }
+        let config = self.config.clone();
+        let gone = |number: &&String| {
+            !config.lines.contains_key(*number) && !config.shared_lines.contains_key(*number)
+        };
+        let forgotten: Vec<String> = self.forwardings.keys().filter(gone).cloned().collect();
+        forgotten.iter().for_each(|number| self.forget_forwarding(number));
         self.read_lines();
         self.read_sounds();
         self.hunting.keep_only(&self.config);
@@ -341,12 +348,13 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
     for address in &mut spec.addresses {
         address.cap_flags |=
             AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
-        address.cap_flags |= AddrCapFlag::ConfDrop;
+        address.cap_flags |= AddrCapFlag::ConfDrop | AddrCapFlag::PickupCallWait;
         address.cap_flags |= AddrCapFlag::ConferenceHeld | AddrCapFlag::ConferenceMake;
         address.cap_flags |=
             AddrCapFlag::Secure | AddrCapFlag::BlockIdOverride | AddrCapFlag::DestOffHook;
         address.offers = offers(config, line);
     }
+    add_shared_addresses(&mut spec, config, line);
     spec.offers = line_offers();
     spec.media_modes |= MediaMode::G3Fax;
     spec
@@ -390,8 +398,10 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         | Call::ReleaseUserUserInfo;
     let mut call_features2 = CallFeature2::TransferNorm | CallFeature2::OneStepTransfer;
     call_features2 |= CallFeature2::TransferConf | CallFeature2::NoHoldConference;
-    let mut address_features =
-        AddrFeature::PickupDirect | AddrFeature::ForwardFwd | AddrFeature::ForwardDnd;
+    let mut address_features = AddrFeature::PickupDirect
+        | AddrFeature::PickupWaiting
+        | AddrFeature::ForwardFwd
+        | AddrFeature::ForwardDnd;
     if line.pickup_group.is_some() {
         address_features |= AddrFeature::PickupGroup;
     }

@@ -6,7 +6,7 @@ use tapi::constant::{
     BusyMode, CallInfoState, CallOrigin, CallReason, CallState, ConnectedMode, DisconnectMode,
     OfferingMode,
 };
-use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, Constant, NewCall};
+use tapi::{CallCapability, CallInfo, CallKey, CallMode, Constant, NewCall};
 
 use super::Exchange;
 use crate::call::Dialling;
@@ -14,10 +14,20 @@ use crate::call::cause::Outcome;
 use crate::call::end::MediaEnd;
 use crate::call::forward::{Diversions, Hop};
 use crate::call::identity::Identity;
+use crate::call::shared::{INACTIVE, address_of};
 use crate::call::user_info::text_of;
 use crate::call::wishes::Details;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Hold, Origination, Party, Side, Timer};
 use crate::presence::Entity;
+
+/// Where a call is made, beside what it is.
+#[derive(Clone, Copy, Debug)]
+struct Place<'a> {
+    /// The shared line that it is an appearance of.
+    shared: Option<&'a str>,
+    /// It shows what another appearance does.
+    is_station: bool,
+}
 
 /// What is needed to make a call.
 pub(crate) struct NewParty {
@@ -40,6 +50,7 @@ impl Exchange {
             caller: None,
             called: Vec::new(),
             answered: None,
+            stations: Vec::new(),
             dialled: dialled.to_owned(),
             max_forwards,
             reoffer: None,
@@ -55,9 +66,23 @@ impl Exchange {
 
     /// A new call on a line or trunk, announced to applications in its first state.
     pub(crate) fn new_call(&mut self, new: NewParty) -> CallId {
+        self.new_call_at(new, None)
+    }
+
+    /// The same at an address that the line shares with others, when one is given.
+    pub(crate) fn new_call_at(&mut self, new: NewParty, shared: Option<&str>) -> CallId {
+        self.create(new, Place { shared, is_station: false })
+    }
+
+    /// An appearance of a shared line that shows what another station does.
+    pub(crate) fn new_station(&mut self, new: NewParty, shared: &str) -> CallId {
+        self.create(new, Place { shared: Some(shared), is_station: true })
+    }
+
+    fn create(&mut self, new: NewParty, place: Place<'_>) -> CallId {
         let end = MediaEnd::new(self.media_address(), self.new_session_id());
         let tapi = match (&new.party, new.tapi) {
-            (Party::Line(_), None) => self.announce(&new),
+            (Party::Line(_), None) => self.announce(&new, place.shared),
             (_, tapi) => tapi,
         };
         let line = new.party.line().map(str::to_owned);
@@ -65,6 +90,7 @@ impl Exchange {
             connection: new.connection,
             side: new.side,
             party: new.party,
+            shared: place.shared.map(str::to_owned),
             tapi,
             state: new.state,
             mode: new.mode,
@@ -98,6 +124,7 @@ impl Exchange {
         }
         if let Some(connection) = self.connections.get_mut(new.connection.0) {
             match new.side {
+                _ if place.is_station => connection.stations.push(id),
                 Side::Caller => connection.caller = Some(id),
                 Side::Called => connection.called.push(id),
             }
@@ -114,14 +141,14 @@ impl Exchange {
         id
     }
 
-    fn announce(&mut self, new: &NewParty) -> Option<CallKey> {
+    fn announce(&mut self, new: &NewParty, shared: Option<&str>) -> Option<CallKey> {
         let connection = self.connections.get(new.connection.0)?;
         let line = new.party.line()?;
         // A search has no caller: it calls on behalf of a party of another connection.
         let seek = connection.seek.as_ref();
         let source = seek.map(|seek| seek.transferee).or(connection.caller);
         let caller = match new.side {
-            Side::Caller => Identity::of(&self.config, &new.party),
+            Side::Caller => self.identity_at(&new.party, shared),
             Side::Called => source.map(|source| self.identity_of(source)).unwrap_or_default(),
         };
         let source = source.and_then(|source| self.calls.get(source.0));
@@ -139,7 +166,7 @@ impl Exchange {
         let info = connection.user_info.as_deref().filter(|_| new.side == Side::Called);
         let call = NewCall {
             line: self.tapi.line_by_number(line)?,
-            address: AddressId(0),
+            address: address_of(&self.config, line, shared),
             state: new.state,
             mode: new.mode,
             info: CallInfo {
@@ -189,7 +216,7 @@ impl Exchange {
             return;
         };
         let call_id = connection.call_id;
-        let caller = Identity::of(&self.config, &call.party).party_id();
+        let caller = self.identity_of(id).party_id();
         let called = self.identity_of_number(&connection.dialled).party_id();
         let fill = |info: &mut CallInfo| {
             info.origin = CallOrigin::Outbound;
@@ -244,6 +271,7 @@ impl Exchange {
         }
         self.tell_state(id);
         self.publish_state(id);
+        self.stations_follow(id);
     }
 
     fn tell_state(&mut self, id: CallId) {
@@ -274,8 +302,17 @@ impl Exchange {
         }
         let is_far_held =
             self.far(id).and_then(|far| self.calls.get(far.0)).is_some_and(Call::is_away)
-                && call.conference.is_none();
-        if call.hold.is_held() {
+                && call.conference.is_none()
+                || self.waits_for_stations(id);
+        let goes_on = call.hold.is_held()
+            && call
+                .shared
+                .as_deref()
+                .is_some_and(|number| self.has_talker(call.connection, number));
+        if goes_on {
+            // Other stations of the shared line talk on.
+            self.set_state(id, CallState::Connected, INACTIVE);
+        } else if call.hold.is_held() {
             self.set_state(id, CallState::OnHold, CallMode::None);
         } else if is_far_held {
             self.set_state(
@@ -290,7 +327,19 @@ impl Exchange {
 
     /// The other party of an answered connection, or the caller of a ringing one.
     pub(crate) fn far(&self, id: CallId) -> Option<CallId> {
-        let connection = self.connections.get(self.calls.get(id.0)?.connection.0)?;
+        let call = self.calls.get(id.0)?;
+        let connection = self.connections.get(call.connection.0)?;
+        if connection.stations.contains(&id) {
+            // A station without a phone talks to nobody.
+            call.leg?;
+            let principals = self.principals(call.connection, call.shared.as_deref()?);
+            let principal = principals.first()?;
+            return if connection.caller == Some(*principal) {
+                connection.answered
+            } else {
+                connection.caller
+            };
+        }
         if connection.caller == Some(id) { connection.answered } else { connection.caller }
     }
 
@@ -348,7 +397,8 @@ impl Exchange {
         }
         if let Some((termination, statistics)) = call.end.release(self.media.as_mut()) {
             self.by_termination.remove(&termination);
-            self.publish_media(&call, &statistics);
+            let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+            self.publish_media(call.party.number(), call_id, &statistics);
         }
         if let Some(key) = call.tapi {
             self.by_tapi.remove(&key);
@@ -379,11 +429,43 @@ impl Exchange {
     pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {
         let Some(connection) = self.connections.get_mut(key.0) else { return };
         connection.called.retain(|other| *other != id);
+        connection.stations.retain(|other| *other != id);
         connection.caller = connection.caller.filter(|caller| *caller != id);
         connection.answered = connection.answered.filter(|answered| *answered != id);
-        if connection.caller.is_none() && connection.called.is_empty() && connection.seek.is_none()
-        {
+        let is_over = connection.caller.is_none() && connection.called.is_empty();
+        if is_over && connection.seek.is_none() {
+            for station in connection.stations.clone() {
+                self.end_station(station, DisconnectMode::Normal);
+            }
             self.connections.remove(key.0);
+        }
+    }
+
+    /// Gives the ports of a call back, which stays without a phone.
+    pub(crate) fn drop_media(&mut self, id: CallId) {
+        self.leave_conference(id);
+        let end = MediaEnd::new(self.media_address(), self.new_session_id());
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        let mut former = std::mem::replace(&mut call.end, end);
+        let Some((termination, statistics)) = former.release(self.media.as_mut()) else { return };
+        self.by_termination.remove(&termination);
+        let Some(call) = self.calls.get(id.0) else { return };
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        let line = call.party.number().to_owned();
+        self.publish_media(&line, call_id, &statistics);
+    }
+
+    /// Tells applications and events that a call has another dwCallID.
+    pub(crate) fn tell_call_id(&mut self, id: CallId, call_id: u32, former: u32) {
+        if former == call_id {
+            return;
+        }
+        let fill = |info: &mut CallInfo| info.call_id = call_id;
+        if let Some(key) = self.calls.get(id.0).and_then(|call| call.tapi) {
+            self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
+        }
+        if self.calls.get(id.0).is_some_and(|call| call.state != CallState::Unknown) {
+            self.publish_move(id, former);
         }
     }
 
@@ -413,7 +495,9 @@ impl Exchange {
     /// Name and number of what was dialled, as far as the directory knows it.
     pub(crate) fn identity_of_number(&self, number: &str) -> Identity {
         let line = self.config.lines.get(number).map(|line| &line.name);
-        let name = line.or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name));
+        let name = line
+            .or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name))
+            .or_else(|| self.config.shared_lines.get(number).map(|shared| &shared.name));
         let name = name.cloned().unwrap_or_default();
         Identity { number: number.to_owned(), name, is_private: false }
     }
@@ -464,13 +548,12 @@ impl Exchange {
         self.publish("LINE_CALLINFO", fields);
     }
 
-    fn publish_media(&mut self, call: &Call, statistics: &TerminationStatistics) {
-        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+    fn publish_media(&mut self, line: &str, call_id: u32, statistics: &TerminationStatistics) {
         for stream in &statistics.streams {
             self.publish(
                 "MEDIA_ENDED",
                 json!({
-                    "line": call.party.number(), "callId": call_id,
+                    "line": line, "callId": call_id,
                     "packetsReceived": stream.received.packets, "packetsSent": stream.sent.packets,
                     "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,
                 }),

@@ -343,7 +343,13 @@ impl PhoneCore {
 
     /// Calls a number; `None` when the phone has no room for another call.
     pub fn call(&mut self, now: Now, number: &str) -> Option<LegId> {
-        self.call_with(now, number, Vec::new())
+        let own = self.config.number.clone();
+        self.call_with(now, (&own, number), Vec::new())
+    }
+
+    /// Calls a number in the name of another one: a shared line that the phone's line is a member of.
+    pub fn call_as(&mut self, now: Now, own: &str, number: &str) -> Option<LegId> {
+        self.call_with(now, (own, number), Vec::new())
     }
 
     /// Takes the place of another phone's dialog: Call-ID, the switch's tag and that phone's tag
@@ -356,7 +362,8 @@ impl PhoneCore {
     ) -> Option<LegId> {
         let (call_id, to_tag, from_tag) = dialog;
         let value = format!("{call_id};to-tag={to_tag};from-tag={from_tag}");
-        self.call_with(now, number, vec![("Replaces".to_owned(), value)])
+        let own = self.config.number.clone();
+        self.call_with(now, (&own, number), vec![("Replaces".to_owned(), value)])
     }
 
     /// Call-ID, the switch's tag and our tag of a call.
@@ -369,7 +376,7 @@ impl PhoneCore {
     fn call_with(
         &mut self,
         now: Now,
-        number: &str,
+        (own, number): (&str, &str),
         mut headers: Vec<(String, String)>,
     ) -> Option<LegId> {
         headers.append(&mut self.attached);
@@ -378,7 +385,7 @@ impl PhoneCore {
             .then(|| description.write(self.session(Direction::SendRecv)));
         let invite = Invite {
             request_uri: format!("sip:{number}@{}", self.config.domain),
-            from: self.address(&self.config.number),
+            from: self.address(own),
             to: self.address(number),
             contact: self.contact(),
             destination: self.config.flow,

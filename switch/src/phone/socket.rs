@@ -139,6 +139,27 @@ impl Phone {
         leg
     }
 
+    /// Calls a number in the name of a shared line, without waiting.
+    pub fn call_as(&mut self, own: &str, number: &str) -> Option<LegId> {
+        let now = self.now();
+        let leg = self.core.call_as(now, own, number);
+        self.flush();
+        leg
+    }
+
+    /// Takes the place of another phone's dialog: Call-ID, the switch's tag and that phone's tag.
+    pub fn call_replacing(&mut self, number: &str, dialog: (&str, &str, &str)) -> Option<LegId> {
+        let now = self.now();
+        let leg = self.core.call_replacing(now, number, dialog);
+        self.flush();
+        leg
+    }
+
+    /// Call-ID, the switch's tag and our tag of a call.
+    pub fn dialog(&self, leg: LegId) -> Option<(String, String, String)> {
+        self.core.dialog(leg)
+    }
+
     /// Answers.
     pub fn answer(&mut self, leg: LegId) {
         let now = self.now();
@@ -194,14 +215,6 @@ impl Phone {
         let now = self.now();
         self.core.watch_again(now, leg, expires);
         self.flush();
-    }
-
-    /// Takes the place of a dialog that somebody else published: Call-ID, to-tag, from-tag.
-    pub fn call_replacing(&mut self, number: &str, dialog: (&str, &str, &str)) -> Option<LegId> {
-        let now = self.now();
-        let leg = self.core.call_replacing(now, number, dialog);
-        self.flush();
-        leg
     }
 
     /// Attended transfer: the far parties of both calls are to talk to each other.

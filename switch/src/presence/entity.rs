@@ -28,6 +28,9 @@ impl Exchange {
         if config.hunt_groups.contains_key(&number) {
             return Some(Entity::HuntGroup(number));
         }
+        if config.shared_lines.contains_key(&number) {
+            return Some(Entity::SharedLine(number));
+        }
         if config.conference.rooms.contains_key(&number) {
             return Some(Entity::Room(number));
         }
@@ -63,6 +66,10 @@ impl Exchange {
                 let is_line = self.config.lines.contains_key(argument);
                 is_line.then(|| Entity::Line(argument.to_owned()))
             }
+            FeatureCode::PickupHeld => {
+                let is_shared = self.config.shared_lines.contains_key(argument);
+                is_shared.then(|| Entity::SharedLine(argument.to_owned()))
+            }
             FeatureCode::DndSet | FeatureCode::DndCancel => {
                 Some(Entity::DoNotDisturb(line.to_owned()))
             }
@@ -93,6 +100,10 @@ impl Exchange {
             Entity::HuntGroup(number) => {
                 let members = &self.config.hunt_groups.get(number)?.members;
                 trusted(members.iter().all(|member| self.may_pick_up(line, member)))
+            }
+            Entity::SharedLine(number) => {
+                let members = &self.config.shared_lines.get(number)?.members;
+                trusted(members.iter().any(|member| self.may_pick_up(line, member)))
             }
             Entity::PickupGroup(name) => {
                 self.config.pickup_groups.get(name)?;
@@ -130,6 +141,7 @@ impl Exchange {
             | Entity::Mailbox(number) => config.lines.contains_key(number),
             Entity::Slot(number) | Entity::Lot(number) => self.lot_of(number).is_some(),
             Entity::HuntGroup(number) => config.hunt_groups.contains_key(number),
+            Entity::SharedLine(number) => config.shared_lines.contains_key(number),
             Entity::PickupGroup(name) => config.pickup_groups.contains_key(name),
             Entity::Room(number) => config.conference.rooms.contains_key(number),
         }

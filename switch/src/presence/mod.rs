@@ -48,6 +48,8 @@ pub(crate) enum Entity {
     Lot(String),
     /// A hunt group, by its number.
     HuntGroup(String),
+    /// A shared line, by its number.
+    SharedLine(String),
     /// A pickup group, by its name.
     PickupGroup(String),
     /// A conference room, by its number.
@@ -128,6 +130,11 @@ impl Presence {
         for group in config.hunt_groups.values() {
             for member in &group.members {
                 put(member, Entity::HuntGroup(group.number.clone()));
+            }
+        }
+        for shared in config.shared_lines.values() {
+            for member in &shared.members {
+                put(member, Entity::SharedLine(shared.number.clone()));
             }
         }
     }

@@ -45,6 +45,7 @@ impl Exchange {
                 taken.filter_map(|slot| self.slot_dialog(slot)).collect()
             }
             Entity::HuntGroup(number) => self.hunt_dialogs(number, is_trusted),
+            Entity::SharedLine(number) => self.shared_dialogs(number, is_trusted),
             Entity::PickupGroup(name) => {
                 let members = self.presence.members_of(name);
                 let calls = members.iter().flat_map(|line| self.calls_of(line));
@@ -74,7 +75,8 @@ impl Exchange {
 
     /// A call of a line as others see it; `None` when there is nothing to see.
     fn dialog(&self, id: CallId, is_trusted: bool) -> Option<Dialog> {
-        let call = self.calls.get(id.0)?;
+        // What another station of a shared line does keeps nobody's own phone busy.
+        let call = self.calls.get(id.0).filter(|_| !self.is_bystander(id))?;
         let state = shown_state(call, self.config.subscriptions.callers_confirmed)?;
         let remote = if is_trusted { self.remote(id, call) } else { None };
         Some(Dialog {
@@ -90,7 +92,7 @@ impl Exchange {
 
     /// The other party; what is dialled to get it is the pickup code while the call rings.
     fn remote(&self, id: CallId, call: &Call) -> Option<Remote> {
-        let own = call.party.number();
+        let own = call.number();
         let is_ringing = matches!(call.state, CallState::Offering | CallState::Accepted);
         if let Some(room) = self.room_of(id) {
             let identity = Some(self.identity_of_number(room));
@@ -158,6 +160,24 @@ impl Exchange {
             let dialog = self.dialog(id, is_trusted);
             let named = format!("h{:x}", key.0.to_bits());
             dialogs.extend(dialog.map(|dialog| Dialog { id: named, local, ..dialog }));
+        }
+        dialogs
+    }
+
+    /// The calls of a shared line, each once, wherever it rings or is.
+    fn shared_dialogs(&self, number: &str, is_trusted: bool) -> Vec<Dialog> {
+        let Some(shared) = self.config.shared_lines.get(number) else { return Vec::new() };
+        let mut seen: Vec<ConnectionKey> = Vec::new();
+        let mut dialogs = Vec::new();
+        for id in shared.members.iter().flat_map(|member| self.calls_of(member)) {
+            let Some(call) = self.calls.get(id.0) else { continue };
+            let is_of_line = call.shared.as_deref() == Some(number) && !self.is_station(id);
+            if !is_of_line || seen.contains(&call.connection) {
+                continue;
+            }
+            seen.push(call.connection);
+            let local = self.identity_of_number(number);
+            dialogs.extend(self.dialog(id, is_trusted).map(|dialog| Dialog { local, ..dialog }));
         }
         dialogs
     }
@@ -248,6 +268,7 @@ fn idle_id(of: &Entity) -> &str {
         | Entity::Slot(name)
         | Entity::Lot(name)
         | Entity::HuntGroup(name)
+        | Entity::SharedLine(name)
         | Entity::PickupGroup(name)
         | Entity::Room(name)
         | Entity::DoNotDisturb(name)

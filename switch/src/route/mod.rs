@@ -2,7 +2,7 @@
 
 pub(crate) mod location;
 
-use config::{Config, FeatureCode, HuntGroup, Line, Room, Trunk};
+use config::{Config, FeatureCode, HuntGroup, Line, Room, SharedLine, Trunk};
 
 pub use location::dialable;
 
@@ -20,6 +20,8 @@ pub enum Target<'a> {
     },
     /// A hunt group.
     HuntGroup(&'a HuntGroup),
+    /// An address that several lines share.
+    SharedLine(&'a SharedLine),
     /// A feature code, and what followed it.
     Feature {
         /// Which feature.
@@ -43,6 +45,9 @@ pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
     if let Some(group) = config.hunt_groups.get(dialled) {
         return Target::HuntGroup(group);
     }
+    if let Some(shared) = config.shared_lines.get(dialled) {
+        return Target::SharedLine(shared);
+    }
     if let Some(room) = config.conference.rooms.get(dialled) {
         return Target::Room(room);
     }
@@ -62,9 +67,6 @@ pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
 }
 
 fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
-    if config.shared_lines.contains_key(dialled) {
-        return Some("shared lines");
-    }
     let mut queues = config.queues.values();
     queues.any(|queue| queue.number == dialled).then_some("queues")
 }
@@ -111,9 +113,15 @@ mod tests {
     #[test]
     fn features_of_later_releases_are_named_instead_of_not_found() {
         let config = office();
-        for number in ["250", "600"] {
-            assert!(matches!(resolve(&config, number), Target::NotAvailable(_)), "{number}");
-        }
+        assert!(matches!(resolve(&config, "600"), Target::NotAvailable(_)));
+    }
+
+    #[test]
+    fn a_shared_line_is_found_by_its_number() {
+        let config = office();
+        assert!(
+            matches!(resolve(&config, "250"), Target::SharedLine(line) if line.members.len() == 2)
+        );
     }
 
     #[test]

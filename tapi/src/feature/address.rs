@@ -12,6 +12,8 @@ pub struct AddressSituation {
     pub calls: u32,
     /// How many there may be.
     pub max_calls: u32,
+    /// Whether other lines have the address, too.
+    pub is_shared: bool,
     /// What is offered on the address.
     pub offered: Mask<AddrFeature>,
     /// Whether a completion request of the address is outstanding.
@@ -86,15 +88,17 @@ pub fn offered_line_features(
     features
 }
 
-/// LINEDEVSTATUS.dwLineFeatures: a call can be made while some address can make one, and all
-/// addresses can be forwarded while each can.
+/// LINEDEVSTATUS.dwLineFeatures: a call can be made while an address of the line alone can make one
+/// (a shared one has to be named), and all addresses can be forwarded while each can.
 pub fn line_features(
     line: &LineOffers,
     addresses: impl IntoIterator<Item = AddressSituation>,
 ) -> Mask<LineFeature> {
-    let now: Vec<Mask<AddrFeature>> =
-        addresses.into_iter().map(|address| address_features(&address)).collect();
-    let can_call = now.iter().any(|features| features.contains(AddrFeature::MakeCall));
+    let all: Vec<AddressSituation> = addresses.into_iter().collect();
+    let can_call = all.iter().any(|address| {
+        !address.is_shared && address_features(address).contains(AddrFeature::MakeCall)
+    });
+    let now = all.iter().map(address_features);
     let mut features = offered_line_features(line, now);
     if !can_call {
         features.remove(LineFeature::MakeCall);
@@ -112,6 +116,7 @@ mod tests {
             is_in_service: true,
             calls,
             max_calls: 2,
+            is_shared: false,
             offered: offered_address_features(offers),
             has_completions: false,
             has_held_elsewhere: false,
@@ -129,6 +134,8 @@ mod tests {
         assert!(address_features(&full).is_empty() && address_features(&dead).is_empty());
         assert_eq!(line_features(&none, [full, free]), LineFeature::MakeCall.into());
         assert!(line_features(&none, [full, dead]).is_empty());
+        let shared = AddressSituation { is_shared: true, ..free };
+        assert!(line_features(&none, [full, shared]).is_empty(), "it has to be named");
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::constant::{
-    AddrFeature, AddressMode, AddressState, AnswerMode, BearerMode, BusyMode, CallComplMode,
-    CallFeature, CallFeature2, CallInfoState, CallPartyId, CallState, CallTreatment, ConnectedMode,
-    Constant, DialToneMode, DisconnectMode, LineDevState, Mask, OfferingMode, ParkMode,
-    StringFormat, TransferMode,
+    AddrFeature, AddressMode, AddressSharing, AddressState, AnswerMode, BearerMode, BusyMode,
+    CallComplMode, CallFeature, CallFeature2, CallInfoState, CallPartyId, CallState, CallTreatment,
+    ConnectedMode, Constant, DialToneMode, DisconnectMode, LineDevState, Mask, OfferingMode,
+    ParkMode, StringFormat, TransferMode,
 };
 use crate::feature;
 use crate::model::{
@@ -134,8 +134,14 @@ pub(super) fn address_caps(server: &mut Server, asked: Asked<'_>) -> Result<Outc
     result["deviceClasses"] = json!(["tapi/line"]);
     result["maxCallDataSize"] = offers.max_call_data.into();
     result["maxNoAnswerTimeout"] = MAX_NO_ANSWER_TIMEOUT_S.into();
-    result["connectedModes"] = json!(ConnectedMode::Active | ConnectedMode::ActiveHeld);
-    result["offeringModes"] = json!(Mask::from(OfferingMode::Active));
+    let mut connected = ConnectedMode::Active | ConnectedMode::ActiveHeld;
+    let mut offering = Mask::from(OfferingMode::Active);
+    if spec.sharing != AddressSharing::Private {
+        connected = connected | ConnectedMode::Inactive | ConnectedMode::InactiveHeld;
+        offering.insert(OfferingMode::Inactive);
+    }
+    result["connectedModes"] = json!(connected);
+    result["offeringModes"] = json!(offering);
     result["availableMediaModes"] = json!(line.spec.media_modes);
     result["devSpecific"] = "".into();
     Ok(Outcome::object(result))

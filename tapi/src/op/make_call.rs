@@ -1,6 +1,6 @@
 //! lineMakeCall and lineDial.
 
-use crate::constant::{AddrFeature, CallFeature, CallOrigin, CallReason, LineErr};
+use crate::constant::{AddrFeature, AddressSharing, CallFeature, CallOrigin, CallReason, LineErr};
 use crate::feature;
 use crate::model::{AddressId, Call, CallInfo, CallParams, PartyId};
 use crate::server::{Begun, Fault, Purpose, Server};
@@ -29,13 +29,17 @@ pub(super) fn make_call(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
     let dialed = scan(text.unwrap_or(";"))?;
     // Nothing dialled at all takes an appearance and waits for digits.
     let complete = dialed.is_complete && !dialed.digits.is_empty();
+    // An address that others have, too, is used only by its name.
+    let is_private = |address: &AddressId| {
+        line.address(*address).is_some_and(|spec| spec.sharing == AddressSharing::Private)
+    };
     let can_call = |address: &AddressId| {
         let situation = server.address_situation(device, line, *address);
         feature::address_features(&situation).contains(AddrFeature::MakeCall)
     };
     let address = match address {
         Some(address) => Some(address).filter(can_call),
-        None => line.address_ids().find(can_call),
+        None => line.address_ids().filter(is_private).find(can_call),
     };
     let Some(address) = address else {
         let detail = "All call appearances are in use.";

@@ -285,6 +285,7 @@ impl Server {
             is_in_service: line.is_in_service,
             calls: self.calls_in_use(device, address),
             max_calls: spec.map_or(0, |address| address.max_calls),
+            is_shared: spec.is_some_and(|address| address.sharing != AddressSharing::Private),
             offered,
             has_completions: line.completions.values().any(|of| *of == address),
             has_held_elsewhere: offered.contains(AddrFeature::PickupHeld)

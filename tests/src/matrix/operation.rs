@@ -293,7 +293,7 @@ pub const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
-        outside: &["INVALADDRESS"],
+        outside: &["INVALADDRESS", "OPERATIONFAILED"],
         ..on_address(
             "lineUnpark",
             "",

@@ -14,7 +14,7 @@ const CODES: [&str; 22] = [
     "*72202", "*73", "*90204", "*91", "*92202", "*93", "*78", "*79", "250", "*7",
 ];
 /// Where calls are sent.
-const TARGETS: [&str; 9] = ["201", "202", "203", "204", "205", "299", "700", "701", "260"];
+const TARGETS: [&str; 10] = ["201", "202", "203", "204", "205", "299", "700", "701", "260", "250"];
 /// Rounds of hanging up until everything must have ended.
 const ROUNDS: usize = 12;
 
@@ -30,7 +30,8 @@ impl Schedule {
 
     pub(super) fn use_feature(&mut self) {
         match self.below(10) {
-            0..=2 => self.dial(),
+            0 | 1 => self.dial(),
+            2 => self.dial_as_shared(),
             3 => self.transfer(),
             4 => self.transfer_attended(),
             5 | 6 => self.send_away(),
@@ -190,6 +191,13 @@ impl Schedule {
             ),
             ("lineUnpark", json!({"hLine": line, "addressId": 0, "destAddress": "701"})),
             ("linePickup", json!({"hLine": line, "addressId": 0})),
+            ("linePickup", json!({"hLine": line, "addressId": 1})),
+            ("linePickup", json!({"hLine": line, "addressId": 1})),
+            (
+                "lineMakeCall",
+                json!({"hLine": line, "destAddress": to, "callParams": {"addressId": 1}}),
+            ),
+            ("lineForward", json!({"hLine": line, "addressId": 1, "forwardList": []})),
             ("linePickup", json!({"hLine": line, "addressId": 0, "destAddress": "202"})),
             ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": forward})),
             ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": []})),

@@ -80,7 +80,11 @@ impl Schedule {
         let mut random = Seeded::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
         let kind = random.next_u64();
         let mut day = Schedule {
-            world: World::office(seed),
+            // In half of the offices the members of the shared line may join each other.
+            world: World::office_with(seed, |config| {
+                let allows_join = (kind >> 24).is_multiple_of(2);
+                config.shared_lines.values_mut().for_each(|line| line.allow_join = allows_join);
+            }),
             random,
             applications: Vec::new(),
             dead: Vec::new(),
@@ -173,6 +177,16 @@ impl Schedule {
         if self.world.legs(phone).len() < MAX_LEGS {
             self.world.note(format!("{} dials {number}", self.name(phone)));
             self.world.with_phone(phone, |phone, now| phone.call(now, number));
+        }
+    }
+
+    /// A member of the shared line calls in its name, or comes back to its call.
+    pub(super) fn dial_as_shared(&mut self) {
+        let phone = self.some_phone();
+        let number = self.pick(&["250", "201", "202", "203", "*7", "299"]);
+        if self.world.legs(phone).len() < MAX_LEGS {
+            self.world.note(format!("{} dials {number} as 250", self.name(phone)));
+            self.world.with_phone(phone, |phone, now| phone.call_as(now, "250", number));
         }
     }
 

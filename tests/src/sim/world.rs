@@ -83,6 +83,13 @@ impl World {
         World::with_faults(seed, Faults::default())
     }
 
+    /// The office with a change of its configuration.
+    pub fn office_with(seed: u64, change: impl FnOnce(&mut Config)) -> World {
+        let mut config = office();
+        change(&mut config);
+        World::new(seed, Faults::default(), config)
+    }
+
     /// The office on a faulty network.
     pub fn with_faults(seed: u64, faults: Faults) -> World {
         World::new(seed, faults, office())
