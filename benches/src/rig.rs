@@ -76,6 +76,7 @@ impl Rig {
             restored: Vec::new(),
             forwardings: Vec::new(),
             messages: Vec::new(),
+            completions: Default::default(),
             clock: Clock { now: Now::ZERO, unix_ms: START_UNIX_MS },
         });
         let phones = Phones::new(PhonesConfig {

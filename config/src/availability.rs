@@ -7,7 +7,7 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 7] = [
+const NOT_YET_AVAILABLE: [Feature; 5] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
@@ -16,14 +16,6 @@ const NOT_YET_AVAILABLE: [Feature; 7] = [
     ("agents (agent_groups, agents)", |config| {
         !config.agents.is_empty() || !config.agent_groups.is_empty()
     }),
-    ("call completion (completion, apart from keep_failed_call)", |config| {
-        let expected = crate::Completion {
-            keep_failed_call: config.completion.keep_failed_call,
-            ..crate::Completion::default()
-        };
-        config.completion != expected || has_code(config, "completion_")
-    }),
-    ("completion codes (feature_codes.completion_*)", |config| has_code(config, "completion_")),
     ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
     ("registration at trunks (trunks.*.register)", |config| {
         config.trunks.values().any(|trunk| trunk.register)

@@ -109,6 +109,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         restored: store.take_bindings(),
         forwardings: store.take_forwardings(),
         messages: store.take_messages(),
+        completions: store.take_completions(),
         clock: clock::read(),
     });
     let (drained, is_drained) = watch::channel(false);

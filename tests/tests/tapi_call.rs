@@ -472,7 +472,7 @@ fn a_busy_phone_shows_busy_at_the_caller_and_disconnected_at_the_called() {
         "202 IDLE",
         "201 BUSY STATION",
     ]);
-    assert_eq!(desk.features("201"), ["DROP"]);
+    assert_eq!(desk.features("201"), ["COMPLETECALL", "DROP"]);
     desk.tell("lineDrop", "201");
     desk.app.expect(&["REPLY 0", "201 IDLE"]);
     desk.no_call_is_left();

@@ -20,6 +20,12 @@ const MAX_SLOTS: u32 = 1000;
 /// Most digits of a slot number.
 const MAX_SLOT_DIGITS: usize = 9;
 
+/// Most messages that a caller can choose from.
+const MAX_MESSAGES: usize = 32;
+
+/// Most characters of a message.
+const MAX_MESSAGE_CHARS: usize = 200;
+
 /// Most characters of a feature code.
 const MAX_CODE_CHARS: usize = 16;
 
@@ -246,8 +252,34 @@ pub(super) fn completion(root: &Section<'_>) -> Completion {
     completion.expires = section.duration("expires", SECOND).unwrap_or(completion.expires);
     let recall = section.duration("recall_timeout", SECOND);
     completion.recall_timeout = recall.unwrap_or(completion.recall_timeout);
+    let guard = section.duration("idle_guard", Duration::ZERO);
+    completion.idle_guard = guard.unwrap_or(completion.idle_guard);
+    if section.has("messages") {
+        completion.messages = messages(&section);
+    }
+    completion.intruders = references(&section, "intruders", Target::Line, true);
     section.finish();
     completion
+}
+
+/// The texts of `[completion] messages`.
+fn messages(section: &Section<'_>) -> Vec<String> {
+    let texts = section.names("messages", "a list of texts", true);
+    if texts.len() > MAX_MESSAGES {
+        let found = format!("{} messages", texts.len());
+        section.fault("messages", found, format!("{MAX_MESSAGES} at most"));
+    }
+    let is_bad = |text: &str| {
+        text.is_empty()
+            || text.chars().count() > MAX_MESSAGE_CHARS
+            || text.contains(char::is_control)
+    };
+    for text in texts.iter().filter(|text| is_bad(&text.value)) {
+        let found = format!("\"{}\" cannot be left as a message", text.value.escape_debug());
+        let expected = format!("1 to {MAX_MESSAGE_CHARS} printable characters");
+        section.context.fault(&text.span, found, expected);
+    }
+    texts.into_iter().map(|text| text.value).collect()
 }
 
 pub(super) fn feature_codes(root: &Section<'_>) -> FeatureCodes {

@@ -76,6 +76,9 @@ fn the_reference_office_loads_unchanged() {
     assert_eq!(config.queues["support"].max_wait, Some(Duration::from_secs(300)));
     assert_eq!(config.agents["jane"].line.as_deref(), Some("204"));
     assert_eq!(config.completion.expires, Duration::from_secs(1800));
+    assert_eq!(config.completion.idle_guard, Duration::from_secs(3));
+    assert_eq!(config.completion.messages, ["Please call back."]);
+    assert_eq!(config.completion.intruders, Vec::<String>::new());
     assert_eq!(config.feature_codes.codes.len(), 18);
     let carrier = &config.trunks["carrier"];
     assert_eq!((carrier.peer.host.as_str(), carrier.peer.port), ("127.0.0.1", Some(5090)));

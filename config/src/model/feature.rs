@@ -194,6 +194,12 @@ pub struct Completion {
     pub expires: Duration,
     /// How long the recall rings; default 20 seconds.
     pub recall_timeout: Duration,
+    /// How long the called line must have been free before its caller is rung; default 3 seconds.
+    pub idle_guard: Duration,
+    /// What can be left for a line that was not reached, LINECALLCOMPLMODE_MESSAGE.
+    pub messages: Vec<String>,
+    /// Lines that may join the call of a busy line, LINECALLCOMPLMODE_INTRUDE; default none.
+    pub intruders: Vec<String>,
 }
 
 impl Default for Completion {
@@ -203,6 +209,9 @@ impl Default for Completion {
             max_per_address: 10,
             expires: Duration::from_secs(1800),
             recall_timeout: Duration::from_secs(20),
+            idle_guard: Duration::from_secs(3),
+            messages: vec!["Please call back.".to_owned()],
+            intruders: Vec::new(),
         }
     }
 }

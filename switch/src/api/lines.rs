@@ -89,6 +89,18 @@ pub(super) async fn set_dnd(
     Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
 }
 
+/// `DELETE lines/{line}/messages`: what was left for the line has been read.
+pub(super) async fn clear_messages(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(line): Path<String>,
+) -> Answer {
+    caller.require(Scope::Tapi)?;
+    caller.require_line(&number("line", &line)?)?;
+    let request = AdminRequest::ClearMessages { line };
+    Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Messages {

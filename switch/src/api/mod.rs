@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -186,6 +186,9 @@ fn router(api: Arc<Api>) -> Router {
         .route("/lines/{line}/forwarding", put(lines::set_forwarding))
         .route("/lines/{line}/dnd", put(lines::set_dnd))
         .route("/lines/{line}/message-waiting", put(lines::set_message_waiting))
+        .route("/lines/{line}/messages", delete(lines::clear_messages))
+        .route("/completions", get(rest::completions))
+        .route("/completions/{completion_id}", delete(rest::cancel_completion))
         .route("/registrations", get(rest::registrations))
         .route("/calls", get(rest::calls).post(rest::make_call))
         .route("/calls/{call_id}/redirect", post(lines::redirect))

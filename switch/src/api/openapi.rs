@@ -81,6 +81,20 @@ fn paths() -> Value {
         "/api/v1/media": { "get": collection("Media streams: ports, packets, loss.") },
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
         "/api/v1/park": { "get": collection("Who waits in which park slot.") },
+        "/api/v1/completions": { "get": collection("Who waits for whom, see lineCompleteCall.") },
+        "/api/v1/completions/{completionId}": { "delete": {
+            "summary": "The line that asked waits no more.",
+            "parameters": [{
+                "name": "completionId", "in": "path", "required": true,
+                "schema": { "type": "integer" },
+            }],
+            "responses": answers(&[("200", "Done."), ("404", "")]),
+        } },
+        "/api/v1/lines/{line}/messages": { "delete": {
+            "summary": "What was left for the line has been read.",
+            "parameters": [line_parameter()],
+            "responses": answers(&[("200", "Done."), ("404", "")]),
+        } },
         "/api/v1/pickup-groups": { "get": collection("Pickup groups and what rings in them.") },
         "/api/v1/subscriptions": { "get": collection("Who watches what by SUBSCRIBE.") },
         "/api/v1/events": { "get": {

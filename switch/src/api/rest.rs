@@ -111,6 +111,33 @@ pub(super) async fn subscriptions(State(api): State<Arc<Api>>, caller: Caller) -
     Ok(items(visible(rows, &caller.0, &["line"])))
 }
 
+/// `GET completions`: a token sees for whom its lines wait, and who waits for them.
+pub(super) async fn completions(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.require_sight()?;
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::Completions).await?;
+    Ok(items(visible(rows, &caller.0, &["line", "callee"])))
+}
+
+/// `DELETE completions/{completionId}`: the line that asked waits no more.
+pub(super) async fn cancel_completion(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Path(completion): Path<String>,
+) -> Answer {
+    caller.require(Scope::Tapi)?;
+    let unknown = || {
+        let detail = "No request for completion has this identifier; see GET completions.";
+        ProblemDocument::new(StatusCode::NOT_FOUND, detail)
+    };
+    let completion: u32 = completion.parse().map_err(|_| unknown())?;
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::Completions).await?;
+    let mut rows = rows.as_array().into_iter().flatten();
+    let row = rows.find(|row| row["completionId"] == json!(completion)).ok_or_else(unknown)?;
+    caller.require_line(row["line"].as_str().unwrap_or_default())?;
+    let request = AdminRequest::CancelCompletion { completion };
+    Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MakeCall {

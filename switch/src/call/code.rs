@@ -66,6 +66,9 @@ impl Exchange {
                 let held = self.held_for(&line, argument);
                 return Some(held.and_then(|held| self.take_seat(caller, held)));
             }
+            FeatureCode::CompletionSet | FeatureCode::CompletionCancel => {
+                return Some(self.complete_by_code(caller, &line, code));
+            }
             code => return self.forward_by_code(caller, &number, code, argument),
         };
         Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)))
@@ -126,7 +129,7 @@ impl Exchange {
     }
 
     /// CONNECTED, the tone, and a moment later the switch hangs up.
-    fn confirm(&mut self, id: CallId, answer: Option<(LegId, Bytes)>) {
+    pub(crate) fn confirm(&mut self, id: CallId, answer: Option<(LegId, Bytes)>) {
         if let Some((leg, sdp)) = answer {
             self.endpoint.answer(self.clock.now, leg, sdp, &[], &mut self.sip);
         }

@@ -15,6 +15,7 @@ use tapi::{CallMode, PartyId};
 use super::bridge::{tone_codec, voice};
 use super::cause::Cause;
 use super::end::MediaEnd;
+use super::intrude::Intrusion;
 use super::no_hold::NoHold;
 use super::refer::Refer;
 use super::{CallId, ConnectionKey, identity};
@@ -41,6 +42,8 @@ pub struct Conference {
     pub parties: Vec<CallId>,
     /// A party that is being called while nobody is held.
     pub no_hold: Option<NoHold>,
+    /// Somebody has joined a call of two.
+    pub intrusion: Option<Intrusion>,
 }
 
 impl Exchange {
@@ -146,6 +149,7 @@ impl Exchange {
             parent: None,
             parties: Vec::new(),
             no_hold: None,
+            intrusion: None,
         };
         Ok(ConferenceKey(self.conferences.insert(conference)))
     }
@@ -161,6 +165,9 @@ impl Exchange {
 
     /// A call that ends, or goes to somebody else, leaves its conference.
     pub(crate) fn leave_conference(&mut self, id: CallId) {
+        if let Some(key) = self.calls.get(id.0).and_then(|call| call.conference) {
+            self.end_intrusion(key);
+        }
         if let Some(connection) = self.calls.get(id.0).map(|call| call.connection) {
             self.hear_anew(connection);
         }

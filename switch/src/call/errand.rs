@@ -26,6 +26,8 @@ pub enum Errand {
     TakeHeld(String),
     /// The call is an appearance of a shared line: takes the held call, or joins.
     Station,
+    /// Joins the call of the line that the call has found busy; the completion identifier.
+    Intrude(u32),
 }
 
 impl Errand {
@@ -112,7 +114,7 @@ impl Exchange {
         match errand {
             Errand::Unpark(slot) if self.parked.contains_key(slot) => Ok(()),
             Errand::Unpark(slot) if self.is_slot(slot) => Err(LineErr::OperationFailed),
-            Errand::Unpark(_) => Err(LineErr::InvalAddress),
+            Errand::Unpark(_) | Errand::Intrude(_) => Err(LineErr::InvalAddress),
             Errand::PickUpAt(number) => {
                 let is_known =
                     self.has_address(number) || self.config.hunt_groups.contains_key(number);
@@ -143,6 +145,9 @@ impl Exchange {
     /// The phone is on the line: now the first who takes it has it.
     pub(crate) fn finish_errand(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
+        if matches!(call.errand, Some(Errand::Intrude(_))) {
+            return self.finish_intrusion(id);
+        }
         let (Some(errand), Some(waiting)) = (call.errand.take(), call.waiting.take()) else {
             return;
         };
@@ -158,7 +163,7 @@ impl Exchange {
             self.tapi.complete(self.clock.unix_ms, waiting.request(), done);
         }
         let taken = match (&errand, can_still) {
-            (_, Err(_)) => Err(Cause::NOTHING_RINGS),
+            (_, Err(_)) | (Errand::Intrude(_), _) => Err(Cause::NOTHING_RINGS),
             (Errand::Unpark(slot), Ok(())) => self.unpark(id, slot),
             (Errand::PickUpAt(number), Ok(())) => {
                 self.ringing_at(&line, number).and_then(|ringing| self.pick_up(id, ringing))

@@ -11,6 +11,7 @@ use tapi::CallMode;
 use tapi::constant::CallState;
 
 use super::cause::{Cause, Outcome, reasons_of};
+use super::errand::Errand;
 use super::{CallId, ConnectionKey, Origination, Side, Timer, Waiting};
 use crate::exchange::Exchange;
 use crate::exchange::counters::count;
@@ -23,11 +24,17 @@ impl Exchange {
     pub(crate) fn on_progress(&mut self, leg: LegId, status: u16, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let Some(call) = self.calls.get_mut(id.0) else { return };
-        if call.side == Side::Caller || call.errand.is_some() {
-            return; // Our own user's phone rings; the state says DIALING until it answers.
-        }
         let is_phone = call.party.line().is_some();
         let alerts = status == 180 || (status == 183 && is_phone);
+        if call.side == Side::Caller || call.errand.is_some() {
+            // Our own user's phone rings; the state says DIALING until it answers, unless the user
+            // is called to complete an earlier call.
+            if alerts && call.state == CallState::Offering && !call.has_alerted {
+                call.has_alerted = true;
+                self.begin_ringing(id);
+            }
+            return self.refresh_capability(id);
+        }
         if alerts && !call.has_alerted {
             call.has_alerted = true;
             self.begin_ringing(id);
@@ -191,6 +198,7 @@ impl Exchange {
             call.origination = Origination::Summoned;
         }
         self.refresh_capability(id);
+        self.answer_is_done(id);
         self.proceed_if_ready(id);
     }
 
@@ -231,9 +239,9 @@ impl Exchange {
 
     /// lineAnswer has done what it promised; the states follow its reply.
     pub(crate) fn answer_is_done(&mut self, id: CallId) {
-        if let Some(Waiting::Answer { request, .. }) =
-            self.calls.get_mut(id.0).and_then(|call| call.waiting.take())
-        {
+        let Some(call) = self.calls.get_mut(id.0) else { return };
+        if let Some(Waiting::Answer { request, .. }) = call.waiting {
+            call.waiting = None;
             self.done(Some(request));
         }
     }
@@ -267,6 +275,12 @@ impl Exchange {
     pub(crate) fn called_failed(&mut self, id: CallId, cause: Cause) {
         let Some(call) = self.calls.get(id.0) else { return };
         let key = call.connection;
+        if matches!(call.errand, Some(Errand::Intrude(_))) {
+            return self.intruder_missed(id);
+        }
+        if self.completing.recalls.contains_key(&id) {
+            return self.recall_refused(id, cause);
+        }
         if self.station_fails(id) {
             return;
         }

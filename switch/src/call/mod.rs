@@ -7,8 +7,10 @@
 //! [`Exchange`](crate::exchange::Exchange), which owns all of it.
 
 pub mod bridge;
+pub mod camp;
 pub mod cause;
 pub mod code;
+pub mod complete;
 pub mod conference;
 pub mod digit;
 pub mod end;
@@ -18,6 +20,7 @@ pub mod forward;
 pub(crate) mod generate;
 pub mod hunt;
 pub mod identity;
+pub mod intrude;
 pub(crate) mod listen;
 pub mod modify;
 pub mod no_hold;
@@ -25,6 +28,7 @@ pub mod originate;
 pub mod parent;
 pub mod park;
 pub mod pickup;
+pub mod recall;
 pub mod refer;
 pub mod release;
 pub mod ring;
@@ -315,6 +319,29 @@ pub struct Connection {
     pub call_data: String,
     /// User-to-User that the called phones get with the INVITE.
     pub user_info: Option<String>,
+    /// It completes an earlier call.
+    pub completion: Option<Completes>,
+}
+
+/// How a connection completes an earlier call (TAPI lineCompleteCall).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completes {
+    /// The line that asked is rung, then the other one is called.
+    Recall {
+        /// The request.
+        request: u32,
+        /// dwCallID of the earlier call.
+        call_id: u32,
+    },
+    /// A waiting caller is shown at the busy line.
+    CampOn {
+        /// The line that waits.
+        line: String,
+        /// dwCallID of the earlier call.
+        call_id: u32,
+    },
+    /// The caller has joined the call of the busy line.
+    Intrusion,
 }
 
 /// A re-INVITE or UPDATE of one side that the other side has to agree to (new media, T.38).
@@ -353,6 +380,10 @@ pub enum Timer {
     Refuse(CallId, Cause),
     /// The confirmation tone of a feature code has been heard.
     Confirmed(CallId),
+    /// A line that somebody waits for with this request has been free for a moment.
+    CalleeFree(u32),
+    /// The time of a request for completion is over.
+    CompletionExpires(u32),
     /// Registrations may have expired.
     Registrations,
     /// Resume windows of applications may be over.

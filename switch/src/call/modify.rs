@@ -249,7 +249,7 @@ impl Exchange {
             return Ok(());
         }
         let call = self.calls.get_mut(id.0).ok_or(LineErr::InvalCallHandle)?;
-        if call.state != CallState::OnHold {
+        if call.state != CallState::OnHold || self.completing.camped.contains_key(&id) {
             return Err(LineErr::InvalCallState);
         }
         if call.hold.by_phone {
@@ -429,12 +429,14 @@ impl Exchange {
             not_now = not_now | CallFeature::BlindTransfer | CallFeature::Park;
         }
         if let Some(key) = call.tapi {
+            let unavailable = self.unavailable(id);
             let capability = CallCapability {
                 can_answer,
                 can_unhold,
                 can_dial,
                 is_alone,
                 not_now,
+                unavailable,
                 ..Default::default()
             };
             self.tapi.call_capability(key, capability);

@@ -323,7 +323,11 @@ impl Exchange {
         }
         let result = match self.dial_feature(caller, &dialled) {
             Some(result) => result,
-            None => self.route_for(key, caller, &dialled),
+            None => {
+                self.forget_failure(caller);
+                self.refresh_capability(caller);
+                self.route_for(key, caller, &dialled)
+            }
         };
         if let Err(cause) = result {
             self.attempt_failed(caller, cause);
@@ -476,6 +480,7 @@ impl Exchange {
         if self.later_party_failed(caller, cause) {
             return;
         }
+        self.note_failure(caller, cause);
         let Some(call) = self.calls.get(caller.0) else { return };
         match (call.origination, call.leg) {
             // The phone is on the line with us: it hears a tone and may hang up or be dropped.
@@ -483,6 +488,7 @@ impl Exchange {
                 let tone = cause.tone();
                 self.play(caller, tone);
                 self.show_failure(caller, cause.outcome);
+                self.completion_failed(caller, cause);
             }
             (_, Some(_)) if self.tell_by_tone(caller, cause) => {}
             (_, Some(_)) => self.refuse_caller(caller, cause),
@@ -536,7 +542,9 @@ impl Exchange {
                 .is_some_and(|call| call.state == CallState::Conferenced || call.shared.is_some())
         };
         let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
-        let used = calls.iter().filter(|id| !is_member(id)).count();
+        // A waiting caller that is only shown takes none.
+        let is_shown = |id: &&CallId| self.completing.camped.contains_key(id);
+        let used = calls.iter().filter(|id| !is_member(id) && !is_shown(id)).count();
         used < usize::try_from(most).unwrap_or(usize::MAX)
     }
 }

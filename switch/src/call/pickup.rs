@@ -11,7 +11,7 @@ use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode};
 use super::cause::Cause;
 use super::fork::ELSEWHERE;
 use super::shared::INACTIVE;
-use super::{CallId, ConnectionKey, Party};
+use super::{CallId, ConnectionKey, Party, Side};
 use crate::exchange::Exchange;
 
 impl Exchange {
@@ -136,7 +136,8 @@ impl Exchange {
     /// Whether a call is offered to a line and nobody has answered it anywhere.
     pub(crate) fn is_ringing(&self, id: CallId) -> bool {
         self.calls.get(id.0).is_some_and(|call| {
-            matches!(call.state, CallState::Offering | CallState::Accepted)
+            call.side == Side::Called
+                && matches!(call.state, CallState::Offering | CallState::Accepted)
                 && self.connections.get(call.connection.0).is_some_and(|c| c.answered.is_none())
         })
     }

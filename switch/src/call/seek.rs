@@ -32,6 +32,7 @@ impl Exchange {
     /// Errors: the cause why nobody can even be called; nothing has changed.
     pub(crate) fn seek(&mut self, number: &str, seek: Seek) -> Result<(), Cause> {
         let transferee = seek.transferee;
+        self.end_intrusion_of(transferee);
         let call = self.calls.get(transferee.0).ok_or(Cause::NO_RESOURCES)?;
         let origin = call.connection;
         let connection = self.connections.get(origin.0).ok_or(Cause::NO_RESOURCES)?;

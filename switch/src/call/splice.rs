@@ -95,6 +95,8 @@ impl Exchange {
         }
         self.show_connected_parties(key);
         self.join_media(key);
+        self.completion_connected(a);
+        self.messages_answered(a, b);
     }
 
     /// Gives each side the description it still needs, so that both speak a common codec.
@@ -216,6 +218,8 @@ impl Exchange {
                 self.stand_up(id);
             }
         }
+        self.end_intrusion_of(a);
+        self.end_intrusion_of(b);
         let Some(first) = self.calls.get_mut(a.0).map(super::Call::take_phone) else { return };
         let Some(call) = self.calls.get_mut(b.0) else {
             if let Some(call) = self.calls.get_mut(a.0) {

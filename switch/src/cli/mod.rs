@@ -73,10 +73,12 @@ enum Command {
     Reload(Connection),
     /// Refuse new calls and wait for the present ones
     Drain(Connection),
-    /// Print the completion script of a shell
+    /// Show who waits for whom; with the name of a shell, print its completion script
     Completions {
-        /// The shell
+        /// The shell whose completion script is printed
         shell: Option<Shell>,
+        #[command(flatten)]
+        list: List,
     },
     /// Print the manual page
     Man,
@@ -187,11 +189,8 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Tapi(tapi) => tapi::carry_out(&tapi),
         Command::Reload(connection) => tables::reload(&connection),
         Command::Drain(connection) => tables::drain(&connection),
-        Command::Completions { shell: Some(shell) } => shell::completions(shell),
-        Command::Completions { shell: None } => Err(CliError::NotAvailable(
-            "The table of call completions is not yet available; \
-             'strowger completions SHELL' prints a shell's completion script.",
-        )),
+        Command::Completions { shell: Some(shell), .. } => shell::completions(shell),
+        Command::Completions { shell: None, list } => tables::show(&tables::COMPLETIONS, &list),
         Command::Man => shell::manual(),
     }
 }
@@ -239,6 +238,7 @@ mod tests {
             "drain",
             "completions bash",
             "completions",
+            "completions --json --watch",
             "man",
         ] {
             let words = std::iter::once("strowger").chain(line.split(' '));

@@ -1,5 +1,5 @@
-//! `lines`, `registrations`, `calls`, `media`, `trunks`, `park`, `pickup-groups`, `subscriptions`;
-//! `reload` and `drain`.
+//! `lines`, `registrations`, `calls`, `media`, `trunks`, `park`, `pickup-groups`, `subscriptions`,
+//! `completions`; `reload` and `drain`.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
@@ -129,6 +129,21 @@ pub(super) const SUBSCRIPTIONS: Table = Table {
     ],
 };
 
+pub(super) const COMPLETIONS: Table = Table {
+    collection: "completions",
+    columns: &[
+        column("ID", "completionId"),
+        column("LINE", "line"),
+        column("WAITS FOR", "callee"),
+        column("MODE", "mode"),
+        column("AFTER", "condition"),
+        column("STATE", "state"),
+        column("PLACE", "position"),
+        column("SINCE", "since"),
+        column("EXPIRES", "expiresAt"),
+    ],
+};
+
 /// Prints the table, once or whenever it changed.
 pub(super) fn show(shown: &Table, list: &List) -> Result<(), CliError> {
     let client = Client::find(&list.connection)?;
@@ -166,8 +181,10 @@ fn print(shown: &Table, list: &List, rows: &[Value]) -> Result<(), CliError> {
 fn readable(rows: &[Value]) -> Vec<Value> {
     let mut rows = rows.to_vec();
     for row in rows.iter_mut().filter_map(Value::as_object_mut) {
-        if let Some(since) = row.get("since").and_then(Value::as_u64) {
-            row.insert("since".to_owned(), clock::timestamp(since).into());
+        for member in ["since", "expiresAt"] {
+            if let Some(time) = row.get(member).and_then(Value::as_u64) {
+                row.insert(member.to_owned(), clock::timestamp(time).into());
+            }
         }
         if let Some(ringing) = row.get("ringing").and_then(Value::as_array) {
             let shown = ringing.iter().map(|call| {
@@ -185,7 +202,7 @@ fn readable(rows: &[Value]) -> Vec<Value> {
             let shared: Vec<String> = shared.map(shared_address).collect();
             row.insert("addresses".to_owned(), shared.into());
         }
-        for member in ["callState", "mode"] {
+        for member in ["callState", "mode", "condition"] {
             let constant = row.get(member).and_then(Value::as_str);
             if let Some((_, name)) = constant.and_then(|constant| constant.split_once('_')) {
                 let name = Value::from(name);

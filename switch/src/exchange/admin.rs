@@ -25,6 +25,9 @@ impl Exchange {
             AdminRequest::SetMessageWaiting { line, count } => {
                 self.replace_message_waiting(&line, count)
             }
+            AdminRequest::Completions => Ok(self.completion_rows()),
+            AdminRequest::CancelCompletion { completion } => self.cancel_completion(completion),
+            AdminRequest::ClearMessages { line } => self.clear_messages(&line),
             AdminRequest::MakeCall { from, to } => self.click_to_dial(&from, &to),
             AdminRequest::CallAction { call_id, line, action } => {
                 self.call_action(call_id, &line, action)
@@ -46,6 +49,7 @@ impl Exchange {
                 "bindings": bindings, "calls": calls, "pickupGroup": line.pickup_group,
                 "messagesWaiting": self.messages_of(&line.number),
                 "addresses": self.address_rows(&line.number),
+                "messages": self.message_rows(&line.number),
             });
             if let (Value::Object(row), Value::Object(set)) =
                 (&mut row, self.forwarding_row(&line.number))

@@ -198,6 +198,14 @@ impl Exchange {
                 };
                 self.run_errand(&line, call, errand, request)
             }
+            Intent::CompleteCall { call, mode, completion, message } => {
+                let id = self.call_of(call)?;
+                self.complete_call(id, mode, completion, message, request)
+            }
+            Intent::UncompleteCall { line, completion } => {
+                let line = self.line_of(line).ok_or(LineErr::InvalLineState)?;
+                self.uncomplete_call(&line, completion, request)
+            }
             other => self.try_conference(request, other),
         }
     }

@@ -41,6 +41,7 @@ impl Exchange {
         } else {
             self.forwardings.insert(line.to_owned(), forwarding);
         }
+        self.touch(line);
     }
 
     /// Whether calls to a number can be forwarded: a line's own, or a shared line's.

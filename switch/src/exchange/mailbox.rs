@@ -129,6 +129,18 @@ pub enum AdminRequest {
         /// How many; zero puts the lamp out.
         count: u32,
     },
+    /// Rows of `GET completions`.
+    Completions,
+    /// `DELETE completions/{completionId}`: somebody waits no more.
+    CancelCompletion {
+        /// The completion identifier.
+        completion: u32,
+    },
+    /// `DELETE lines/{line}/messages`: what was left for a line has been read.
+    ClearMessages {
+        /// The line.
+        line: String,
+    },
     /// Click to dial: `POST calls`.
     MakeCall {
         /// The line whose phone rings first.

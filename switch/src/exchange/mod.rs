@@ -6,6 +6,7 @@
 
 mod admin;
 mod application;
+mod completions;
 pub mod counters;
 mod forwarding;
 pub mod mailbox;
@@ -28,6 +29,7 @@ use sip_stack::slab::Slab;
 use sip_stack::time::{Entropy, Now, TimerToken, TimerWheel};
 use tapi::{CallKey, Server, ServerConfig};
 
+use crate::call::complete::Completing;
 use crate::call::conference::Conference;
 use crate::call::generate::Generations;
 use crate::call::listen::Listening;
@@ -38,7 +40,7 @@ use crate::feature::hunt;
 use crate::presence::{PACKAGES, Presence, Secret};
 use crate::registrar::Registrar;
 use crate::registry::Registry;
-use crate::store::{StoredBinding, StoredForwarding};
+use crate::store::{StoredBinding, StoredCompletions, StoredForwarding};
 
 use self::counters::{Counters, count};
 pub use self::mailbox::{
@@ -73,6 +75,8 @@ pub struct ExchangeParts {
     pub forwardings: Vec<StoredForwarding>,
     /// How many messages waited at which line.
     pub messages: Vec<(String, u32)>,
+    /// Who waited for whom in the previous run, and what was left for whom.
+    pub completions: StoredCompletions,
     /// The time of the start.
     pub clock: Clock,
 }
@@ -104,6 +108,7 @@ pub struct Exchange {
     pub(crate) generations: Generations,
     pub(crate) presence: Presence,
     pub(crate) music: Music,
+    pub(crate) completing: Completing,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
@@ -120,7 +125,7 @@ impl Exchange {
     /// An exchange at rest, its lines known to TAPI and its bindings restored.
     pub fn new(parts: ExchangeParts) -> Exchange {
         let ExchangeParts { config, media, registry, counters, mut entropy, local, .. } = parts;
-        let ExchangeParts { restored, forwardings, messages, clock, .. } = parts;
+        let ExchangeParts { restored, forwardings, messages, completions, clock, .. } = parts;
         let secret = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let lamps = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let instance = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
@@ -152,6 +157,7 @@ impl Exchange {
             generations: Generations::default(),
             presence: Presence::new(Secret(lamps)),
             music: Music::default(),
+            completing: Completing::default(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -171,6 +177,7 @@ impl Exchange {
         for (line, count) in messages {
             exchange.light_message_lamp(&line, count);
         }
+        exchange.restore_completions(completions);
         exchange
     }
 
@@ -249,6 +256,7 @@ impl Exchange {
                 self.on_sip(event);
             } else if !self.relay_tapi()
                 && !self.settle_listening()
+                && !self.review_touched()
                 && !self.tell_watchers()
                 && !self.finish_draining()
             {
@@ -328,6 +336,8 @@ impl Exchange {
             Timer::Parting(leg) => self.on_parting(leg),
             Timer::Refuse(call, cause) => self.refuse_caller(call, cause),
             Timer::Confirmed(call) => self.on_confirmation_over(call),
+            Timer::CalleeFree(request) => self.on_callee_free(request),
+            Timer::CompletionExpires(request) => self.on_completion_expired(request),
             Timer::Registrations => self.expire_registrations(),
             Timer::Applications => {
                 self.tapi.expire(self.clock.unix_ms);
@@ -439,6 +449,11 @@ impl Exchange {
                 return Err(format!("conference {} has nobody or ghosts", conference.number));
             }
         }
+        for call in self.completing.recalls.keys().chain(self.completing.camped.keys()) {
+            if !self.calls.contains(call.0) {
+                return Err(format!("{call:?} completes a call and is gone"));
+            }
+        }
         for (termination, call) in &self.by_termination {
             if !self.calls.contains(call.0) {
                 return Err(format!("{termination:?} has no call"));
@@ -459,6 +474,8 @@ impl Exchange {
             ("legs of calls", self.by_leg.len()),
             ("terminations of calls", self.by_termination.len()),
             ("TAPI keys", self.by_tapi.len()),
+            ("requests for completion", self.completing.queue.len()),
+            ("recalls", self.completing.recalls.len() + self.completing.camped.len()),
             ("calls of lines", self.by_line.values().map(Vec::len).sum()),
             ("SIP legs and transactions", self.endpoint.residue()),
             ("timers", self.timers.len().saturating_sub(standing.iter().flatten().count())),

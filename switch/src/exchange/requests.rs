@@ -13,10 +13,10 @@ use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
 use tapi::constant::{
-    AddrCapFlag, AddrFeature, CallFeature, CallFeature2, CallState, CallTreatment, Constant as _,
-    DigitMode, ForwardMode, LineDevStatusFlag, MediaMode, RemoveFromConf,
+    AddrCapFlag, AddrFeature, CallComplCond, CallFeature, CallFeature2, CallState, CallTreatment,
+    Constant as _, DigitMode, ForwardMode, LineDevStatusFlag, MediaMode, RemoveFromConf,
 };
-use tapi::{ForwardLimits, LineOffers, LineSpec, Mask, Offers};
+use tapi::{CompletionLimits, ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
 use super::Exchange;
 use super::counters::count;
@@ -83,6 +83,7 @@ impl Exchange {
     /// Publishes and keeps what the registrar did.
     fn registrations_changed(&mut self, changes: Vec<Registration>) {
         for change in changes {
+            self.touch(change.line());
             let kind = change.kind();
             self.publish(kind, json!({"line": change.line(), "contact": change.contact()}));
             self.outputs.push(Output::Store(change.into_store()));
@@ -109,6 +110,7 @@ impl Exchange {
     /// A connection is gone, and with it the way to the phones that registered over it.
     pub(super) fn registrations_lost(&mut self, flow: Flow) {
         for line in self.registrar.flow_lost(&flow) {
+            self.touch(&line);
             self.show_reachability(&line, true);
         }
     }
@@ -287,6 +289,7 @@ impl Exchange {
                 self.tapi.remove_line(self.clock.unix_ms, device);
             }
             self.forget_forwarding(&line);
+            self.forget_completions(&line);
             let changes = self.registrar.forget_line(&line);
             self.registrations_changed(changes);
         }
@@ -349,6 +352,7 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
         address.cap_flags |=
             AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
         address.cap_flags |= AddrCapFlag::ConfDrop | AddrCapFlag::PickupCallWait;
+        address.cap_flags |= AddrCapFlag::CompletionId;
         address.cap_flags |= AddrCapFlag::ConferenceHeld | AddrCapFlag::ConferenceMake;
         address.cap_flags |=
             AddrCapFlag::Secure | AddrCapFlag::BlockIdOverride | AddrCapFlag::DestOffHook;
@@ -410,10 +414,24 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
         call_features2 |= CallFeature2::ParkDirect | CallFeature2::ParkNonDirect;
         address_features |= AddrFeature::Unpark;
     }
+    call_features |= Call::CompleteCall;
+    call_features2 |= CallFeature2::ComplCampOn | CallFeature2::ComplCallback;
+    address_features |= AddrFeature::UncompleteCall;
+    if !config.completion.messages.is_empty() {
+        call_features2 |= CallFeature2::ComplMessage;
+    }
+    if config.completion.intruders.contains(&line.number) {
+        call_features2 |= CallFeature2::ComplIntrude;
+    }
     Offers {
         call_features,
         call_features2,
         address_features,
+        completion: CompletionLimits {
+            conditions: CallComplCond::Busy | CallComplCond::NoAnswer,
+            max: u32::try_from(config.completion.max_per_address).unwrap_or(u32::MAX),
+            messages: config.completion.messages.clone(),
+        },
         max_on_hold_pending: 1,
         forward: ForwardLimits {
             modes: Mask::all() - (ForwardMode::Unknown | ForwardMode::Unavail),

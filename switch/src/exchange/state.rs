@@ -6,7 +6,7 @@ use tapi::constant::{
     BusyMode, CallInfoState, CallOrigin, CallReason, CallState, ConnectedMode, DisconnectMode,
     OfferingMode,
 };
-use tapi::{CallCapability, CallInfo, CallKey, CallMode, Constant, NewCall};
+use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, Constant, NewCall};
 
 use super::Exchange;
 use crate::call::Dialling;
@@ -61,6 +61,7 @@ impl Exchange {
             hunt: None,
             call_data: String::new(),
             user_info: None,
+            completion: None,
         }))
     }
 
@@ -120,6 +121,7 @@ impl Exchange {
         }
         if let Some(line) = line {
             self.presence.touch_line(&line);
+            self.touch(&line);
             self.by_line.entry(line).or_default().push(id);
         }
         if let Some(connection) = self.connections.get_mut(new.connection.0) {
@@ -153,6 +155,12 @@ impl Exchange {
         };
         let source = source.and_then(|source| self.calls.get(source.0));
         let is_outside = source.is_some_and(|call| call.party.line().is_none());
+        if let Some(completion) = connection.completion.as_ref().filter(|_| new.tapi.is_none())
+            && let Some(info) = self.completing_info(new, connection, completion)
+        {
+            let address = address_of(&self.config, line, shared);
+            return self.announce_with(new, address, info);
+        }
         let reason = seek.map_or(CallReason::Direct, |seek| seek.reason);
         let origin = match new.side {
             Side::Caller => CallOrigin::Outbound,
@@ -163,26 +171,35 @@ impl Exchange {
         // Who was called first does not change when the call is sent on (TAPI 1.5).
         let transferor = seek.and_then(|seek| seek.transferor.as_deref());
         let called = self.identity_of_number(transferor.unwrap_or(&connection.dialled));
-        let info = connection.user_info.as_deref().filter(|_| new.side == Side::Called);
+        let user_info = connection.user_info.as_deref().filter(|_| new.side == Side::Called);
+        let info = CallInfo {
+            origin,
+            reason: sent_on.as_ref().map_or(reason, |hop| hop.reason),
+            call_id: connection.call_id,
+            caller: caller.party_id(),
+            called: called.party_id(),
+            redirecting: self.party_of_number(sent_on.as_ref().map_or("", |hop| hop.from.as_str())),
+            redirection: self.party_of_number(sent_on.as_ref().map_or("", |hop| hop.to.as_str())),
+            call_data: connection.call_data.clone(),
+            user_user_info: user_info.map(text_of).unwrap_or_default(),
+            ..CallInfo::default()
+        };
+        let address = address_of(&self.config, line, shared);
+        self.announce_with(new, address, info)
+    }
+
+    fn announce_with(
+        &mut self,
+        new: &NewParty,
+        address: AddressId,
+        info: CallInfo,
+    ) -> Option<CallKey> {
         let call = NewCall {
-            line: self.tapi.line_by_number(line)?,
-            address: address_of(&self.config, line, shared),
+            line: self.tapi.line_by_number(new.party.line()?)?,
+            address,
             state: new.state,
             mode: new.mode,
-            info: CallInfo {
-                origin,
-                reason: sent_on.as_ref().map_or(reason, |hop| hop.reason),
-                call_id: connection.call_id,
-                caller: caller.party_id(),
-                called: called.party_id(),
-                redirecting: self
-                    .party_of_number(sent_on.as_ref().map_or("", |hop| hop.from.as_str())),
-                redirection: self
-                    .party_of_number(sent_on.as_ref().map_or("", |hop| hop.to.as_str())),
-                call_data: connection.call_data.clone(),
-                user_user_info: info.map(text_of).unwrap_or_default(),
-                ..CallInfo::default()
-            },
+            info,
             capability: CallCapability::default(),
         };
         let made = self.tapi.call_new(self.clock.unix_ms, call);
@@ -235,6 +252,9 @@ impl Exchange {
         else {
             return;
         };
+        if connection.completion.is_some() {
+            return; // It is the called party itself of a call that completes an earlier one.
+        }
         let called = self.identity_of_number(&connection.dialled).party_id();
         if self.tapi.call(key).is_some_and(|view| view.info.called != called) {
             let fill = |info: &mut CallInfo| info.called = called;
@@ -244,6 +264,7 @@ impl Exchange {
 
     /// Moves a call to a state; the same state with the same mode is said only once.
     pub(crate) fn set_state(&mut self, id: CallId, state: CallState, mode: CallMode) {
+        let is_camped = self.is_camped(id);
         let Some(call) = self.calls.get_mut(id.0) else { return };
         if (call.state, call.mode) == (state, mode) {
             return;
@@ -255,17 +276,21 @@ impl Exchange {
         let is_unseen = call.state == CallState::Unknown
             && state == CallState::Idle
             && !call.tapi.is_some_and(is_known);
-        let has_ended = matches!(state, CallState::Disconnected | CallState::Idle)
+        let has_ended = !is_camped
+            && matches!(state, CallState::Disconnected | CallState::Idle)
             && matches!(call.state, CallState::Connected | CallState::OnHold);
         if let (true, Some(line)) = (has_ended, call.party.line()) {
             self.hunting.call_ended(line, self.clock.now.0);
         }
+        let was_used = has_ended || call.was_dialling(state);
+        let line = call.party.line().filter(|_| was_used).map(str::to_owned);
         call.state = state;
         call.mode = mode;
         if state != CallState::Connected {
             self.break_generation(id);
         }
         self.touch_call(id);
+        line.into_iter().for_each(|line| self.note_use(&line));
         if is_unseen {
             return; // An errand that came to nothing: nobody has heard of the call.
         }
@@ -371,6 +396,7 @@ impl Exchange {
             }
             Outcome::Disconnected(mode) => self.show_disconnected(id, mode),
         }
+        self.touch_line_of(id);
         let keep = self.config.completion.keep_failed_call;
         self.set_call_timer(id, keep, Timer::KeepFailed(id));
     }
@@ -383,6 +409,10 @@ impl Exchange {
     /// Ends a call for good: IDLE, ports back, nothing refers to it any more. Its legs must have
     /// been released or be gone.
     pub(crate) fn finish(&mut self, id: CallId) {
+        self.note_abandoned(id);
+        self.touch_line_of(id);
+        let recalled = self.completing.recalls.remove(&id);
+        let camped = self.completing.camped.remove(&id);
         self.leave_slot(id);
         self.stop_listening(id);
         self.leave_conference(id);
@@ -424,6 +454,8 @@ impl Exchange {
         if let Some(key) = partner.and_then(|parent| self.conference_of_parent(parent)) {
             self.apply_last_party_rule(key);
         }
+        recalled.into_iter().for_each(|request| self.recall_ended(request));
+        camped.into_iter().for_each(|request| self.turned_away(request));
     }
 
     pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {

@@ -2,6 +2,7 @@
 //!
 //! No module here knows calls, legs or SIP; [`call`](crate::call) asks them and carries out.
 
+pub mod completion;
 pub mod dtmf;
 pub mod forward;
 pub mod hunt;

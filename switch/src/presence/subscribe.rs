@@ -264,6 +264,9 @@ impl Exchange {
         self.outputs.push(Output::Store(Change::SaveMessages { line: line.to_owned(), count }));
         self.publish("MESSAGE_WAITING", json!({"line": line, "count": count}));
         self.light_message_lamp(line, count);
+        if count == 0 {
+            self.forget_left(line);
+        }
         Ok(())
     }
 

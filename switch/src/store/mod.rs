@@ -3,6 +3,7 @@
 //! The exchange emits [`Change`]s; the store writes them behind its back and never makes it wait. The
 //! store knows rows, not what they mean.
 
+mod completion;
 mod schema;
 mod sqlite;
 
@@ -30,6 +31,20 @@ pub enum Change {
         /// How many; none is forgotten.
         count: u32,
     },
+    /// Keep this request for completion in place of the one with the same id.
+    SaveCompletion(StoredCompletion),
+    /// Forget the request with this id.
+    RemoveCompletion {
+        /// [`StoredCompletion::id`].
+        id: u32,
+    },
+    /// Keep what was left for this line in place of what was there.
+    SaveLeft {
+        /// Number of the line.
+        line: String,
+        /// The messages, oldest first.
+        messages: Vec<StoredMessage>,
+    },
 }
 
 /// What a change is about; a later change about the same thing replaces an earlier one.
@@ -41,6 +56,10 @@ pub(crate) enum Subject {
     Forwarding(String),
     /// The messages that wait at a line.
     Messages(String),
+    /// A request for completion by its id.
+    Completion(u32),
+    /// What was left for a line by others.
+    Left(String),
 }
 
 impl Change {
@@ -50,6 +69,9 @@ impl Change {
             Self::SaveBinding(binding) => Subject::Binding(binding.id),
             Self::RemoveBinding { id } => Subject::Binding(*id),
             Self::SaveForwarding(forwarding) => Subject::Forwarding(forwarding.line.clone()),
+            Self::SaveCompletion(request) => Subject::Completion(request.id),
+            Self::RemoveCompletion { id } => Subject::Completion(*id),
+            Self::SaveLeft { line, .. } => Subject::Left(line.clone()),
             Self::SaveMessages { line, .. } => Subject::Messages(line.clone()),
         }
     }
@@ -75,6 +97,51 @@ pub struct StoredForward {
     pub caller: Option<String>,
     /// Where to; none is do not disturb.
     pub destination: Option<String>,
+}
+
+/// A request for the completion of a call, as a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredCompletion {
+    /// The completion identifier.
+    pub id: u32,
+    /// The line that asked.
+    pub line: String,
+    /// The line that could not be reached.
+    pub callee: String,
+    /// Value of its LINECALLCOMPLMODE_.
+    pub mode: u32,
+    /// Value of the LINECALLCOMPLCOND_ that the call met.
+    pub condition: u32,
+    /// dwCallID of the call that failed.
+    pub call_id: u32,
+    /// The called line must have been used before it counts as free.
+    pub needs_activity: bool,
+    /// When it was asked for, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// When it is forgotten, in milliseconds since 1970.
+    pub expires_at_unix_ms: u64,
+}
+
+/// A message that was left for a line, as a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// The line that left it.
+    pub from: String,
+    /// Its text.
+    pub text: String,
+    /// When, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+}
+
+/// What the previous run kept of call completion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredCompletions {
+    /// The highest identifier that a request ever had.
+    pub last_id: u32,
+    /// The requests, oldest first.
+    pub requests: Vec<StoredCompletion>,
+    /// The messages of each line.
+    pub messages: Vec<(String, Vec<StoredMessage>)>,
 }
 
 /// A binding as a row: text and numbers, no clocks of this run, no connections.
@@ -139,6 +206,8 @@ pub trait Store: Send + Sync {
 
     /// How many messages waited at which line in the previous run. Answers it once.
     fn take_messages(&self) -> Vec<(String, u32)>;
+    /// What the previous run kept of call completion. Answers it once.
+    fn take_completions(&self) -> StoredCompletions;
 
     /// Waits until everything applied so far has been written or has failed.
     fn flush(&self);

@@ -3,16 +3,16 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Change, StoredBinding, StoredForward, StoredForwarding};
+use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion};
 
 /// `PRAGMA application_id`: the file is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -45,6 +45,7 @@ const MIGRATIONS: [&str; 3] = [
         PRIMARY KEY (line, position)
     ) STRICT",
     "CREATE TABLE messages (line TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
+    completion::TABLES,
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -115,6 +116,11 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
             let mut statement =
                 transaction.prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2)")?;
             statement.execute(params![line, count])?;
+        }
+        Change::SaveCompletion(request) => completion::save(transaction, request)?,
+        Change::RemoveCompletion { id } => completion::remove(transaction, *id)?,
+        Change::SaveLeft { line, messages } => {
+            completion::save_messages(transaction, line, messages)?;
         }
     }
     Ok(())
@@ -195,11 +201,11 @@ fn binding(row: &Row<'_>) -> rusqlite::Result<StoredBinding> {
 }
 
 /// SQLite's integers are signed; ids and times stay far below the sign.
-fn signed(number: u64) -> Value {
+pub(super) fn signed(number: u64) -> Value {
     Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 

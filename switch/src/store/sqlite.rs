@@ -12,8 +12,8 @@ use config::StatePath;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
-    Change, Counters, Store, StoreCounts, StoreError, StoredBinding, StoredForwarding, Subject,
-    schema,
+    Change, Counters, Store, StoreCounts, StoreError, StoredBinding, StoredCompletions,
+    StoredForwarding, Subject, completion, schema,
 };
 
 /// Most changes waiting for the writer; more are lost and counted.
@@ -44,6 +44,7 @@ pub struct SqliteStore {
     restored: Mutex<Vec<StoredBinding>>,
     forwardings: Mutex<Vec<StoredForwarding>>,
     messages: Mutex<Vec<(String, u32)>>,
+    completions: Mutex<StoredCompletions>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -65,9 +66,13 @@ impl SqliteStore {
         connection
             .execute("DELETE FROM bindings WHERE expires_at_unix_ms <= ?1", [now])
             .map_err(unreadable)?;
+        connection
+            .execute("DELETE FROM completions WHERE expires_at_unix_ms <= ?1", [now])
+            .map_err(unreadable)?;
         let restored = schema::bindings(&connection).map_err(unreadable)?;
         let forwardings = schema::forwardings(&connection).map_err(unreadable)?;
         let messages = schema::messages(&connection).map_err(unreadable)?;
+        let completions = completion::read(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
         let writer = Writer {
@@ -86,6 +91,7 @@ impl SqliteStore {
             restored: Mutex::new(restored),
             forwardings: Mutex::new(forwardings),
             messages: Mutex::new(messages),
+            completions: Mutex::new(completions),
             counters,
             writer: Some(writer),
         })
@@ -115,6 +121,10 @@ impl Store for SqliteStore {
 
     fn take_forwardings(&self) -> Vec<StoredForwarding> {
         std::mem::take(&mut *self.forwardings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_completions(&self) -> StoredCompletions {
+        std::mem::take(&mut *self.completions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn flush(&self) {

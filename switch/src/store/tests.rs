@@ -6,7 +6,8 @@ use config::StatePath;
 use rusqlite::Connection;
 
 use super::{
-    Change, SqliteStore, Store, StoreError, StoredBinding, StoredForward, StoredForwarding,
+    Change, SqliteStore, Store, StoreError, StoredBinding, StoredCompletion, StoredForward,
+    StoredForwarding, StoredMessage,
 };
 
 fn binding(id: u64, line: &str) -> StoredBinding {
@@ -115,14 +116,65 @@ fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
     store.apply(save(&binding(1, "201")));
     drop(store);
     let old = Connection::open(&path).unwrap();
-    old.execute_batch("DROP TABLE forwardings; DROP TABLE messages; PRAGMA user_version = 1")
-        .unwrap();
+    let later = ["forwardings", "completions", "left_messages", "messages"];
+    let dropped = later.map(|table| format!("DROP TABLE {table};")).concat();
+    old.execute_batch(&format!("{dropped} PRAGMA user_version = 1")).unwrap();
     drop(old);
     let store = open(&path).unwrap();
     assert_eq!(store.take_bindings().len(), 1);
     store.apply(Change::SaveForwarding(forwarding("202", &[None])));
     drop(store);
     assert_eq!(open(&path).unwrap().take_forwardings().len(), 1);
+}
+
+#[test]
+fn requests_for_completion_come_back_but_for_those_that_ended_and_no_identifier_is_given_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let request = |id: u32, expires_at_unix_ms: u64| StoredCompletion {
+        id,
+        line: "201".to_owned(),
+        callee: "202".to_owned(),
+        mode: 2,
+        condition: 1,
+        call_id: 77,
+        needs_activity: true,
+        since_unix_ms: 1_400_000,
+        expires_at_unix_ms,
+    };
+    for stored in [request(3, 2_000_000), request(4, 1_500_000), request(9, 2_000_000)] {
+        store.apply(Change::SaveCompletion(stored));
+    }
+    store.flush();
+    store.apply(Change::RemoveCompletion { id: 9 });
+    drop(store);
+    let store = open(&path).unwrap();
+    let kept = store.take_completions();
+    assert_eq!((kept.last_id, kept.requests), (9, vec![request(3, 2_000_000)]));
+    assert_eq!(store.take_completions().requests, []);
+}
+
+#[test]
+fn messages_left_by_others_come_back_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let left = |from: &str| StoredMessage {
+        from: from.to_owned(),
+        text: "Please call back.".to_owned(),
+        since_unix_ms: 5,
+    };
+    let save = |line: &str, messages: Vec<StoredMessage>| {
+        store.apply(Change::SaveLeft { line: line.to_owned(), messages });
+        store.flush();
+    };
+    save("202", vec![left("203"), left("201")]);
+    save("204", vec![left("201")]);
+    save("204", Vec::new());
+    drop(store);
+    let kept = open(&path).unwrap().take_completions();
+    assert_eq!(kept.messages, [("202".to_owned(), vec![left("203"), left("201")])]);
 }
 
 #[test]
@@ -216,7 +268,7 @@ fn a_file_of_a_later_release_is_refused() {
     let path = folder.path().join("state.db");
     drop(open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 3, .. })));
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 4, .. })));
 }
 
 #[test]

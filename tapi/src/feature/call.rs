@@ -4,7 +4,8 @@
 //! features, and the error of the function: they cannot disagree.
 
 use crate::constant::{
-    CallComplCond, CallFeature, CallFeature2, CallPrivilege, CallState, LineErr, Mask,
+    CallComplCond, CallComplMode, CallFeature, CallFeature2, CallPrivilege, CallState, LineErr,
+    Mask,
 };
 use crate::model::{CallCapability, CallMode, Offers, base_of, has_variant};
 
@@ -296,6 +297,24 @@ fn can_transfer(call: &CallSituation, way: CallFeature2) -> bool {
     is_ready && has_variant(call.offered2, way)
 }
 
+/// Whether the called party is busy: nobody waits for, or joins, the call of one that only rings.
+fn needs_busy_party(call: &CallSituation) -> bool {
+    call.state == CallState::Busy
+}
+
+/// Whether a call that met this failure can be completed in this way: waiting in line and intrusion
+/// need a busy party (tapi-call-control 7.5).
+///
+/// Errors: InvalCallState.
+pub fn check_completion(mode: CallComplMode, call: &CallSituation) -> Result<(), LineErr> {
+    match mode {
+        CallComplMode::CampOn | CallComplMode::Intrude if !needs_busy_party(call) => {
+            Err(LineErr::InvalCallState)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a monitor may ask for; everything else is the owner's.
 const OF_MONITORS: Mask<CallFeature> = Mask::from_bits(
     CallFeature::MonitorDigits as u32
@@ -368,6 +387,9 @@ pub fn call_features2(call: &CallSituation) -> Mask<CallFeature2> {
         }
         V::TransferNorm | V::TransferConf => {
             now.contains(CallFeature::CompleteTransf) && can_transfer(call, *variant)
+        }
+        V::ComplCampOn | V::ComplIntrude => {
+            now.contains(CallFeature::CompleteCall) && needs_busy_party(call)
         }
         other => base_of(*other).is_some_and(|base| now.contains(base)),
     };

@@ -8,6 +8,6 @@ pub use address::{
     offered_line_features,
 };
 pub use call::{
-    CallSituation, Surroundings, call_features, call_features2, check, check_room,
-    offered_call_features, offered_call_features2,
+    CallSituation, Surroundings, call_features, call_features2, check, check_completion,
+    check_room, offered_call_features, offered_call_features2,
 };

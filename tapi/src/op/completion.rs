@@ -32,6 +32,10 @@ pub(super) fn complete(server: &mut Server, asked: Asked<'_>) -> Result<Outcome,
         },
     )?;
     server.check_feature(&held, CallFeature::CompleteCall)?;
+    let situation = server.call_situation(held.key, held.holder.privilege);
+    feature::check_completion(mode, &situation).map_err(|error| {
+        Fault::line(error, "The called party rings; this mode needs one that is busy.")
+    })?;
     let stays = matches!(mode, CallComplMode::CampOn | CallComplMode::Callback);
     let line = server.lines.get(held.call.line.0 as usize);
     let here = line.map_or(0, |line| {

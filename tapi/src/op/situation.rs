@@ -115,8 +115,11 @@ impl Server {
         let (Some(one), Some(other)) = (self.calls.get(active), self.calls.get(held)) else {
             return false;
         };
+        let is_able = |call: &Call| !call.capability.unavailable.contains(CallFeature::SwapHold);
         one.is_active()
             && other.is_on_hold()
+            && is_able(one)
+            && is_able(other)
             && one.line == other.line
             && one.address == other.address
             && (other.state == CallState::OnHold || self.are_related(active, held))
@@ -162,8 +165,12 @@ impl Server {
         // Out of a room nobody can be sent; whoever is consulted can be sent there.
         let is_party = !first.capability.is_alone
             || (second.state == CallState::Connected && !second.capability.is_alone);
+        let is_able =
+            |call: &Call| !call.capability.unavailable.contains(CallFeature::CompleteTransf);
         is_held
             && is_right
+            && is_able(first)
+            && is_able(second)
             && is_party
             && first.line == second.line
             && !first.is_conference()

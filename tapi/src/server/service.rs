@@ -44,6 +44,11 @@ impl Server {
         self.last_completion
     }
 
+    /// No request gets an identifier up to this one: the provider's former run has used them.
+    pub fn completions_from(&mut self, last: u32) {
+        self.last_completion = self.last_completion.max(last);
+    }
+
     /// A completion request of an address is outstanding; LINEDEVSTATE_NUMCOMPLETIONS follows.
     /// For a lineCompleteCall to be called after the call has gone IDLE.
     pub fn completion_added(&mut self, device: DeviceId, address: AddressId, id: u32) {

@@ -209,21 +209,42 @@ pub const OPERATIONS: &[Operation] = &[
         leads_to: &["IDLE"],
         ..on_call("lineRemoveFromConference", "", Bit::Call("REMOVEFROMCONF"), plain)
     },
-    on_call("lineCompleteCall", "camp on", Bit::Variant("COMPLETECALL", "COMPLCAMPON"), |_, c| {
-        completion(c, "CAMPON")
-    }),
-    on_call(
-        "lineCompleteCall",
-        "callback",
-        Bit::Variant("COMPLETECALL", "COMPLCALLBACK"),
-        |_, c| completion(c, "CALLBACK"),
-    ),
-    on_call("lineCompleteCall", "intrude", Bit::Variant("COMPLETECALL", "COMPLINTRUDE"), |_, c| {
-        completion(c, "INTRUDE")
-    }),
-    on_call("lineCompleteCall", "message", Bit::Variant("COMPLETECALL", "COMPLMESSAGE"), |_, c| {
-        completion(c, "MESSAGE")
-    }),
+    Operation {
+        leads_to: &["IDLE"],
+        ..on_call(
+            "lineCompleteCall",
+            "camp on",
+            Bit::Variant("COMPLETECALL", "COMPLCAMPON"),
+            |_, c| completion(c, "CAMPON"),
+        )
+    },
+    Operation {
+        leads_to: &["IDLE"],
+        ..on_call(
+            "lineCompleteCall",
+            "callback",
+            Bit::Variant("COMPLETECALL", "COMPLCALLBACK"),
+            |_, c| completion(c, "CALLBACK"),
+        )
+    },
+    Operation {
+        leads_to: &["CONNECTED"],
+        ..on_call(
+            "lineCompleteCall",
+            "intrude",
+            Bit::Variant("COMPLETECALL", "COMPLINTRUDE"),
+            |_, c| completion(c, "INTRUDE"),
+        )
+    },
+    Operation {
+        leads_to: &["IDLE"],
+        ..on_call(
+            "lineCompleteCall",
+            "message",
+            Bit::Variant("COMPLETECALL", "COMPLMESSAGE"),
+            |_, c| completion(c, "MESSAGE"),
+        )
+    },
     on_call("lineSecureCall", "", Bit::Call("SECURECALL"), plain),
     on_call("lineSetCallParams", "", Bit::Call("SETCALLPARAMS"), |_, call| {
         with(call, json!({"bearerMode": ["LINEBEARERMODE_VOICE"]}))
@@ -368,13 +389,17 @@ pub const OPERATIONS: &[Operation] = &[
             &["CALLUNAVAIL", "INVALCALLHANDLE"],
         )
     },
-    on_address(
-        "lineUncompleteCall",
-        "",
-        &["UNCOMPLETECALL"],
-        |s, _| at(s, json!({"completionId": 1})),
-        &["INVALCOMPLETIONID", "OPERATIONFAILED"],
-    ),
+    Operation {
+        // Nothing waits on these lines.
+        dead: "INVALCOMPLETIONID",
+        ..on_address(
+            "lineUncompleteCall",
+            "",
+            &["UNCOMPLETECALL"],
+            |s, _| at(s, json!({"completionId": 1})),
+            &["INVALCOMPLETIONID", "OPERATIONFAILED"],
+        )
+    },
 ];
 
 /// What decides whether an operation on two calls is announced, from the features of both.

@@ -317,6 +317,7 @@ impl Setting {
                 break;
             }
         }
+        self.world.cancel_completions();
         self.world.assert_at_rest();
     }
 }

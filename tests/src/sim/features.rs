@@ -1,4 +1,4 @@
-//! What a random day does with transfer, park, pickup, forwarding and hunt groups.
+//! What a random day does with transfer, park, pickup, forwarding, hunt groups and call completion.
 
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use super::schedule::{NUMBERS, Schedule, call_id};
 use super::world::PhoneIndex;
 
 /// Feature codes, park numbers, groups, and a shared line.
-const CODES: [&str; 22] = [
+const CODES: [&str; 25] = [
     "*8", "*810", "*820", "**201", "**202", "**203", "700", "701", "702", "703", "260", "*72203",
-    "*72202", "*73", "*90204", "*91", "*92202", "*93", "*78", "*79", "250", "*7",
+    "*72202", "*73", "*90204", "*91", "*92202", "*93", "*78", "*79", "250", "*7", "*66", "*66",
+    "*86",
 ];
 /// Where calls are sent.
 const TARGETS: [&str; 10] = ["201", "202", "203", "204", "205", "299", "700", "701", "260", "250"];
@@ -44,6 +45,7 @@ impl Schedule {
 
     /// Everybody hangs up, again and again, because parked and transferred calls come back.
     pub(super) fn clear(&mut self) {
+        self.world.cancel_completions();
         for _ in 0..ROUNDS {
             for phone in (0..self.world.phone_count()).map(PhoneIndex) {
                 for leg in self.world.legs(phone) {
@@ -165,6 +167,12 @@ impl Schedule {
             return;
         };
         let to = self.pick(&TARGETS);
+        let waiting = self.world.completions();
+        let completion = self.one_of(&waiting).unwrap_or(1);
+        let complete = |call: u64, mode: &str| {
+            let mode = format!("LINECALLCOMPLMODE_{mode}");
+            ("lineCompleteCall", json!({"hCall": call, "completionMode": mode}))
+        };
         let forward = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": to}]);
         let requests = [
             ("lineSetupTransfer", json!({"hCall": call})),
@@ -212,6 +220,11 @@ impl Schedule {
                 json!({"hLine": line, "destAddress": to, "callParams": {"noAnswerTimeout": 3,
                     "userUserInfo": "hello", "callParamFlags": ["LINECALLPARAMFLAGS_BLOCKID"]}}),
             ),
+            complete(call, "CALLBACK"),
+            complete(call, "CALLBACK"),
+            complete(call, "CAMPON"),
+            complete(call, "MESSAGE"),
+            ("lineUncompleteCall", json!({"hLine": line, "completionId": completion})),
         ];
         let (method, params) = self.pick(&requests);
         let _ = self.request(index, method, params);

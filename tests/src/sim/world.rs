@@ -15,7 +15,7 @@ use switch::exchange::counters::Counters;
 use switch::exchange::{ApplicationInput, Clock, Exchange, ExchangeParts, Input, Output};
 use switch::phone::{PhoneConfig, PhoneCore, PhoneEvent};
 use switch::registry::Registry;
-use switch::store::{Change, StoredForwarding};
+use switch::store::{Change, StoredCompletions, StoredForwarding};
 
 use super::media::SharedMedia;
 use super::network::{Datagram, Faults, Network};
@@ -97,7 +97,7 @@ impl World {
 
     /// A world of any configuration.
     pub fn new(seed: u64, faults: Faults, config: Config) -> World {
-        World::begun(seed, faults, config, Vec::new(), Vec::new())
+        World::begun(seed, faults, config, Vec::new(), Vec::new(), StoredCompletions::default())
     }
 
     /// The office after a restart of the switch: what the changes have kept is still there.
@@ -117,7 +117,8 @@ impl World {
             })
             .collect();
         let messages = messages.into_iter().filter(|(_, count)| *count > 0).collect();
-        World::begun(seed, Faults::default(), office(), kept, messages)
+        let completions = completions_of(changes);
+        World::begun(seed, Faults::default(), office(), kept, messages, completions)
     }
 
     fn begun(
@@ -126,6 +127,7 @@ impl World {
         config: Config,
         forwardings: Vec<StoredForwarding>,
         messages: Vec<(String, u32)>,
+        completions: StoredCompletions,
     ) -> World {
         let media = SharedMedia::default();
         let clock = Clock { now: Now::ZERO, unix_ms: START_UNIX_MS };
@@ -140,6 +142,7 @@ impl World {
             restored: Vec::new(),
             forwardings,
             messages,
+            completions,
             clock,
         });
         World {
@@ -169,6 +172,23 @@ impl World {
         let token = self.next_request;
         self.input(Input::Administrator { token, request });
         self.answers.remove(&token).expect("every request is answered")
+    }
+
+    /// The identifiers of the requests for completion.
+    pub fn completions(&mut self) -> Vec<u32> {
+        use switch::exchange::AdminRequest;
+        let rows = self.administrator(AdminRequest::Completions).unwrap_or_default();
+        let rows = rows.as_array().into_iter().flatten();
+        let ids = rows.filter_map(|row| row["completionId"].as_u64());
+        ids.filter_map(|id| u32::try_from(id).ok()).collect()
+    }
+
+    /// Nobody waits for anybody any more.
+    pub fn cancel_completions(&mut self) {
+        for completion in self.completions() {
+            let request = switch::exchange::AdminRequest::CancelCompletion { completion };
+            let _ = self.administrator(request);
+        }
     }
 
     /// An operation on a line's conference; gives the dwCallIDs of the calls that it makes.
@@ -415,6 +435,27 @@ impl World {
         let elapsed = u64::try_from(self.now.0.as_millis()).unwrap_or(u64::MAX);
         Clock { now: self.now, unix_ms: START_UNIX_MS + elapsed }
     }
+}
+
+/// What is left of call completion after these changes.
+fn completions_of(changes: &[Change]) -> StoredCompletions {
+    let mut kept = StoredCompletions::default();
+    for change in changes {
+        match change {
+            Change::SaveCompletion(request) => {
+                kept.last_id = kept.last_id.max(request.id);
+                kept.requests.retain(|known| known.id != request.id);
+                kept.requests.push(request.clone());
+            }
+            Change::RemoveCompletion { id } => kept.requests.retain(|known| known.id != *id),
+            Change::SaveLeft { line, messages } => {
+                kept.messages.retain(|(known, _)| known != line);
+                kept.messages.push((line.clone(), messages.clone()));
+            }
+            _ => {}
+        }
+    }
+    kept
 }
 
 fn office() -> Config {
