@@ -1,6 +1,6 @@
 //! A TAPI application on a WebSocket, with every notification checked for its number and written short.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 
@@ -29,7 +29,10 @@ pub struct Application {
     seq: u64,
     lines: HashMap<u64, String>,
     calls: HashMap<u64, String>,
-    makes: HashMap<u64, u64>,
+    /// The line that each request was for, until its reply.
+    requests: HashMap<u64, String>,
+    /// What the last reply was to.
+    replied: Option<String>,
     told: Vec<String>,
 }
 
@@ -62,7 +65,8 @@ impl Application {
                     seq: 0,
                     lines: HashMap::new(),
                     calls: HashMap::new(),
-                    makes: HashMap::new(),
+                    requests: HashMap::new(),
+                    replied: None,
                     told: Vec::new(),
                 })
             }
@@ -81,17 +85,34 @@ impl Application {
             Some(error) => return Err(error.clone()),
             None => answer["result"].clone(),
         };
-        if let (Some(request), Some(line)) =
-            (result["requestId"].as_u64(), params["hLine"].as_u64())
-        {
-            match result["hCall"].as_u64() {
-                Some(call) => self.name_call(call, line),
-                None => {
-                    self.makes.insert(request, line);
-                }
+        if let (Some(request), Some(line)) = (result["requestId"].as_u64(), self.line_of(&params)) {
+            self.name_new_calls(&result, &line);
+            if result.get("result").is_none() {
+                self.requests.insert(request, line);
             }
         }
         Ok(result)
+    }
+
+    /// The line that a request or a notification is about.
+    fn line_of(&self, params: &Value) -> Option<String> {
+        if let Some(line) = params["hLine"].as_u64() {
+            return Some(self.lines.get(&line).cloned().unwrap_or_else(|| format!("hLine{line}")));
+        }
+        let handles = ["hCall", "hActiveCall", "hConfCall"].map(|name| params[name].as_u64());
+        let name = self.calls.get(&handles.into_iter().flatten().next()?)?;
+        Some(name.split('/').next().unwrap_or(name).to_owned())
+    }
+
+    /// Names the calls that an answer brings for the first time.
+    fn name_new_calls(&mut self, answer: &Value, line: &str) {
+        for field in ["hCall", "hConfCall", "hConsultCall"] {
+            if let Some(call) = answer[field].as_u64()
+                && !self.calls.contains_key(&call)
+            {
+                self.name_call(call, line);
+            }
+        }
     }
 
     /// The name of the error that a function is refused with; code, name and detail must agree.
@@ -221,6 +242,31 @@ impl Application {
         }
     }
 
+    /// The next notifications must be these: for each line its own, in this order, separated by `; `.
+    /// A reply belongs to the line that was asked for something; between lines there is no order.
+    pub fn expect_on_lines(&mut self, wanted: &[(&str, &str)]) {
+        let split = |words: &str| -> Vec<String> {
+            words.split("; ").filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let wanted: BTreeMap<String, Vec<String>> =
+            wanted.iter().map(|(line, words)| ((*line).to_owned(), split(words))).collect();
+        let count: usize = wanted.values().map(Vec::len).sum();
+        let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let from = self.told.len();
+        for _ in 0..count {
+            let message = self.next(&format!("{wanted:#?}"));
+            let line = match message["method"].as_str() {
+                Some("LINE_REPLY") => self.replied.clone(),
+                _ => self.line_of(&message["params"]),
+            };
+            let line = line.unwrap_or_default();
+            told.entry(line.clone()).or_default().extend(self.told.last().cloned());
+            let (so_far, all) = (&told[&line], wanted.get(&line).cloned().unwrap_or_default());
+            let is_right = all.starts_with(so_far);
+            assert!(is_right, "{line}: wanted {all:#?}; told was {:#?}", &self.told[from..]);
+        }
+    }
+
     /// Skips notifications until the short form of one is this.
     pub fn skip_to(&mut self, wanted: &str) {
         loop {
@@ -255,7 +301,7 @@ impl Application {
         self.seq = other.seq;
         self.lines = other.lines.clone();
         self.calls = other.calls.clone();
-        self.makes = other.makes.clone();
+        self.requests = other.requests.clone();
     }
 
     /// Reads until the switch closes the connection; code and reason.
@@ -318,13 +364,17 @@ impl Application {
         assert_eq!(message["params"]["seq"], json!(self.seq), "{method} of {message}");
     }
 
-    fn name_call(&mut self, call: u64, line: u64) {
-        let line = self.lines.get(&line).cloned().unwrap_or_else(|| format!("hLine{line}"));
+    /// The short name of the next call of a line.
+    pub fn next_name(&self, line: &str) -> String {
         let is_of_line = |name: &&String| {
-            **name == line || name.strip_prefix(&line).is_some_and(|n| n.starts_with('/'))
+            **name == line || name.strip_prefix(line).is_some_and(|n| n.starts_with('/'))
         };
         let number = self.calls.values().filter(is_of_line).count() + 1;
-        let name = if number == 1 { line } else { format!("{line}/{number}") };
+        if number == 1 { line.to_owned() } else { format!("{line}/{number}") }
+    }
+
+    fn name_call(&mut self, call: u64, line: &str) {
+        let name = self.next_name(line);
         let former = self.calls.insert(call, name);
         assert!(former.is_none(), "hCall {call} is announced twice");
     }
@@ -335,12 +385,14 @@ impl Application {
         let number = |name: &str| params[name].as_u64().unwrap_or_default();
         let method = message["method"].as_str().unwrap_or_default();
         if method == "LINE_APPNEWCALL" {
-            self.name_call(number("hCall"), number("hLine"));
+            let line = self.line_of(params).unwrap_or_default();
+            self.name_call(number("hCall"), &line);
         }
-        if let ("LINE_REPLY", Some(line)) = (method, self.makes.remove(&number("requestId")))
-            && let Some(call) = params["hCall"].as_u64()
-        {
-            self.name_call(call, line);
+        if method == "LINE_REPLY" {
+            self.replied = self.requests.remove(&number("requestId"));
+            if let Some(line) = self.replied.clone() {
+                self.name_new_calls(params, &line);
+            }
         }
         let line = |handle: u64| self.lines.get(&handle).cloned().unwrap_or_default();
         let call = self.calls.get(&number("hCall")).cloned();
@@ -353,7 +405,13 @@ impl Application {
         match method {
             "LINE_REPLY" => line_up("REPLY".to_owned(), &["result"]),
             "LINE_APPNEWCALL" => line_up(format!("{} NEW", call()), &["privilege"]),
-            "LINE_CALLSTATE" => line_up(call(), &["callState", "mode", "privilege"]),
+            "LINE_CALLSTATE" => {
+                let state = line_up(call(), &["callState", "mode", "privilege"]);
+                match params["hConfCall"].as_u64().and_then(|parent| self.calls.get(&parent)) {
+                    Some(parent) => format!("{state} {parent}"),
+                    None => state,
+                }
+            }
             "LINE_CALLINFO" => line_up(format!("{} INFO", call()), &["callInfoState"]),
             "LINE_LINEDEVSTATE" => {
                 line_up(format!("{} DEV", line(number("hLine"))), &["lineDevState", "detail"])

@@ -14,4 +14,5 @@ pub mod lamp;
 mod live;
 pub mod matrix;
 pub mod program;
+pub mod row;
 pub mod sim;

@@ -103,13 +103,20 @@ impl LivePhone {
         self.offer_answered();
     }
 
+    /// Holds in any spelling, and waits until the switch has agreed.
+    pub fn hold_spelt(&self, leg: LegId, spelling: HoldSpelling) {
+        self.with(|phone| phone.hold(leg, spelling));
+        self.offer_answered();
+    }
+
     /// Resumes, and waits until the switch has agreed.
     pub fn resume(&self, leg: LegId) {
         self.with(|phone| phone.resume(leg));
         self.offer_answered();
     }
 
-    fn offer_answered(&self) {
+    /// Waits until the switch has agreed to what the phone asked for last: hold or resume.
+    pub fn offer_answered(&self) {
         self.wait("200 to the re-INVITE", |event| {
             matches!(event, PhoneEvent::OfferAnswered { .. }).then_some(())
         });
@@ -334,6 +341,35 @@ impl LivePhone {
 }
 
 impl LivePhone {
+    /// Waits until these voices, added up, have come through in some packets: all of them, no other.
+    pub fn hears_mix(&self, others: &[&LivePhone]) {
+        const PACKETS: u64 = 3;
+        let others: Vec<String> = others.iter().map(|other| other.number()).collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        let before = self.rtp().received;
+        let start = Instant::now();
+        let is_heard = |phone: &mut Phone| {
+            phone.rtp().received >= before + PACKETS && phone.heard_mix_is(&others)
+        };
+        while !self.with(is_heard) {
+            assert!(start.elapsed() < PATIENCE, "no mix of {others:?}: {:?}", self.rtp());
+            pause();
+        }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> String {
+        self.with(|phone| phone.number().to_owned())
+    }
+
+    /// Waits for the NOTIFY that ends a transfer; its status.
+    pub fn transfer_outcome(&self) -> u16 {
+        self.wait("the outcome of the transfer", |event| match event {
+            PhoneEvent::TransferProgress { status, is_final: true, .. } => Some(*status),
+            _ => None,
+        })
+    }
+
     /// Waits until something comes that is no voice of a phone: a tone of the switch.
     pub fn hears_tone(&self) {
         let start = Instant::now();
@@ -354,24 +390,27 @@ impl LivePhone {
         }
     }
 
-    /// Waits until this phone has sent some packets during which it heard nothing of `other`.
+    /// Waits until this phone or `other` has sent some packets, and nothing of `other` was heard
+    /// meanwhile.
     pub fn hears_nothing_of(&self, other: &LivePhone) {
-        const PACKETS: u64 = 10;
-        let other = other.with(|phone| phone.number().to_owned());
+        const PACKETS: u64 = 20;
+        let number = other.number();
         let start = Instant::now();
-        let mut quiet_since = self.rtp();
-        let mut voice = quiet_since.voice;
+        // One of the two may be silent: a phone that holds need not send.
+        let sent = |counts: RtpCounts| counts.sent + other.rtp().sent;
+        let mut voice = self.rtp().voice;
+        let mut quiet_since = sent(self.rtp());
         loop {
             let (counts, is_other) =
-                self.with(|phone| (phone.rtp(), phone.heard_number_is(&other)));
+                self.with(|phone| (phone.rtp(), phone.heard_number_is(&number)));
             if is_other && counts.voice > voice {
-                quiet_since = counts;
+                quiet_since = sent(counts);
             }
             voice = counts.voice;
-            if counts.sent >= quiet_since.sent + PACKETS {
+            if sent(counts) >= quiet_since + PACKETS {
                 return;
             }
-            assert!(start.elapsed() < PATIENCE, "{other} is still heard: {counts:?}");
+            assert!(start.elapsed() < PATIENCE, "{number} is still heard: {counts:?}");
             pause();
         }
     }

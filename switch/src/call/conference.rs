@@ -87,20 +87,24 @@ impl Exchange {
         let Some(conference) = self.conferences.get_mut(key.0) else { return };
         conference.members.push(id);
         let number = conference.number.clone();
-        let room = self.config.conference.rooms.get(&number);
-        let name = room.map(|room| room.name.clone()).unwrap_or_default();
         if let Some(call) = self.calls.get_mut(id.0) {
             call.conference = Some(key);
             call.hold.by_phone = call.end.is_held_by_phone();
             call.hold.by_switch = false;
         }
-        let room = PartyId::known(&number, &name);
+        let room = self.room_party(&number);
         self.tell_info(id, |info| info.connected = room, CallInfoState::ConnectedId);
         self.set_state(id, CallState::Connected, CallMode::Connected(ConnectedMode::Active));
         self.show_hold(id);
         self.refresh_capability(id);
         self.seat(id);
         self.publish_membership("CONFERENCE_JOINED", id, key);
+    }
+
+    /// A room as a party of a call.
+    fn room_party(&self, number: &str) -> PartyId {
+        let room = self.config.conference.rooms.get(number);
+        PartyId::known(number, room.map(|room| room.name.as_str()).unwrap_or_default())
     }
 
     /// Sends the far party of a transferor into a room when the number is one; false when it is
@@ -130,6 +134,13 @@ impl Exchange {
         let key = self.admit(party, number)?;
         let own = self.new_connection(number, forwards);
         self.move_call(party, own);
+        let redirecting = self.party_of(id);
+        let redirection = self.room_party(number);
+        let change = |info: &mut tapi::CallInfo| {
+            info.redirecting = redirecting;
+            info.redirection = redirection;
+        };
+        self.update_info(party, change);
         self.become_member(party, key);
         Ok(())
     }

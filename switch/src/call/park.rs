@@ -179,7 +179,6 @@ impl Exchange {
     }
 
     fn describe_unpark(&mut self, id: CallId, party: CallId, by: &str) {
-        use tapi::constant::CallInfoState as What;
         let caller = self.party_of(party);
         let redirecting = self.party_of_number(by);
         let redirection = self.party_of(id);
@@ -193,8 +192,7 @@ impl Exchange {
             info.redirecting = redirecting;
             info.redirection = redirection;
         };
-        let what = What::Reason | What::CallerId | What::CalledId;
-        self.tell_info(id, change, what | What::RedirectingId | What::RedirectionId);
+        self.update_info(id, change);
     }
 
     /// The party waited too long: back to who parked it, or on to the configured number.

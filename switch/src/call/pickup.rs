@@ -6,7 +6,7 @@
 
 use sip_stack::endpoint::{LegId, Reply};
 use sip_stack::header::Replaces;
-use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode};
+use tapi::constant::{CallReason, CallState, DisconnectMode};
 
 use super::cause::Cause;
 use super::fork::ELSEWHERE;
@@ -230,10 +230,7 @@ impl Exchange {
             info.redirecting = redirecting;
             info.redirection = redirection;
         };
-        use CallInfoState as What;
-        let what = What::Reason | What::CallerId | What::CalledId | What::RedirectingId;
-        let what = what | What::RedirectionId;
-        self.tell_info(picker, change, what);
+        self.update_info(picker, change);
     }
 
     /// INVITE with Replaces: the new phone takes the place of the dialog that is named.

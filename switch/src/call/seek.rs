@@ -6,7 +6,7 @@
 //! sip-mapping §2.9.4, §2.9.5, §3.4.
 
 use media::Tone;
-use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode};
+use tapi::constant::{CallReason, CallState, DisconnectMode};
 
 use super::cause::{Cause, Outcome};
 use super::refer::Refer;
@@ -218,7 +218,7 @@ impl Exchange {
                 info.redirecting = redirecting;
                 info.redirection = redirection;
             };
-            self.tell_info(id, change, CallInfoState::RedirectingId | CallInfoState::RedirectionId);
+            self.update_info(id, change);
         }
     }
 }

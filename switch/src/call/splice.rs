@@ -53,8 +53,7 @@ impl Exchange {
         self.touch_call(id);
         let Some(call) = self.calls.get(id.0) else { return };
         if let Some(key) = call.tapi {
-            let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
-            self.tapi.call_info(self.clock.unix_ms, key, fill, CallInfoState::CallId);
+            self.tapi.call_update(self.clock.unix_ms, key, |info| info.call_id = call_id);
         }
         let is_seen = self.calls.get(id.0).is_some_and(|call| call.state != CallState::Unknown);
         if former != call_id && is_seen {
@@ -255,6 +254,13 @@ impl Exchange {
     ) {
         if let Some(key) = self.calls.get(id.0).and_then(|call| call.tapi) {
             self.tapi.call_info(self.clock.unix_ms, key, change, what);
+        }
+    }
+
+    /// The same for those items that are not as they were.
+    pub(crate) fn update_info(&mut self, id: CallId, change: impl FnOnce(&mut tapi::CallInfo)) {
+        if let Some(key) = self.calls.get(id.0).and_then(|call| call.tapi) {
+            self.tapi.call_update(self.clock.unix_ms, key, change);
         }
     }
 }

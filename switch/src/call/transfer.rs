@@ -249,7 +249,6 @@ impl Exchange {
 
     /// What the target's line is told of a transfer: TRANSFER, who calls, who sent it.
     fn describe_target(&mut self, target: CallId, transferee: CallId, by: &str) {
-        use tapi::constant::CallInfoState as What;
         let caller = self.party_of(transferee);
         let redirecting = self.party_of_number(by);
         let redirection = self.party_of(target);
@@ -259,20 +258,18 @@ impl Exchange {
             info.redirecting = redirecting;
             info.redirection = redirection;
         };
-        let what = What::Reason | What::CallerId | What::RedirectingId | What::RedirectionId;
-        self.tell_info(target, change, what);
+        self.update_info(target, change);
     }
 
     /// What the transferred party's line is told: who sent it, and where to.
     fn describe_transferee(&mut self, transferee: CallId, target: CallId, by: &str) {
-        use tapi::constant::CallInfoState as What;
         let redirecting = self.party_of_number(by);
         let redirection = self.party_of(target);
         let change = |info: &mut tapi::CallInfo| {
             info.redirecting = redirecting;
             info.redirection = redirection;
         };
-        self.tell_info(transferee, change, What::RedirectingId | What::RedirectionId);
+        self.update_info(transferee, change);
     }
 
     /// The two calls of a consultation know each other (dwRelatedCallID).

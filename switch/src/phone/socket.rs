@@ -174,6 +174,13 @@ impl Phone {
         self.flush();
     }
 
+    /// Sends a ringing call to another number by 302.
+    pub fn deflect(&mut self, leg: LegId, number: &str) {
+        let now = self.now();
+        self.core.deflect(now, leg, number);
+        self.flush();
+    }
+
     /// Hangs up or gives up.
     pub fn hang_up(&mut self, leg: LegId) {
         let now = self.now();
@@ -316,6 +323,14 @@ impl Phone {
         let mixed: i32 = others.iter().map(|other| loudness(mark(other.number()))).sum();
         let heard = self.voice.heard().map(loudness);
         heard.is_some_and(|heard| (heard - mixed).abs() <= mixed.abs() / 16 + 32)
+    }
+
+    /// Whether the sound heard last is exactly the voices of these lines' phones added up.
+    pub fn heard_mix_is(&self, numbers: &[&str]) -> bool {
+        let linear = |number: &&str| i32::from(g711::decode(ToneCodec::Pcmu, mark(number)));
+        let sum: i32 = numbers.iter().map(linear).sum();
+        let sum = i16::try_from(sum.clamp(i16::MIN.into(), i16::MAX.into())).unwrap_or_default();
+        self.voice.heard() == Some(g711::encode(ToneCodec::Pcmu, sum))
     }
 
     /// Whether the voice heard last is that of the phone of line `number`.
