@@ -253,3 +253,45 @@ fn an_administrator_parks_over_http() {
     at_rest(&program);
     assert_eq!(items(&program, "park"), Vec::<Value>::new());
 }
+
+#[test]
+fn an_application_makes_a_conference_of_a_consultation_and_removes_a_member() {
+    let (program, [a, b, c]) = office();
+    let mut application = program.application("crm");
+    application.open("201");
+    let (near, far) = talk(&a, &b);
+    application.skip_to("201 CONNECTED ACTIVE");
+    let first = application.handle("201");
+    let ask = |application: &mut tests::program::Application, method: &str, params: Value| {
+        application.call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    };
+    let set_up = json!({"hCall": first, "wait": true});
+    let consult = ask(&mut application, "lineSetupTransfer", set_up)["hConsultCall"].clone();
+    let dial = json!({"hCall": consult, "destAddress": "203", "wait": true});
+    ask(&mut application, "lineDial", dial);
+    let target = c.incoming();
+    c.answer(target);
+    application.wait_state(consult.as_u64().unwrap(), "CONNECTED");
+    hear_each_other(&a, &c);
+    let mode = "LINETRANSFERMODE_CONFERENCE";
+    let complete =
+        json!({"hCall": first, "hConsultCall": consult, "transferMode": mode, "wait": true});
+    let parent = ask(&mut application, "lineCompleteTransfer", complete)["hConfCall"].clone();
+    for (call, state) in
+        [(&parent, "CONNECTED"), (&json!(first), "CONFERENCED"), (&consult, "CONFERENCED")]
+    {
+        application.wait_state(call.as_u64().unwrap(), state);
+    }
+    let related = ask(&mut application, "lineGetConfRelatedCalls", json!({"hCall": parent}));
+    assert_eq!(related["calls"], json!([parent, first, consult]));
+    let remove = json!({"hCall": consult, "wait": true});
+    ask(&mut application, "lineRemoveFromConference", remove);
+    for (call, state) in [(&consult, "IDLE"), (&json!(first), "CONNECTED"), (&parent, "IDLE")] {
+        application.wait_state(call.as_u64().unwrap(), state);
+    }
+    c.ended(target);
+    hear_each_other(&a, &b);
+    a.hang_up(near);
+    b.ended(far);
+    at_rest(&program);
+}

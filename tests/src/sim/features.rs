@@ -174,6 +174,8 @@ impl Schedule {
             ("lineCompleteCall", json!({"hCall": call, "completionMode": mode}))
         };
         let forward = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": to}]);
+        let flags = ["LINECALLPARAMFLAGS_NOHOLDCONFERENCE"];
+        let without_hold = json!({"callParamFlags": flags, "targetAddress": to});
         let requests = [
             ("lineSetupTransfer", json!({"hCall": call})),
             ("lineSetupTransfer", json!({"hCall": call})),
@@ -189,7 +191,20 @@ impl Schedule {
                 json!({"hCall": other, "hConsultCall": call,
                     "transferMode": "LINETRANSFERMODE_TRANSFER"}),
             ),
+            (
+                "lineCompleteTransfer",
+                json!({"hCall": call, "hConsultCall": other,
+                    "transferMode": "LINETRANSFERMODE_CONFERENCE"}),
+            ),
             ("lineSwapHold", json!({"hActiveCall": call, "hHeldCall": other})),
+            ("lineSwapHold", json!({"hActiveCall": other, "hHeldCall": call})),
+            ("lineSetupConference", json!({"hCall": call})),
+            ("lineSetupConference", json!({"hCall": call, "callParams": without_hold})),
+            ("linePrepareAddToConference", json!({"hConfCall": call})),
+            ("linePrepareAddToConference", json!({"hConfCall": call, "callParams": without_hold})),
+            ("lineAddToConference", json!({"hConfCall": other, "hConsultCall": call})),
+            ("lineAddToConference", json!({"hConfCall": call, "hConsultCall": other})),
+            ("lineRemoveFromConference", json!({"hCall": call})),
             ("lineBlindTransfer", json!({"hCall": call, "destAddress": to})),
             ("lineRedirect", json!({"hCall": call, "destAddress": to})),
             ("linePark", json!({"hCall": call, "parkMode": "LINEPARKMODE_NONDIRECTED"})),
