@@ -218,7 +218,9 @@ fn shows_what_is(
         ];
         let is_live = |row: &&Value| {
             let state = row["callState"].as_str().unwrap_or_default();
+            // What another station of a shared line does keeps nobody's own phone busy.
             row["line"] == lamp.number.as_str()
+                && row["mode"] != "LINECONNECTEDMODE_INACTIVE"
                 && live.contains(&state.trim_start_matches("LINECALLSTATE_"))
         };
         let count = rows(calls).iter().filter(is_live).count();

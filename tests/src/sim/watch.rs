@@ -138,7 +138,9 @@ impl ApplicationWatch {
         let to = params["callState"].as_str().and_then(CallState::from_name);
         let to = to.ok_or("no such state")?;
         let call = self.known(params)?;
-        let is_free = call.is_late && call.state.is_none();
+        // A handoff repeats the present state with the new privilege (tapi-call-control 5.1).
+        let is_handoff = !params["privilege"].is_null() && call.state == Some(to);
+        let is_free = is_handoff || (call.is_late && call.state.is_none());
         if !is_free && !is_legal(call.state, to) {
             return Err(format!("no transition from {:?} to {to:?}", call.state));
         }
