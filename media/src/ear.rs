@@ -82,6 +82,8 @@ const HEARD_MAX: usize = 32;
 const SAMPLES_MAX: usize = 1_920;
 /// Packets that are missing for longer are not made up for.
 const GAP_MAX_MS: u64 = 4_000;
+/// A gap may be longer by this than the time that has passed: packets do not come evenly.
+const JITTER_MS: u64 = 200;
 /// A party that sends nothing for so long is silent.
 const WAIT_US: u64 = 200_000;
 
@@ -150,6 +152,7 @@ impl Ear {
             return;
         }
         let clock_hz = u64::from((*clock_hz).max(1));
+        let passed_ms = now_us.saturating_sub(self.last_us) / 1_000;
         let mut missing_ms = 0;
         if let Some((sequence, time)) = self.next {
             // What comes late was made up for.
@@ -174,8 +177,8 @@ impl Ear {
         let after = header.timestamp.plus(u32::try_from(ticks).unwrap_or_default());
         self.next = Some((header.sequence.plus(1), after));
         self.last_us = now_us;
-        // A jump of the clock is no gap.
-        if missing_ms <= GAP_MAX_MS {
+        // A jump of the clock is no gap, and must not make us listen to more than there was time for.
+        if missing_ms <= GAP_MAX_MS.min(passed_ms + JITTER_MS) {
             self.be_silent(missing_ms);
         }
         for sample in samples {
@@ -236,5 +239,49 @@ impl Ear {
 fn note(heard: &mut VecDeque<Heard>, what: Heard) {
     if heard.len() < HEARD_MAX {
         heard.push_back(what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::Ssrc;
+
+    const SILENCE: WatchedTone =
+        WatchedTone { name: 7, frequencies_hz: [0; 3], duration: Duration::from_secs(3) };
+
+    /// Says one packet of a loud voice.
+    fn say(ear: &mut Ear, sequence: u16, timestamp: u32, now_us: u64) {
+        let header = Header {
+            payload: 0,
+            is_marked: false,
+            sequence: Seq(sequence),
+            timestamp: RtpTime(timestamp),
+            ssrc: Ssrc(1),
+        };
+        ear.hear(&header, &[0x10, 0x90].repeat(80), now_us);
+    }
+
+    fn ear() -> Ear {
+        let voice = Some(MemberCodec::PCMU);
+        Ear::new(&Watch { voice, tones: vec![SILENCE], ..Watch::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_party_that_pauses_was_silent_as_long_as_its_clock_says() {
+        let mut ear = ear();
+        say(&mut ear, 1, 0, 1_000_000);
+        say(&mut ear, 2, 160 + 28_000, 4_520_000);
+        assert_eq!(ear.take(), Some(Heard::Tone(7)));
+    }
+
+    #[test]
+    fn a_clock_that_runs_ahead_of_the_time_makes_no_silence() {
+        let mut ear = ear();
+        for packet in 0..20 {
+            let at = 1_000_000 + u64::from(packet) * 20_000;
+            say(&mut ear, packet, u32::from(packet) * 28_000, at);
+        }
+        assert_eq!(ear.take(), None);
     }
 }

@@ -220,3 +220,32 @@ fn a_number_dialled_by_keys_ends_with_the_square_or_with_a_pause() {
         office.end(&[(0, leg)]);
     }
 }
+
+#[test]
+fn a_number_does_not_grow_beyond_what_one_dial_string_may_hold() {
+    let mut office = Office::new(506);
+    office.world.trace(office.app);
+    let line = office.world.open(office.app, "201");
+    office.ask("lineMakeCall", json!({"hLine": line, "destAddress": ""}));
+    let leg = office.world.incoming(office.phones[0]);
+    let reply = |message: &&Value| message["method"] == json!("LINE_REPLY");
+    let made = office.world.inbox(office.app).iter().find(reply).unwrap()["params"].clone();
+    let half = format!("{};", "0".repeat(200));
+    office.world.trace(office.app);
+    for refused in [false, true] {
+        office.ask("lineDial", json!({"hCall": made["hCall"], "destAddress": half}));
+        let told = office.world.trace(office.app);
+        let is_refused = told.iter().any(|message| message.contains("INVALADDRESS"));
+        assert_eq!(is_refused, refused, "{told:?}");
+    }
+    for _ in 0..100 {
+        office.world.press(office.phones[0], leg, '0');
+    }
+    office.world.run_for(Duration::from_secs(5));
+    let told = office.world.trace(office.app);
+    assert!(told.iter().any(|message| message == "LINE_CALLSTATE PROCEEDING"), "{told:?}");
+    let info = office.ask("lineGetCallInfo", json!({"hCall": made["hCall"]}));
+    let dialled = info["calledId"].as_str().unwrap_or_default();
+    assert_eq!(dialled.len(), 256, "{info}");
+    office.end(&[(0, leg)]);
+}

@@ -210,12 +210,16 @@ impl Exchange {
         if !takes_keys || !dtmf::is_dtmf(digit) {
             return;
         }
+        let key = digit.to_string();
+        if self.check_dialled(id, &key).is_err() {
+            return; // No number is so long; the pause ends it.
+        }
         let has_digits = !call.dialling.digits.is_empty();
         let number = format!("{}{digit}", call.dialling.digits);
         let is_end = digit == '#' && has_digits;
         let target = route::resolve(&self.config, &number);
         let is_known = matches!(target, Target::Line(_) | Target::HuntGroup(_) | Target::Room(_));
-        let dialled = if is_end { String::new() } else { digit.to_string() };
+        let dialled = if is_end { String::new() } else { key };
         // LINEERR_INVALCALLSTATE cannot come: the call takes digits.
         if self.dial_more(id, &dialled, is_end || is_known).is_ok() && !is_end && !is_known {
             self.set_call_timer(id, DIAL_PAUSE, Timer::Dialled(id));

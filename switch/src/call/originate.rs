@@ -28,6 +28,8 @@ use crate::route::{self, Target};
 
 /// Max-Forwards of a request that has none (RFC 3261 §20.22).
 pub(crate) const MAX_FORWARDS: u32 = 70;
+/// Characters of a number that is dialled piece by piece: as many as lineMakeCall takes at once.
+const MAX_DIALLED: usize = 256;
 
 impl Call {
     /// Whether an application makes this call and the line's own phone was called first.
@@ -284,6 +286,15 @@ impl Exchange {
             // Dial tone ends with the first digit.
             self.hush(id);
         }
+    }
+
+    /// Whether a number may become so long.
+    ///
+    /// Errors: INVALADDRESS where it may not.
+    pub(crate) fn check_dialled(&self, id: CallId, more: &str) -> Result<(), LineErr> {
+        let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
+        let is_short = call.dialling.digits.len() + more.len() <= MAX_DIALLED;
+        if is_short { Ok(()) } else { Err(LineErr::InvalAddress) }
     }
 
     /// lineDial: more digits.

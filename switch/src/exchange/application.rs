@@ -94,6 +94,7 @@ impl Exchange {
             }
             Intent::Dial { call, digits, complete } => {
                 let id = self.call_of(call)?;
+                self.check_dialled(id, &digits)?;
                 self.done(Some(request));
                 self.dial_more(id, &digits, complete)
             }
