@@ -109,7 +109,7 @@ impl Desk {
     }
 
     /// 202 hangs up; 201 is rung, answers, 202 answers: `name` is the call of 201, `other` that of 202.
-    fn is_completed(mut self, name: &str, other: &str) {
+    fn expect_completion(mut self, name: &str, other: &str) {
         self.b.with(|phone| phone.behaviour().refuses_with = None);
         self.b.hang_up(self.far);
         let recall = self.a.wait("the recall", |event| match event {
@@ -151,10 +151,10 @@ impl Desk {
         self.a.hang_up(recall);
         let (gone, idle) = (format!("{other} DISCONNECTED NORMAL"), format!("{other} IDLE"));
         self.app.expect(&[&gone, &idle, &say("IDLE")]);
-        self.is_at_rest();
+        self.expect_rest();
     }
 
-    fn is_at_rest(mut self) {
+    fn expect_rest(mut self) {
         self.app.expect_silence();
         self.program.until("/api/v1/calls", |answer| answer["items"] == json!([]));
         self.program.until("/api/v1/media", |answer| answer["items"] == json!([]));
@@ -187,7 +187,7 @@ fn a_phone_asks_by_code_and_is_rung_when_the_line_is_free() {
     assert_eq!(rows[0]["mode"], "LINECALLCOMPLMODE_CALLBACK");
     assert_eq!(rows[0]["condition"], "LINECALLCOMPLCOND_BUSY");
     assert_eq!(desk.outstanding(), 1);
-    desk.is_completed("201/3", "202/2");
+    desk.expect_completion("201/3", "202/2");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn an_application_asks_and_the_call_goes_idle_and_comes_back_with_its_identifier
     desk.app.expect(&["201 IDLE", "201 DEV NUMCOMPLETIONS"]);
     assert_eq!(desk.items()[0]["completionId"], reply["completionId"]);
     assert_eq!(desk.outstanding(), 1);
-    desk.is_completed("201/2", "202/2");
+    desk.expect_completion("201/2", "202/2");
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn an_application_camps_on_and_the_busy_line_sees_who_waits() {
     let info = desk.info("202/2");
     assert_eq!(info["reason"], "LINECALLREASON_CAMPEDON");
     assert_eq!((&info["callerId"], &info["calledId"]), (&json!("201"), &json!("202")));
-    desk.is_completed("201/2", "202/3");
+    desk.expect_completion("201/2", "202/3");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn an_unanswered_call_is_completed_after_the_line_was_used() {
     assert_eq!(desk.a.failed().0, 480);
     let _ = near;
     assert_eq!(desk.items()[0]["condition"], "LINECALLCOMPLCOND_NOANSWER");
-    desk.is_completed("201/2", "202/2");
+    desk.expect_completion("201/2", "202/2");
 }
 
 #[test]

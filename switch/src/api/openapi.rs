@@ -34,6 +34,16 @@ pub fn document() -> Value {
 }
 
 fn paths() -> Value {
+    let parts = [line_paths(), call_paths(), table_paths(), service_paths()];
+    let paths = parts.into_iter().filter_map(|part| match part {
+        Value::Object(part) => Some(part),
+        _ => None,
+    });
+    Value::Object(paths.flatten().collect())
+}
+
+/// What is done with a line.
+fn line_paths() -> Value {
     json!({
         "/api/v1/lines": { "get": collection("The lines: one for each SIP phone's account.") },
         "/api/v1/lines/{line}/forwarding": { "put": {
@@ -54,7 +64,17 @@ fn paths() -> Value {
             "requestBody": body("Messages"),
             "responses": answers(&[("200", "Done."), ("400", ""), ("404", "")]),
         } },
-        "/api/v1/registrations": { "get": collection("Where phones are registered.") },
+        "/api/v1/lines/{line}/messages": { "delete": {
+            "summary": "What was left for the line has been read.",
+            "parameters": [line_parameter()],
+            "responses": answers(&[("200", "Done."), ("404", "")]),
+        } },
+    })
+}
+
+/// What is done with a call.
+fn call_paths() -> Value {
+    json!({
         "/api/v1/calls": {
             "get": collection("Every party's view of every call."),
             "post": {
@@ -78,6 +98,13 @@ fn paths() -> Value {
             "Sends the call that is offered to 'line' to another number (lineRedirect).",
             "Redirect",
         ) },
+    })
+}
+
+/// What else is to be seen.
+fn table_paths() -> Value {
+    json!({
+        "/api/v1/registrations": { "get": collection("Where phones are registered.") },
         "/api/v1/media": { "get": collection("Media streams: ports, packets, loss.") },
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
         "/api/v1/park": { "get": collection("Who waits in which park slot.") },
@@ -88,11 +115,6 @@ fn paths() -> Value {
                 "name": "completionId", "in": "path", "required": true,
                 "schema": { "type": "integer" },
             }],
-            "responses": answers(&[("200", "Done."), ("404", "")]),
-        } },
-        "/api/v1/lines/{line}/messages": { "delete": {
-            "summary": "What was left for the line has been read.",
-            "parameters": [line_parameter()],
             "responses": answers(&[("200", "Done."), ("404", "")]),
         } },
         "/api/v1/pickup-groups": { "get": collection("Pickup groups and what rings in them.") },
@@ -108,6 +130,12 @@ fn paths() -> Value {
                 "401": problem(), "403": problem(),
             },
         } },
+    })
+}
+
+/// The switch itself.
+fn service_paths() -> Value {
+    json!({
         "/api/v1/reload": { "post": {
             "summary": "Reads the configuration again; a faulty file changes nothing.",
             "responses": answers(&[("200", "The new configuration is in use."), ("422", "")]),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use switch::exchange::{AdminRequest, CallAction};
 
 use super::schedule::{NUMBERS, Schedule, call_id};
@@ -169,79 +169,95 @@ impl Schedule {
         let to = self.pick(&TARGETS);
         let waiting = self.world.completions();
         let completion = self.one_of(&waiting).unwrap_or(1);
-        let complete = |call: u64, mode: &str| {
-            let mode = format!("LINECALLCOMPLMODE_{mode}");
-            ("lineCompleteCall", json!({"hCall": call, "completionMode": mode}))
-        };
-        let forward = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": to}]);
-        let flags = ["LINECALLPARAMFLAGS_NOHOLDCONFERENCE"];
-        let without_hold = json!({"callParamFlags": flags, "targetAddress": to});
-        let requests = [
-            ("lineSetupTransfer", json!({"hCall": call})),
-            ("lineSetupTransfer", json!({"hCall": call})),
-            ("lineDial", json!({"hCall": call, "destAddress": to})),
-            ("lineDial", json!({"hCall": call, "destAddress": to})),
-            (
-                "lineCompleteTransfer",
-                json!({"hCall": call, "hConsultCall": other,
-                    "transferMode": "LINETRANSFERMODE_TRANSFER"}),
-            ),
-            (
-                "lineCompleteTransfer",
-                json!({"hCall": other, "hConsultCall": call,
-                    "transferMode": "LINETRANSFERMODE_TRANSFER"}),
-            ),
-            (
-                "lineCompleteTransfer",
-                json!({"hCall": call, "hConsultCall": other,
-                    "transferMode": "LINETRANSFERMODE_CONFERENCE"}),
-            ),
-            ("lineSwapHold", json!({"hActiveCall": call, "hHeldCall": other})),
-            ("lineSwapHold", json!({"hActiveCall": other, "hHeldCall": call})),
-            ("lineSetupConference", json!({"hCall": call})),
-            ("lineSetupConference", json!({"hCall": call, "callParams": without_hold})),
-            ("linePrepareAddToConference", json!({"hConfCall": call})),
-            ("linePrepareAddToConference", json!({"hConfCall": call, "callParams": without_hold})),
-            ("lineAddToConference", json!({"hConfCall": other, "hConsultCall": call})),
-            ("lineAddToConference", json!({"hConfCall": call, "hConsultCall": other})),
-            ("lineRemoveFromConference", json!({"hCall": call})),
-            ("lineBlindTransfer", json!({"hCall": call, "destAddress": to})),
-            ("lineRedirect", json!({"hCall": call, "destAddress": to})),
-            ("linePark", json!({"hCall": call, "parkMode": "LINEPARKMODE_NONDIRECTED"})),
-            (
-                "linePark",
-                json!({"hCall": call, "parkMode": "LINEPARKMODE_DIRECTED", "dirAddress": "701"}),
-            ),
-            ("lineUnpark", json!({"hLine": line, "addressId": 0, "destAddress": "701"})),
-            ("linePickup", json!({"hLine": line, "addressId": 0})),
-            ("linePickup", json!({"hLine": line, "addressId": 1})),
-            ("linePickup", json!({"hLine": line, "addressId": 1})),
-            (
-                "lineMakeCall",
-                json!({"hLine": line, "destAddress": to, "callParams": {"addressId": 1}}),
-            ),
-            ("lineForward", json!({"hLine": line, "addressId": 1, "forwardList": []})),
-            ("linePickup", json!({"hLine": line, "addressId": 0, "destAddress": "202"})),
-            ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": forward})),
-            ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": []})),
-            ("lineSecureCall", json!({"hCall": call})),
-            ("lineSetCallData", json!({"hCall": call, "callData": to})),
-            ("lineSendUserUserInfo", json!({"hCall": call, "userUserInfo": to})),
-            ("lineReleaseUserUserInfo", json!({"hCall": call})),
-            ("lineDrop", json!({"hCall": call, "userUserInfo": "bye"})),
-            ("lineHandoff", json!({"hCall": call, "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE"})),
-            (
-                "lineMakeCall",
-                json!({"hLine": line, "destAddress": to, "callParams": {"noAnswerTimeout": 3,
-                    "userUserInfo": "hello", "callParamFlags": ["LINECALLPARAMFLAGS_BLOCKID"]}}),
-            ),
-            complete(call, "CALLBACK"),
-            complete(call, "CALLBACK"),
-            complete(call, "CAMPON"),
-            complete(call, "MESSAGE"),
-            ("lineUncompleteCall", json!({"hLine": line, "completionId": completion})),
-        ];
+        let mut requests = call_wishes(call, other, to);
+        requests.extend(conference_wishes(call, other, to));
+        requests.extend(line_wishes(line, completion, to));
         let (method, params) = self.pick(&requests);
         let _ = self.request(index, method, params);
     }
+}
+
+/// What is wished of a call, and of a second one with it.
+fn call_wishes(call: u64, other: u64, to: &str) -> Vec<(&'static str, Value)> {
+    let complete = |mode: &str| {
+        let mode = format!("LINECALLCOMPLMODE_{mode}");
+        ("lineCompleteCall", json!({"hCall": call, "completionMode": mode}))
+    };
+    vec![
+        ("lineSetupTransfer", json!({"hCall": call})),
+        ("lineSetupTransfer", json!({"hCall": call})),
+        ("lineDial", json!({"hCall": call, "destAddress": to})),
+        ("lineDial", json!({"hCall": call, "destAddress": to})),
+        (
+            "lineCompleteTransfer",
+            json!({"hCall": call, "hConsultCall": other,
+                    "transferMode": "LINETRANSFERMODE_TRANSFER"}),
+        ),
+        (
+            "lineCompleteTransfer",
+            json!({"hCall": other, "hConsultCall": call,
+                    "transferMode": "LINETRANSFERMODE_TRANSFER"}),
+        ),
+        (
+            "lineCompleteTransfer",
+            json!({"hCall": call, "hConsultCall": other,
+                    "transferMode": "LINETRANSFERMODE_CONFERENCE"}),
+        ),
+        ("lineBlindTransfer", json!({"hCall": call, "destAddress": to})),
+        ("lineRedirect", json!({"hCall": call, "destAddress": to})),
+        ("linePark", json!({"hCall": call, "parkMode": "LINEPARKMODE_NONDIRECTED"})),
+        (
+            "linePark",
+            json!({"hCall": call, "parkMode": "LINEPARKMODE_DIRECTED", "dirAddress": "701"}),
+        ),
+        ("lineSecureCall", json!({"hCall": call})),
+        ("lineSetCallData", json!({"hCall": call, "callData": to})),
+        ("lineSendUserUserInfo", json!({"hCall": call, "userUserInfo": to})),
+        ("lineReleaseUserUserInfo", json!({"hCall": call})),
+        ("lineDrop", json!({"hCall": call, "userUserInfo": "bye"})),
+        ("lineHandoff", json!({"hCall": call, "mediaMode": "LINEMEDIAMODE_INTERACTIVEVOICE"})),
+        complete("CALLBACK"),
+        complete("CALLBACK"),
+        complete("CAMPON"),
+        complete("MESSAGE"),
+    ]
+}
+
+/// What makes and changes conferences.
+fn conference_wishes(call: u64, other: u64, to: &str) -> [(&'static str, Value); 9] {
+    let flags = ["LINECALLPARAMFLAGS_NOHOLDCONFERENCE"];
+    let without_hold = json!({"callParamFlags": flags, "targetAddress": to});
+    [
+        ("lineSwapHold", json!({"hActiveCall": call, "hHeldCall": other})),
+        ("lineSwapHold", json!({"hActiveCall": other, "hHeldCall": call})),
+        ("lineSetupConference", json!({"hCall": call})),
+        ("lineSetupConference", json!({"hCall": call, "callParams": without_hold})),
+        ("linePrepareAddToConference", json!({"hConfCall": call})),
+        ("linePrepareAddToConference", json!({"hConfCall": call, "callParams": without_hold})),
+        ("lineAddToConference", json!({"hConfCall": other, "hConsultCall": call})),
+        ("lineAddToConference", json!({"hConfCall": call, "hConsultCall": other})),
+        ("lineRemoveFromConference", json!({"hCall": call})),
+    ]
+}
+
+/// What is wished of a line.
+fn line_wishes(line: u64, completion: u32, to: &str) -> Vec<(&'static str, Value)> {
+    let forward = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": to}]);
+    vec![
+        ("lineUnpark", json!({"hLine": line, "addressId": 0, "destAddress": "701"})),
+        ("linePickup", json!({"hLine": line, "addressId": 0})),
+        ("linePickup", json!({"hLine": line, "addressId": 1})),
+        ("linePickup", json!({"hLine": line, "addressId": 1})),
+        ("lineMakeCall", json!({"hLine": line, "destAddress": to, "callParams": {"addressId": 1}})),
+        ("lineForward", json!({"hLine": line, "addressId": 1, "forwardList": []})),
+        ("linePickup", json!({"hLine": line, "addressId": 0, "destAddress": "202"})),
+        ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": forward})),
+        ("lineForward", json!({"hLine": line, "allAddresses": true, "forwardList": []})),
+        (
+            "lineMakeCall",
+            json!({"hLine": line, "destAddress": to, "callParams": {"noAnswerTimeout": 3,
+                    "userUserInfo": "hello", "callParamFlags": ["LINECALLPARAMFLAGS_BLOCKID"]}}),
+        ),
+        ("lineUncompleteCall", json!({"hLine": line, "completionId": completion})),
+    ]
 }
