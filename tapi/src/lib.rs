@@ -10,6 +10,7 @@
 //!
 //! Times are milliseconds since the Unix epoch, passed in by the caller.
 
+pub mod agent;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod constant;

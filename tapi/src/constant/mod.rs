@@ -4,6 +4,7 @@
 //! full name (`LINECALLSTATE_CONNECTED`); numbers are accepted too. Bit sets of a family are
 //! [`Mask`]s and travel as arrays of names.
 
+mod agent;
 mod call_state;
 mod error;
 mod feature;
@@ -14,6 +15,11 @@ mod setup;
 mod status;
 mod translate;
 
+pub use agent::{
+    AgentFeature, AgentSessionState, AgentSessionStatusChange, AgentState, AgentStateEx,
+    AgentStatusChange, AgentStatusExChange, GroupStatusChange, ProxyRequest, ProxyStatusChange,
+    QueueStatusChange,
+};
 pub use call_state::{
     BusyMode, CallState, ConnectedMode, DialToneMode, DisconnectMode, OfferingMode, SpecialInfo,
 };
