@@ -28,6 +28,8 @@ const RINGS: Duration = Duration::from_secs(2);
 const CALM: Duration = Duration::from_secs(50);
 /// `timeout` of the lot in the office.
 const RECALL_MS: u64 = 90_000;
+/// `idle_guard` of the office: a line has been free for so long when its caller is rung.
+const GUARD_MS: u64 = 3_000;
 /// Rounds of hanging up until everything must have ended.
 const ROUNDS: usize = 12;
 
@@ -101,6 +103,12 @@ impl Run {
             let apart = self.below(APART_MS);
             self.world.run_for(Duration::from_millis(apart));
         }
+        self.answer_what_rings();
+        self.world.run_for(CALM);
+    }
+
+    /// Time passes until those who answer have been ringing for a while; they answer.
+    fn answer_what_rings(&mut self) {
         self.world.run_for(RINGS);
         for phone in self.answering.clone() {
             let is_ringing =
@@ -111,7 +119,6 @@ impl Run {
                 }
             }
         }
-        self.world.run_for(CALM);
     }
 
     fn talks(&self, phone: PhoneIndex) -> usize {
@@ -434,6 +441,86 @@ fn an_administrators_park_against_a_phones_transfer_does_one_of_both() {
         let is_one = (parked, left) == (1, [1, 0, 0]) || (parked, left) == (0, [1, 0, 1]);
         run.demand(is_one, &format!("parked or transferred: {parked} {left:?}"));
     });
+}
+
+// --- Completion
+
+impl Run {
+    /// Refuses a further call, or takes it.
+    fn refuse(&mut self, phone: PhoneIndex, is_busy: bool) {
+        let status = is_busy.then_some(486);
+        self.world.with_phone(phone, |phone, _| phone.behaviour().refuses_with = status);
+    }
+
+    /// 201 waits for 202, which has been free almost as long as the switch waits until it rings 201.
+    fn about_to_be_recalled(&mut self) -> (PhoneIndex, PhoneIndex) {
+        let (caller, called) = (self.answering("201"), self.answering("202"));
+        let other = self.phone("203");
+        let (far, _) = self.world.connected(called, other);
+        self.refuse(called, true);
+        for number in ["202", "*66"] {
+            dial(caller, number)(&mut self.world);
+            self.world.settle();
+        }
+        let rows = self.rows(AdminRequest::Completions);
+        self.demand(rows.len() == 1 && rows[0]["line"] == "201", "201 waits for 202");
+        self.refuse(called, false);
+        hang_up(called, far)(&mut self.world);
+        let wait = GUARD_MS - APART_MS + self.below(2 * APART_MS);
+        self.world.run_for(Duration::from_millis(wait));
+        (caller, called)
+    }
+
+    /// Whoever is rung answers, also who is rung because another has answered.
+    fn everybody_answers(&mut self) {
+        for _ in 0..ROUNDS {
+            self.answer_what_rings();
+        }
+        self.world.run_for(CALM);
+    }
+
+    /// Why requests for completion have ended.
+    fn completion_ends(&self) -> Vec<&str> {
+        let ended = self.world.events.iter().filter(|event| event["kind"] == "COMPLETION_ENDED");
+        ended.filter_map(|event| event["reason"].as_str()).collect()
+    }
+}
+
+/// Who asked to be called back and then makes a call of its own, at the moment at which it would be
+/// rung: it gets its call, and is rung again later, or has both; the request is met once.
+#[test]
+fn a_recall_to_a_caller_that_has_become_busy_is_made_later_or_waits_beside_its_call() {
+    static DEFERRED: AtomicU64 = AtomicU64::new(0);
+    race(|run| {
+        let friend = run.answering("204");
+        let (caller, called) = run.about_to_be_recalled();
+        let takes_second = run.below(2) == 0;
+        run.refuse(caller, !takes_second);
+        run.disturb();
+        dial(caller, "204")(&mut run.world);
+        run.everybody_answers();
+        run.world.assert_agreement(false);
+        let (own, recalled) = (run.talks(friend), run.talks(called));
+        run.demand(own == 1, "the caller's own call is made");
+        run.demand(run.talks(caller) == own + recalled, "the caller is in what it has");
+        let waiting = run.rows(AdminRequest::Completions).len();
+        run.demand(waiting + recalled == 1, "the request is met, or waits");
+        DEFERRED.fetch_add(waiting as u64, Ordering::Relaxed);
+        run.refuse(caller, false);
+        for leg in run.world.legs(caller) {
+            hang_up(caller, leg)(&mut run.world);
+        }
+        run.everybody_answers();
+        run.world.assert_agreement(false);
+        let left = [caller, called, friend].map(|phone| run.talks(phone));
+        run.demand(left == [waiting, waiting, 0], "the waiting request is met now");
+        let ends = run.completion_ends();
+        run.demand(ends == ["COMPLETED"], &format!("the request ends once: {ends:?}"));
+        let rows = run.rows(AdminRequest::Completions);
+        run.demand(rows.is_empty(), "nobody waits any more");
+    });
+    let is_whole = number("STROWGER_SEED").is_none();
+    assert!(!is_whole || DEFERRED.load(Ordering::Relaxed) > 0, "no recall met a busy caller");
 }
 
 // --- Glare

@@ -176,6 +176,8 @@ fn the_demonstration_plays_every_step_and_exits_0() {
         "INVITE 701",
         "INVITE *8",
         "INVITE *72203",
+        "INVITE *66",
+        "lineCompleteCall CALLBACK",
     ];
     for words in states.into_iter().chain(steps) {
         assert!(said.contains(words), "no {words} in\n{said}");

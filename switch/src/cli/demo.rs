@@ -1,11 +1,12 @@
 //! `strowger demo`: a switch on free ports, three built-in phones, one application, and what
 //! phones and the application do with calls: hold, busy, transfer, swap, conference, park, pickup,
-//! forwarding.
+//! forwarding, completion of a call to a busy line.
 //!
 //! Each SIP step of a phone stands beside the TAPI messages that it causes, as an application sees
 //! them. The exit code is 0 only if every step happened.
 
 mod application;
+mod completion;
 mod feature;
 mod office;
 
@@ -21,7 +22,7 @@ use super::CliError;
 use crate::phone::{HoldSpelling, Phone, PhoneEvent};
 
 /// How long a step may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// RTP packets that must come through the relay before somebody is said to hear somebody.
 const PACKETS: u64 = 5;
 
@@ -50,6 +51,8 @@ pub(super) fn run() -> Result<(), CliError> {
     demo.pick_up(&mut ada, &mut ben, &mut cleo)?;
     demo.title("A line is forwarded")?;
     demo.forward(&mut ada, &mut ben, &mut cleo)?;
+    demo.title("A busy line is waited for, by a phone's code and by an application")?;
+    demo.complete(&mut ada, &mut ben, &mut cleo)?;
     writeln!(stdout(), "\nEvery one of the {} steps happened.", demo.step)?;
     Ok(())
 }

@@ -195,7 +195,12 @@ impl Demo {
     }
 
     /// A phone dials a feature code, which answers and hangs up.
-    fn code(&mut self, phone: &mut Phone, other: &mut Phone, code: &str) -> Result<(), CliError> {
+    pub(super) fn code(
+        &mut self,
+        phone: &mut Phone,
+        other: &mut Phone,
+        code: &str,
+    ) -> Result<(), CliError> {
         let number = phone.number().to_owned();
         let leg = call(phone, code)?;
         ended(phone, &mut [other], leg)?;
@@ -203,7 +208,11 @@ impl Demo {
     }
 
     /// 201 calls somebody who answers.
-    fn connect(&mut self, a: &mut Phone, b: &mut Phone) -> Result<(LegId, LegId), CliError> {
+    pub(super) fn connect(
+        &mut self,
+        a: &mut Phone,
+        b: &mut Phone,
+    ) -> Result<(LegId, LegId), CliError> {
         b.behaviour().refuses_with = None;
         let number = b.number().to_owned();
         let near = call(a, &number)?;
@@ -219,7 +228,7 @@ impl Demo {
 }
 
 /// Waits until a phone is called.
-fn rings(phone: &mut Phone, others: &mut [&mut Phone]) -> Result<LegId, CliError> {
+pub(super) fn rings(phone: &mut Phone, others: &mut [&mut Phone]) -> Result<LegId, CliError> {
     Ok(phone.wait(others, PATIENCE, "INVITE", |event| match event {
         PhoneEvent::Incoming { leg, .. } => Some(*leg),
         _ => None,
@@ -239,7 +248,11 @@ fn all_hear(a: &mut Phone, b: &mut Phone, c: &mut Phone) -> Result<(), CliError>
 }
 
 /// Waits until the switch has ended a phone's call.
-fn ended(phone: &mut Phone, others: &mut [&mut Phone], leg: LegId) -> Result<(), CliError> {
+pub(super) fn ended(
+    phone: &mut Phone,
+    others: &mut [&mut Phone],
+    leg: LegId,
+) -> Result<(), CliError> {
     phone.wait(others, PATIENCE, "BYE or CANCEL", |event| {
         (*event == PhoneEvent::Ended { leg }).then_some(())
     })?;

@@ -39,7 +39,10 @@ id = "10"
 [park.lots.main]
 number = "700"
 slots = "701-720"
+[completion]
+idle_guard = "100ms"
 [feature_codes]
+completion_set = "*66"
 pickup_group = "*8"
 pickup_directed = "**"
 forward_all_set = "*72"
