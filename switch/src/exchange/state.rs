@@ -233,7 +233,8 @@ impl Exchange {
             return;
         };
         let call_id = connection.call_id;
-        let caller = self.identity_of(id).party_id();
+        // Whoever hides (LINECALLPARAMFLAGS_BLOCKID) hides from others: the own line knows itself.
+        let caller = self.identity_at(&call.party, call.shared.as_deref()).party_id();
         let called = self.identity_of_number(&connection.dialled).party_id();
         let fill = |info: &mut CallInfo| {
             info.origin = CallOrigin::Outbound;
