@@ -11,6 +11,7 @@
 //! Times are milliseconds since the Unix epoch, passed in by the caller.
 
 pub mod agent;
+mod calendar;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod constant;
@@ -21,11 +22,12 @@ mod op;
 pub mod server;
 pub mod translate;
 
+pub use agent::{AgentAnswer, AgentNotice, AgentRequest};
 pub use constant::{Constant, LineErr, Mask};
 pub use model::{
-    AddressId, AddressSpec, ApplicationId, CallCapability, CallInfo, CallKey, CallMode, CallParams,
-    CompletionLimits, ConnectionId, DeviceId, Forward, ForwardLimits, Forwarding, LineFilter,
-    LineOffers, LineSpec, Offers, PartyId, Tone,
+    AddressId, AddressSpec, AgentService, ApplicationId, CallCapability, CallInfo, CallKey,
+    CallMode, CallParams, CompletionLimits, ConnectionId, DeviceId, Forward, ForwardLimits,
+    Forwarding, LineFilter, LineOffers, LineSpec, Offers, PartyId, Tone,
 };
 pub use op::{GeneratedTone, Intent, PickupTarget, offered_functions};
 pub use server::{CompletionEnd, NewCall, Output, ReplyFields, RequestKey, Server, ServerConfig};

@@ -643,7 +643,9 @@ fn functions_that_are_not_offered_check_handles_and_are_unavailable() {
             "LINEERR_INVALCONSULTCALLHANDLE",
         ),
         ("lineBlindTransfer", json!({"hCall": []}), "Invalid params"),
-        ("lineCreateAgent", json!({}), "LINEERR_OPERATIONUNAVAIL"),
+        ("lineDevSpecific", json!({}), "LINEERR_OPERATIONUNAVAIL"),
+        ("lineCreateAgent", json!({"hLine": h_line}), "LINEERR_OPERATIONUNAVAIL"),
+        ("lineCreateAgent", json!({"hLine": 99}), "LINEERR_INVALLINEHANDLE"),
         ("lineTeleport", json!({}), "Method not found"),
     ] {
         assert_eq!(bench.refused(1, method, params), error, "{method}");

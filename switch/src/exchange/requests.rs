@@ -16,7 +16,7 @@ use tapi::constant::{
     AddrCapFlag, AddrFeature, CallComplCond, CallFeature, CallFeature2, CallState, CallTreatment,
     Constant as _, DigitMode, ForwardMode, LineDevStatusFlag, MediaMode, RemoveFromConf,
 };
-use tapi::{CompletionLimits, ForwardLimits, LineOffers, LineSpec, Mask, Offers};
+use tapi::{AgentService, CompletionLimits, ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
 use super::Exchange;
 use super::counters::count;
@@ -378,6 +378,7 @@ fn line_offers() -> LineOffers {
         monitor_media_modes: MediaMode::InteractiveVoice | MediaMode::G3Fax,
         user_user_info_size: MAX_INFO,
         settable_status: LineDevStatusFlag::MsgWait.into(),
+        agents: AgentService::None,
     }
 }
 

@@ -140,9 +140,9 @@ pub struct AgentCaps {
     pub max_groups: u32,
     /// `agentStatusMessages`.
     pub messages: Mask<AgentStatusChange>,
-    /// `agentExtensionIDs`, in their lasting order.
+    /// `agentExtensionIds`, in their lasting order.
     pub extensions: Vec<u128>,
-    /// `proxyGUID`: which handler it is.
+    /// `proxyGuid`: which handler it is.
     pub handler_id: u128,
 }
 

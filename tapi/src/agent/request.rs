@@ -18,7 +18,7 @@ pub struct WorkAddress {
 /// A request to an agent handler (tapi-agents 3.7 and 4). The parameters are well formed; whether the
 /// things they name exist is the handler's to say. A state of `None` leaves the present one, a next
 /// state of `None` is the handler's default.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum AgentRequest {
     /// lineSetAgentGroup: exactly these groups; none logs out of all.
     SetAgentGroup {
@@ -151,6 +151,15 @@ pub enum AgentRequest {
         /// The state after the present call.
         next: Option<AgentStateEx>,
     },
+}
+
+/// Shows which request it is, and of PINs nothing: requests end up in logs.
+impl std::fmt::Debug for AgentRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut arm = super::request_arm(self);
+        arm.remove("agentPin");
+        f.debug_tuple("AgentRequest").field(&self.kind()).field(&Value::Object(arm)).finish()
+    }
 }
 
 impl AgentRequest {

@@ -139,3 +139,15 @@ constants! {
         SetAgentStateEx = 0x00000014, "SETAGENTSTATEEX";
     }
 }
+
+constants! {
+    /// The messages that an agent handler sends by lineProxyMessage, by their numbers.
+    ProxyMessage, "LINE_" {
+        AgentSpecific = 0x00000015, "AGENTSPECIFIC";
+        AgentStatus = 0x00000016, "AGENTSTATUS";
+        AgentSessionStatus = 0x0000001B, "AGENTSESSIONSTATUS";
+        QueueStatus = 0x0000001C, "QUEUESTATUS";
+        AgentStatusEx = 0x0000001D, "AGENTSTATUSEX";
+        GroupStatus = 0x0000001E, "GROUPSTATUS";
+    }
+}

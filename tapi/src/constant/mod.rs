@@ -17,8 +17,8 @@ mod translate;
 
 pub use agent::{
     AgentFeature, AgentSessionState, AgentSessionStatusChange, AgentState, AgentStateEx,
-    AgentStatusChange, AgentStatusExChange, GroupStatusChange, ProxyRequest, ProxyStatusChange,
-    QueueStatusChange,
+    AgentStatusChange, AgentStatusExChange, GroupStatusChange, ProxyMessage, ProxyRequest,
+    ProxyStatusChange, QueueStatusChange,
 };
 pub use call_state::{
     BusyMode, CallState, ConnectedMode, DialToneMode, DisconnectMode, OfferingMode, SpecialInfo,
@@ -164,6 +164,15 @@ mod tests {
         distinct::<LineErr>();
         distinct::<MediaMode>();
         distinct::<ForwardMode>();
+        distinct::<AgentSessionState>();
+        distinct::<AgentStateEx>();
+        distinct::<AgentState>();
+        distinct::<AgentStatusChange>();
+        distinct::<QueueStatusChange>();
+        distinct::<AgentFeature>();
+        distinct::<ProxyMessage>();
+        distinct::<ProxyRequest>();
+        distinct::<ProxyStatusChange>();
     }
 
     #[test]
@@ -179,6 +188,13 @@ mod tests {
             (CallInfoState::CallData.value(), 0x4000_0000),
             (LineDevState::Removed.value(), 0x0100_0000),
             (AddrCapFlag::NoPstnAddressTranslation.value(), 0x8000_0000),
+            (AgentState::Ready.value(), 4),
+            (AgentStateEx::Ready.value(), 2),
+            (AgentSessionState::Released.value(), 0x20),
+            (QueueStatusChange::UpdateInfo.value(), 1),
+            (AgentStatusExChange::UpdateInfo.value(), 4),
+            (ProxyRequest::SetAgentStateEx.value(), 0x14),
+            (ProxyMessage::GroupStatus.value(), 30),
         ] {
             assert_eq!(value, expected);
         }

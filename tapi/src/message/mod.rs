@@ -9,9 +9,10 @@ pub use outlet::Outlet;
 
 use serde_json::{Map, Value, json};
 
+use crate::agent::{self, AgentNotice, AgentRequest};
 use crate::constant::{
     AddressState, CallInfoState, CallPrivilege, CallState, Constant as _, DigitMode, GatherTerm,
-    GenerateTerm, LineDevState, LineErr, Mask, MediaMode,
+    GenerateTerm, LineDevState, LineErr, Mask, MediaMode, ProxyRequest, ProxyStatusChange,
 };
 use crate::model::{AddressId, CallMode, DeviceId};
 
@@ -116,6 +117,37 @@ pub enum Message {
         /// The media.
         media_modes: Mask<MediaMode>,
     },
+    /// The call centre tells: LINE_AGENTSTATUSEX and its kin.
+    Agent {
+        /// The open line.
+        h_line: u32,
+        /// The call that it is about, where a handler says so and the receiver has it.
+        h_call: Option<u32>,
+        /// What it says.
+        notice: AgentNotice,
+    },
+    /// The application is asked, as the agent handler of the line.
+    ProxyRequest {
+        /// The line that it serves.
+        h_line: u32,
+        /// To be given back with lineProxyResponse.
+        proxy_request: u32,
+        /// The client's name.
+        client: String,
+        /// The newest version that the client understands.
+        client_version: u32,
+        /// What is asked.
+        request: Box<AgentRequest>,
+    },
+    /// A handler serves the line, or does no longer.
+    ProxyStatus {
+        /// The open line.
+        h_line: u32,
+        /// What changed.
+        change: ProxyStatusChange,
+        /// Of which type of requests, with OPEN and CLOSE.
+        request: Option<ProxyRequest>,
+    },
     /// The line handle and its call handles are void.
     Close {
         /// The open line.
@@ -165,6 +197,16 @@ impl Message {
             Self::Generate { .. } => "LINE_GENERATE",
             Self::MonitorTone { .. } => "LINE_MONITORTONE",
             Self::MonitorMedia { .. } => "LINE_MONITORMEDIA",
+            Self::Agent { notice, .. } => match notice {
+                AgentNotice::Address { .. } => "LINE_AGENTSTATUS",
+                AgentNotice::Agent { .. } => "LINE_AGENTSTATUSEX",
+                AgentNotice::Session { .. } => "LINE_AGENTSESSIONSTATUS",
+                AgentNotice::Queue { .. } => "LINE_QUEUESTATUS",
+                AgentNotice::Group { .. } => "LINE_GROUPSTATUS",
+                AgentNotice::Specific { .. } => "LINE_AGENTSPECIFIC",
+            },
+            Self::ProxyRequest { .. } => "LINE_PROXYREQUEST",
+            Self::ProxyStatus { .. } => "LINE_PROXYSTATUS",
             Self::Close { .. } => "LINE_CLOSE",
             Self::Create { .. } => "LINE_CREATE",
             Self::Remove { .. } => "LINE_REMOVE",
@@ -241,6 +283,9 @@ impl Message {
             Self::MonitorMedia { h_call, media_modes } => {
                 json!({ "hCall": h_call, "mediaModes": media_modes })
             }
+            Self::Agent { .. } | Self::ProxyRequest { .. } | Self::ProxyStatus { .. } => {
+                return self.agent_params();
+            }
             Self::Close { h_line } => json!({ "hLine": h_line }),
             Self::Create { device } | Self::Remove { device } => json!({ "deviceId": device.0 }),
         };
@@ -248,6 +293,42 @@ impl Message {
             Value::Object(params) => params,
             _ => Map::new(),
         }
+    }
+
+    /// The parameters of a message of the call centre.
+    fn agent_params(&self) -> Map<String, Value> {
+        let mut params = Map::new();
+        let mut put = |name: &str, value: Value| params.insert(name.to_owned(), value);
+        let more = match self {
+            Self::Agent { h_line, h_call, notice } => {
+                put("hLine", (*h_line).into());
+                if let Some(h_call) = h_call {
+                    put("hCall", (*h_call).into());
+                }
+                agent::notice_params(notice)
+            }
+            Self::ProxyRequest { h_line, proxy_request, client, client_version, request } => {
+                put("hLine", (*h_line).into());
+                put("proxyRequest", (*proxy_request).into());
+                put("requestType", request.kind().name().into());
+                // Applications come by WebSocket: there is no telling which machine they run on.
+                put("clientMachineName", "".into());
+                put("clientUserName", client.clone().into());
+                put("clientAppApiVersion", (*client_version).into());
+                agent::request_arm(request)
+            }
+            Self::ProxyStatus { h_line, change, request } => {
+                put("hLine", (*h_line).into());
+                put("proxyStatus", json!(Mask::from(*change)));
+                if let Some(request) = request {
+                    put("requestType", request.name().into());
+                }
+                Map::new()
+            }
+            _ => Map::new(),
+        };
+        params.extend(more);
+        params
     }
 }
 

@@ -17,7 +17,7 @@ pub use call::{CallCapability, CallKey, Tone};
 pub use info::{CallInfo, CallParams, DialParams, PartyId};
 pub use line::{AddressId, AddressSpec, DeviceId, Forward, Forwarding, LineSpec};
 pub(crate) use line::{Counts, Line};
-pub use offer::{CompletionLimits, ForwardLimits, LineOffers, Offers};
+pub use offer::{AgentService, CompletionLimits, ForwardLimits, LineOffers, Offers};
 pub(crate) use offer::{FORWARDS, PICKUPS, base_of, has_variant};
 pub(crate) use privilege::{Candidate, Priorities};
 pub use state::{CallMode, StateError, is_legal};

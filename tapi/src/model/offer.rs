@@ -90,6 +90,20 @@ pub struct LineOffers {
     pub user_user_info_size: u32,
     /// What lineSetLineDevStatus can change.
     pub settable_status: Mask<LineDevStatusFlag>,
+    /// Who handles agents.
+    pub agents: AgentService,
+}
+
+/// Who serves the requests of the call centre that come by a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AgentService {
+    /// Nobody: they answer LINEERR_OPERATIONUNAVAIL.
+    #[default]
+    None,
+    /// The provider, all of them: they come as [`Intent::Agent`](crate::Intent::Agent).
+    BuiltIn,
+    /// Applications that open the line with LINEOPENOPTION_PROXY, each for the types it names.
+    Application,
 }
 
 impl Default for Offers {
@@ -208,6 +222,7 @@ impl LineOffers {
                 | MediaMode::G3Fax,
             user_user_info_size: 128,
             settable_status: LineDevStatusFlag::MsgWait.into(),
+            agents: AgentService::BuiltIn,
         }
     }
 }

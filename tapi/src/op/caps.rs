@@ -10,7 +10,7 @@ use crate::constant::{
 };
 use crate::feature;
 use crate::model::{
-    AddressSpec, DialParams, LineOffers, LineSpec, Offers, base_of, info::VOICE_RATE_BPS,
+    API_1_3, AddressSpec, DialParams, LineOffers, LineSpec, Offers, base_of, info::VOICE_RATE_BPS,
 };
 use crate::server::{Fault, Server};
 
@@ -214,6 +214,15 @@ fn check_version(asked: Asked<'_>) -> Result<(), Fault> {
     match asked.params.opt_version("apiVersion")? {
         Some((version, _)) if version != 0 => negotiated(version, version).map(|_| ()),
         _ => Ok(()),
+    }
+}
+
+/// `appApiVersion`, the newest that the application understands: the newest that both do. None if
+/// it is left out or 0.
+pub(super) fn app_version(asked: Asked<'_>) -> Result<Option<u32>, Fault> {
+    match asked.params.opt_version("appApiVersion")? {
+        Some((version, _)) if version != 0 => negotiated(API_1_3, version).map(Some),
+        _ => Ok(None),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the functions lead to.
 
+use crate::agent::AgentRequest;
 use crate::constant::{
     CallComplMode, CallTreatment, DigitMode, LineDevStatusFlag, Mask, MediaMode, ToneMode,
 };
@@ -237,6 +238,14 @@ pub enum Intent {
         call: CallKey,
         /// What is sent.
         info: String,
+    },
+    /// A function of the call centre, for the provider's own agent handler. Answered with
+    /// `Server::complete_agent`.
+    Agent {
+        /// The line by which it came.
+        line: DeviceId,
+        /// What is asked.
+        request: AgentRequest,
     },
     /// lineSetLineDevStatus.
     SetLineDevStatus {

@@ -3,6 +3,7 @@
 //! Checks come in one order everywhere: initialisation, handles, types, ownership, scalar
 //! parameters, capability, line state, call state, address content, resources.
 
+mod agent;
 mod answer;
 mod application;
 mod call_data;
@@ -21,6 +22,7 @@ mod open;
 mod params;
 mod park;
 mod privilege;
+mod proxy;
 mod query;
 mod situation;
 mod table;

@@ -12,7 +12,7 @@ use crate::server::{Fault, MAX_OPEN_LINES, Server};
 
 use super::application::negotiated;
 use super::lookup::existing_address;
-use super::{Asked, Intent, Outcome};
+use super::{Asked, Intent, Outcome, proxy};
 
 /// LINEMAPPER: any line that fits.
 const LINE_MAPPER: u32 = 0xFFFF_FFFF;
@@ -43,10 +43,11 @@ pub(super) fn open(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fau
     } else {
         None
     };
-    if options.contains(OpenOption::Proxy) {
-        let detail = "Requests are not passed to proxies.";
-        return Err(Fault::line(LineErr::OperationUnavail, detail));
-    }
+    let served = if options.contains(OpenOption::Proxy) {
+        proxy::requested(server, asked, device)?
+    } else {
+        Vec::new()
+    };
     if is_full {
         let detail = "The application has too many open lines.";
         return Err(Fault::line(LineErr::ResourceUnavail, detail));
@@ -62,6 +63,7 @@ pub(super) fn open(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fau
         num_rings: std::collections::BTreeMap::new(),
     };
     let h_line = server.open_handle(asked.application, open);
+    server.register_proxies(device, (asked.application, h_line), &served);
     Ok(Outcome::object(json!({ "hLine": h_line })))
 }
 

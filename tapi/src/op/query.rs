@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::calendar::utc;
 use crate::constant::{
     CallFeature, CallOrigin, CallReason, CallState, CallTreatment, Constant as _,
     LineDevStatusFlag, Mask,
@@ -247,39 +248,9 @@ pub(super) fn line_dev_status(server: &mut Server, asked: Asked<'_>) -> Result<O
     })))
 }
 
-/// A time of day in UTC, as RFC 3339 writes it (proleptic Gregorian calendar).
-fn utc(unix_ms: u64) -> String {
-    let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Days since 0000-03-01, in eras of 400 years; the year begins in March.
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_written_in_utc() {
-        for (ms, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
-            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-            (1_709_251_200_001, "2024-03-01T00:00:00.001Z"),
-            (1_798_761_599_000, "2026-12-31T23:59:59.000Z"),
-        ] {
-            assert_eq!(utc(ms), text);
-        }
-    }
 
     #[test]
     fn older_applications_get_no_newer_origins_and_reasons() {

@@ -32,6 +32,7 @@ impl Server {
     pub fn disconnect(&mut self, now_ms: u64, connection: ConnectionId) {
         self.tick(now_ms);
         self.detach(connection);
+        self.expire_proxied();
     }
 
     /// The application closed the connection in an orderly way, which ends it.
@@ -43,8 +44,8 @@ impl Server {
         }
     }
 
-    /// Ends the applications whose resume window is over, and the gatherings of digits whose time
-    /// is.
+    /// Ends the applications whose resume window is over, the gatherings of digits whose time is,
+    /// and the requests that an agent handler did not answer.
     pub fn expire(&mut self, now_ms: u64) {
         self.tick(now_ms);
         let over: Vec<ApplicationId> = self
@@ -57,12 +58,13 @@ impl Server {
             self.end_application(application);
         }
         self.expire_gatherings();
+        self.expire_proxied();
     }
 
     /// When [`Server::expire`] has something to do next.
     pub fn next_deadline(&self) -> Option<u64> {
         let windows = self.applications.values().filter_map(|app| app.expires_ms);
-        windows.chain(self.gathering_deadline()).min()
+        windows.chain(self.gathering_deadline()).chain(self.proxied_deadline()).min()
     }
 
     /// Closes a connection from this side; its application may be resumed.
@@ -79,6 +81,7 @@ impl Server {
             app.connection = None;
             app.expires_ms = Some(self.now_ms.saturating_add(window));
         }
+        self.give_up_proxied(|proxied| proxied.application == id);
     }
 
     /// lineInitializeEx of a new application.
@@ -194,6 +197,7 @@ impl Server {
         if let Some(line) = self.lines.get_mut(open.device.0 as usize) {
             line.opens.retain(|entry| *entry != (application, h_line));
         }
+        self.unregister_proxies(open.device, Some((application, h_line)));
         self.tell_line(open.device, LineDevState::Close, LineDetail::None, None);
     }
 

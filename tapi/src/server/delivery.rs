@@ -202,7 +202,7 @@ impl Server {
         holders
     }
 
-    fn handle_of(&self, application: ApplicationId, key: CallKey) -> Option<u32> {
+    pub(super) fn handle_of(&self, application: ApplicationId, key: CallKey) -> Option<u32> {
         let call = self.calls.get(key)?;
         call.holders.iter().find(|h| h.application == application).map(|h| h.h_call)
     }

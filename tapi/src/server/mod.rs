@@ -5,10 +5,12 @@
 //! connections, intents for itself. An intent is answered with [`Server::complete`], before the
 //! states that it causes are reported.
 
+mod agent;
 mod connection;
 mod delivery;
 mod detection;
 mod provider;
+mod proxy;
 mod request;
 mod rpc;
 mod service;
@@ -18,7 +20,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::constant::{BearerMode, CallTreatment, LineErr};
+use crate::agent::AgentRequest;
+use crate::constant::{BearerMode, CallTreatment, LineErr, ProxyRequest};
 use crate::model::{
     Application, ApplicationId, CallKey, Calls, ConnectionId, DeviceId, DialParams, Line,
     LineFilter, Priorities,
@@ -26,8 +29,11 @@ use crate::model::{
 use crate::op::Intent;
 use crate::translate::Translation;
 
+use proxy::Proxied;
+
 pub(crate) use detection::{Gathering, Generation};
 pub use provider::{CallView, NewCall};
+pub(crate) use proxy::NotServed;
 pub(crate) use request::{Begun, Created};
 pub use rpc::MAX_BATCH;
 pub use service::CompletionEnd;
@@ -42,6 +48,13 @@ pub const MAX_PENDING_REQUESTS: usize = 1024;
 /// IDLE calls kept because an application still has a handle. Beyond, the handles of the oldest
 /// become invalid.
 pub const MAX_IDLE_CALLS: usize = 16_384;
+
+/// Requests that an application has not answered as an agent handler; one more answers
+/// LINEERR_RESOURCEUNAVAIL.
+pub const MAX_PROXY_REQUESTS: usize = 1024;
+/// How long an application may take over a request as an agent handler; after that the client
+/// gets LINEERR_OPERATIONFAILED.
+pub const PROXY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Close code for a reader that has fallen behind (IANA WebSocket registry: Try Again Later).
 pub const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
@@ -164,6 +177,13 @@ pub(crate) enum Purpose {
     ReleaseInfo,
     /// Registers a completion request of this identifier.
     Completion(u32),
+    /// Asks an agent handler.
+    Agent {
+        /// The newest version that the client understands.
+        version: u32,
+        /// What is asked, where an application is the handler.
+        proxied: Option<Box<AgentRequest>>,
+    },
     /// Something else.
     Other,
 }
@@ -210,6 +230,10 @@ pub struct Server {
     generations: BTreeMap<RequestKey, Generation>,
     last_joined: u64,
     last_completion: u32,
+    /// Which open line of which application serves a line's requests of a type.
+    proxies: BTreeMap<(DeviceId, ProxyRequest), (ApplicationId, u32)>,
+    /// Requests that applications are working on as agent handlers, by `proxyRequest`.
+    proxied: BTreeMap<u32, Proxied>,
     /// Locations and cards of address translation; none where it is not offered.
     pub(crate) translation: Option<Translation>,
 }
@@ -238,6 +262,8 @@ impl Server {
             generations: BTreeMap::new(),
             last_joined: 0,
             last_completion: 0,
+            proxies: BTreeMap::new(),
+            proxied: BTreeMap::new(),
             translation: None,
         }
     }

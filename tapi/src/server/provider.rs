@@ -74,8 +74,12 @@ impl Server {
         let Some(line) = self.lines.get_mut(device.0 as usize) else { return device };
         let was_removed = std::mem::replace(&mut line.is_removed, false);
         let is_changed = line.spec != spec;
+        let leaves_proxies = line.spec.offers.agents != spec.offers.agents;
         line.spec = spec;
         let addresses = line.address_ids();
+        if leaves_proxies {
+            self.unregister_proxies(device, None);
+        }
         if was_removed {
             self.tell_device(device, &Message::Create { device });
         } else if is_changed {

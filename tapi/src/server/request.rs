@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::constant::{CallInfoState, CallParamFlag, CallPrivilege, LineErr, Mask};
 use crate::message::{Message, reply};
-use crate::model::{ApplicationId, CallKey, DeviceId, Holder};
+use crate::model::{API_2_2, ApplicationId, CallKey, DeviceId, Holder};
 use crate::op::Intent;
 
 use super::{
@@ -53,6 +53,7 @@ impl Server {
             return;
         }
         let Some(pending) = self.requests.remove(&request) else { return };
+        self.forget_proxied(request);
         if let Some(app) = self.applications.get_mut(&pending.application) {
             app.pending = app.pending.saturating_sub(1);
         }
@@ -91,11 +92,13 @@ impl Server {
                 call.creation = Some(request);
             }
         }
+        let is_proxied = matches!(purpose, Purpose::Agent { proxied: Some(_), .. });
         let pending =
             Pending { application, request_id, reply_to, h_line, device, call, created, purpose };
         self.requests.insert(request, pending);
         match intent {
             Some(intent) => self.deferred.push(Output::Intent { request, intent }),
+            None if is_proxied => self.pass_on(request),
             None => self.settled.push(request),
         }
         Ok(request_id)
@@ -122,6 +125,9 @@ impl Server {
         let changes = pending.call.map_or(Mask::EMPTY, |key| self.apply(&pending, key));
         if let Purpose::Completion(id) = pending.purpose {
             fields.entry("completionId").or_insert(id.into());
+        }
+        if matches!(pending.purpose, Purpose::Agent { version, .. } if version < API_2_2) {
+            fields.remove("proxyGuid");
         }
         let first = pending.created.first().and_then(|made| self.calls.get(made.call));
         let place = first.map(|call| (call.line, call.address));
@@ -217,7 +223,7 @@ impl Server {
                     return CallInfoState::UserUserInfo.into();
                 }
             }
-            Purpose::Drop | Purpose::Completion(_) | Purpose::Other => {}
+            Purpose::Drop | Purpose::Completion(_) | Purpose::Agent { .. } | Purpose::Other => {}
         }
         Mask::EMPTY
     }
