@@ -1,0 +1,336 @@
+//! The kernel forwards between two network namespaces through a third.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastpath::testbed::{LEFT, MIDDLE_LEFT, MIDDLE_RIGHT, RIGHT, Side, Testbed};
+use fastpath::{
+    FastPath, FastPathError, Flow, Hop, Mode, Options, Rewrite, Seed, Snapshot, monotonic_ns,
+};
+
+/// Longer than anything here takes, even on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PORTS: std::ops::RangeInclusive<u16> = 20_000..=20_199;
+
+/// The three namespaces with a socket for each party, or `None` where they cannot be made.
+struct Scene {
+    testbed: Testbed,
+    /// On the left, `LEFT:4000`.
+    left: UdpSocket,
+    /// On the right, `RIGHT:6000`.
+    right: UdpSocket,
+    /// The relay's, `MIDDLE_LEFT:20000`: what the kernel does not forward.
+    user: UdpSocket,
+    path: Arc<FastPath>,
+}
+
+const LEFT_PORT: u16 = 4_000;
+const RIGHT_PORT: u16 = 6_000;
+const IN_PORT: u16 = 20_000;
+const OUT_PORT: u16 = 20_002;
+
+impl Scene {
+    fn new(mode: Mode, is_native: bool) -> Option<Self> {
+        let testbed = match Testbed::new() {
+            Ok(testbed) => testbed,
+            Err(reason) => {
+                eprintln!("SKIPPED: network namespaces cannot be made here: {reason}");
+                return None;
+            }
+        };
+        if is_native {
+            testbed.make_native().unwrap();
+        }
+        let left = bind(&testbed, Side::Left, SocketAddrV4::new(LEFT, LEFT_PORT));
+        let right = bind(&testbed, Side::Right, SocketAddrV4::new(RIGHT, RIGHT_PORT));
+        let user = bind(&testbed, Side::Middle, local());
+        // The neighbours know each other once something was sent.
+        left.send_to(b"hello", local()).unwrap();
+        right.send_to(b"hello", SocketAddrV4::new(MIDDLE_RIGHT, 9)).unwrap();
+        assert_eq!(receive(&user).0, b"hello");
+        let path = Arc::new(open(&testbed, mode));
+        Some(Self { testbed, left, right, user, path })
+    }
+
+    fn hop(&self) -> Hop {
+        until("the ways to both", || {
+            self.path.hop(LEFT)?;
+            self.path.hop(RIGHT)
+        })
+    }
+
+    /// Forwards from the left to the right.
+    fn install(&self, rewrite: Option<Rewrite>) {
+        let hop = self.hop();
+        let flow = Flow {
+            peer: SocketAddrV4::new(LEFT, LEFT_PORT),
+            from: SocketAddrV4::new(MIDDLE_RIGHT, OUT_PORT),
+            to: SocketAddrV4::new(RIGHT, RIGHT_PORT),
+            hop,
+            rtp: rewrite,
+        };
+        let seed = Seed { now_ns: monotonic_ns(), highest: 0x1_0000 + 99, ..Seed::default() };
+        self.path.install(local(), &flow, &seed).unwrap();
+    }
+
+    fn say(&self, packet: &[u8]) {
+        self.left.send_to(packet, local()).unwrap();
+    }
+
+    /// The packet that comes next on the right, after its source was checked.
+    fn heard(&self) -> Vec<u8> {
+        let (packet, from) = receive(&self.right);
+        assert_eq!(from, SocketAddr::from((MIDDLE_RIGHT, OUT_PORT)));
+        packet
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.path.snapshot(IN_PORT)
+    }
+}
+
+fn local() -> SocketAddrV4 {
+    SocketAddrV4::new(MIDDLE_LEFT, IN_PORT)
+}
+
+fn open(testbed: &Testbed, mode: Mode) -> FastPath {
+    let pins = testbed.pins().to_owned();
+    let address = std::net::Ipv4Addr::UNSPECIFIED;
+    let idle = Duration::from_secs(60);
+    let options = Options { mode, pins, address, ports: PORTS, idle };
+    let opened = testbed.enter(Side::Middle, move || FastPath::open(options));
+    opened.join().unwrap().unwrap().unwrap()
+}
+
+fn bind(testbed: &Testbed, side: Side, address: SocketAddrV4) -> UdpSocket {
+    let socket = testbed.enter(side, move || UdpSocket::bind(address)).join().unwrap();
+    let socket = socket.unwrap().unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2_000];
+    let (length, from) = socket.recv_from(&mut buffer).expect("a packet in time");
+    (buffer[..length].to_vec(), from)
+}
+
+/// True if nothing is waiting.
+fn is_empty(socket: &UdpSocket) -> bool {
+    socket.set_nonblocking(true).unwrap();
+    let result = socket.recv(&mut [0; 2_000]);
+    socket.set_nonblocking(false).unwrap();
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn until<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let (_sender, nothing) = std::sync::mpsc::channel::<()>();
+    for _ in 0..20_000 {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        let _ = nothing.recv_timeout(Duration::from_millis(1));
+    }
+    panic!("never came: {what}");
+}
+
+fn rtp(payload: u8, sequence: u16, ssrc: u32, length: usize) -> Vec<u8> {
+    let mut packet = vec![0x80, payload];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend((u32::from(sequence) * 160).to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend((0..length).map(|at| (at as u8).wrapping_mul(31).wrapping_add(sequence as u8)));
+    packet
+}
+
+const REWRITE: Rewrite = Rewrite {
+    ssrc: 7,
+    sent_ssrc: 0x1234_5678,
+    sequence_delta: 1_000,
+    time_delta: 77,
+    clock_hz: 8_000,
+    payloads: [Some((0, 8)), Some((101, 96)), None, None],
+};
+
+/// What becomes of a packet by `REWRITE`.
+fn rewritten(packet: &[u8]) -> Vec<u8> {
+    let mut packet = packet.to_vec();
+    let payload = if packet[1] & 0x7f == 0 { 8 } else { 96 };
+    packet[1] = packet[1] & 0x80 | payload;
+    let sequence = u16::from_be_bytes([packet[2], packet[3]]).wrapping_add(1_000);
+    packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+    let time = u32::from_be_bytes(packet[4..8].try_into().unwrap()).wrapping_add(77);
+    packet[4..8].copy_from_slice(&time.to_be_bytes());
+    packet[8..12].copy_from_slice(&0x1234_5678u32.to_be_bytes());
+    packet
+}
+
+fn packets_arrive_rewritten(scene: &Scene) {
+    scene.install(Some(REWRITE));
+    let mut bytes = 0;
+    for number in 0..500u16 {
+        let payload = if number % 10 == 0 { 101 } else { 0 };
+        let packet = rtp(payload, 100 + number, 7, usize::from(number) * 2 + 1);
+        bytes += packet.len() as u64;
+        scene.say(&packet);
+        assert_eq!(scene.heard(), rewritten(&packet), "packet {number}");
+    }
+    let counted = scene.snapshot();
+    assert_eq!((counted.packets, counted.bytes), (500, bytes));
+    assert_eq!((counted.highest, counted.late, counted.repeated), (0x1_0000 + 599, 0, 0));
+    assert!(is_empty(&scene.user), "user space saw a packet that the kernel forwarded");
+    assert!(is_empty(&scene.right));
+}
+
+#[test]
+fn xdp_forwards_every_payload_intact_and_counts_what_was_sent() {
+    let Some(scene) = Scene::new(Mode::Xdp, true) else { return };
+    assert!(scene.hop().hooks.xdp && !scene.hop().hooks.tc, "{:?}", scene.path.status());
+    packets_arrive_rewritten(&scene);
+}
+
+#[test]
+fn tc_forwards_every_payload_intact_and_counts_what_was_sent() {
+    let Some(scene) = Scene::new(Mode::Tc, true) else { return };
+    assert!(!scene.hop().hooks.xdp && scene.hop().hooks.tc, "{:?}", scene.path.status());
+    packets_arrive_rewritten(&scene);
+}
+
+/// A veth peer without NAPI takes nothing from XDP, and local senders leave checksums to it.
+#[test]
+fn auto_takes_tc_where_xdp_would_lose_packets() {
+    let Some(scene) = Scene::new(Mode::Auto, false) else { return };
+    assert!(scene.hop().hooks.tc, "{:?}", scene.path.status());
+    packets_arrive_rewritten(&scene);
+}
+
+#[test]
+fn packets_with_unfinished_checksums_are_left_to_tc() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    let left = scene.testbed.namespace(Side::Left);
+    let words = ["netns", "exec", &left, "ethtool", "-K", "phones", "tx", "on"];
+    assert!(std::process::Command::new("ip").args(words).output().unwrap().status.success());
+    assert!(scene.hop().hooks == fastpath::Hooks { xdp: true, tc: true });
+    packets_arrive_rewritten(&scene);
+}
+
+#[test]
+fn what_the_kernel_does_not_know_goes_to_user_space_untouched() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    scene.install(Some(REWRITE));
+    let stranger = bind(&scene.testbed, Side::Left, SocketAddrV4::new(LEFT, LEFT_PORT + 1));
+    let good = rtp(0, 100, 7, 160);
+    let odd = [
+        rtp(9, 100, 7, 160),                  // a payload type that was not agreed
+        rtp(0, 100, 8, 160),                  // another SSRC
+        rtp(0, 30_000, 7, 160),               // a jump in the numbering
+        [&[0xa0][..], &good[1..]].concat(),   // padding
+        [&[0x8f][..], &good[1..13]].concat(), // CSRCs that are not there
+        vec![0x81, 200, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0], // RTCP
+        b"short".to_vec(),
+        vec![],
+    ];
+    for packet in &odd {
+        scene.say(packet);
+        assert_eq!(&receive(&scene.user).0, packet);
+    }
+    stranger.send_to(&good, local()).unwrap();
+    assert_eq!(receive(&scene.user).0, good);
+    assert_eq!(scene.snapshot().packets, 0);
+    scene.say(&good);
+    assert_eq!(scene.heard(), rewritten(&good));
+    assert_eq!(scene.snapshot().packets, 1);
+}
+
+#[test]
+fn loss_lateness_and_repetition_are_counted() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    scene.install(Some(REWRITE));
+    for sequence in [100, 101, 104, 103, 104, 105] {
+        scene.say(&rtp(0, sequence, 7, 160));
+        scene.heard();
+    }
+    let counted = scene.snapshot();
+    assert_eq!((counted.packets, counted.highest), (6, 0x1_0000 + 105));
+    assert_eq!((counted.late, counted.repeated), (1, 1));
+    assert_eq!(counted.last_time, 105 * 160);
+}
+
+#[test]
+fn a_stream_that_is_taken_back_is_heard_in_user_space_again() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    scene.install(Some(REWRITE));
+    let packet = rtp(0, 100, 7, 160);
+    scene.say(&packet);
+    scene.heard();
+    assert_eq!(scene.path.status().flows, 1);
+    scene.path.remove(local());
+    scene.say(&packet);
+    assert_eq!(receive(&scene.user).0, packet);
+    assert_eq!(scene.path.status().flows, 0);
+}
+
+#[test]
+fn datagrams_that_are_not_rtp_pass_as_they_are() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    scene.install(None);
+    let packet = b"UDPTL is anything at all".to_vec();
+    scene.say(&packet);
+    assert_eq!(scene.heard(), packet);
+    assert_eq!(scene.snapshot().packets, 1);
+}
+
+#[test]
+fn an_expired_stream_is_not_forwarded() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    let flow = Flow {
+        peer: SocketAddrV4::new(LEFT, LEFT_PORT),
+        from: SocketAddrV4::new(MIDDLE_RIGHT, OUT_PORT),
+        to: SocketAddrV4::new(RIGHT, RIGHT_PORT),
+        hop: scene.hop(),
+        rtp: Some(REWRITE),
+    };
+    let now_ns = monotonic_ns().saturating_sub(61_000_000_000);
+    let seed = Seed { now_ns, highest: 0x1_0000 + 99, ..Seed::default() };
+    scene.path.install(local(), &flow, &seed).unwrap();
+    let packet = rtp(0, 100, 7, 160);
+    scene.say(&packet);
+    assert_eq!(receive(&scene.user).0, packet);
+}
+
+#[test]
+fn streams_go_on_when_their_process_has_gone_and_the_next_one_takes_them_over() {
+    let Some(mut scene) = Scene::new(Mode::Auto, true) else { return };
+    scene.install(Some(REWRITE));
+    // Not closed: what a killed process leaves behind, seen from the kernel.
+    scene.path = Arc::new(open(&scene.testbed, Mode::Auto));
+    let packet = rtp(0, 100, 7, 160);
+    scene.say(&packet);
+    assert_eq!(scene.heard(), rewritten(&packet));
+    let status = scene.path.status();
+    assert_eq!((status.flows, status.orphans, status.unpinned), (0, 1, None));
+    assert!(scene.path.is_orphaned(IN_PORT) && !scene.path.is_orphaned(OUT_PORT));
+    scene.path.close();
+    scene.say(&packet);
+    assert_eq!(receive(&scene.user).0, packet);
+    let left = std::fs::read_dir(scene.testbed.pins()).unwrap().flatten();
+    let left: Vec<_> = left.filter(|entry| entry.path().is_dir()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn loopback_is_left_alone() {
+    let options = Options {
+        mode: Mode::Auto,
+        pins: std::env::temp_dir(),
+        address: std::net::Ipv4Addr::LOCALHOST,
+        ports: PORTS,
+        idle: PATIENCE,
+    };
+    let refusal = FastPath::open(options).err().unwrap();
+    assert!(matches!(refusal, FastPathError::Loopback(_)), "{refusal}");
+}
