@@ -53,8 +53,9 @@ pub const MAX_IDLE_CALLS: usize = 16_384;
 /// LINEERR_RESOURCEUNAVAIL.
 pub const MAX_PROXY_REQUESTS: usize = 1024;
 /// How long an application may take over a request as an agent handler; after that the client
-/// gets LINEERR_OPERATIONFAILED.
-pub const PROXY_TIMEOUT: Duration = Duration::from_secs(120);
+/// gets LINEERR_OPERATIONFAILED. A little longer than the two minutes after which the methods of
+/// TAPI 3 give up, so that those tell TAPI_E_TIMEOUT.
+pub const PROXY_TIMEOUT: Duration = Duration::from_secs(122);
 
 /// Close code for a reader that has fallen behind (IANA WebSocket registry: Try Again Later).
 pub const CLOSE_TRY_AGAIN_LATER: u16 = 1013;
