@@ -31,7 +31,7 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 11] = [
+const NEEDS_RESTART: [Setting; 12] = [
     ("domain", |old, new| old.domain != new.domain),
     ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
     ("sip.session_expires", |old, new| old.sip.session_expires != new.sip.session_expires),
@@ -45,6 +45,7 @@ const NEEDS_RESTART: [Setting; 11] = [
     ("media.workers", |old, new| old.media.workers != new.media.workers),
     ("media.timeout", |old, new| old.media.timeout != new.media.timeout),
     ("state.path", |old, new| old.state != new.state),
+    ("capture", |old, new| old.capture != new.capture),
 ];
 
 /// The API's own; its listener is a socket like the others.

@@ -20,6 +20,7 @@ pub use diagnose::Diagnosis;
 pub use diff::{Changes, diff};
 pub use duration::{DurationFault, format_duration, parse_duration};
 pub use load::{load, parse};
+pub use model::capture::Capture;
 pub use model::feature::{
     Agent, AgentGroup, Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot,
     OnTimeout, Park, PickupGroup, Queue, Room, Slots, Strategy,

@@ -33,10 +33,12 @@ use crate::api::{Api, Tokens};
 use crate::cli::{self, Run};
 use crate::exchange::counters::Counters;
 use crate::exchange::{Exchange, ExchangeParts, Input};
+use crate::observe::hep::Hep;
+use crate::observe::trace::Trace;
 use crate::observe::{Metrics, Sample};
 use crate::registry::Registry;
 use crate::store::{SqliteStore, Store, StoreCounts};
-use exchange_thread::Rim;
+use exchange_thread::{Capture, Rim};
 use supervisor::{Signals, Supervisor};
 
 /// Threads that receive, index and send SIP.
@@ -90,6 +92,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
     let counters: Arc<Counters> = Arc::default();
+    let trace = Arc::new(Trace::new(config.capture.kept));
     let (control, controls) = mpsc::channel(MAX_CONTROLS);
     let api = Api::new(
         mailbox.clone(),
@@ -97,6 +100,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         Tokens::new(&config.api.tokens),
         config.api.max_queued_messages,
         metrics(&counters, &transports, &store),
+        Arc::clone(&trace),
     );
     let local = transports.local_addresses();
     let exchange = Exchange::new(ExchangeParts {
@@ -112,8 +116,10 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         completions: store.take_completions(),
         clock: clock::read(),
     });
+    let capture = Capture { trace, hep: collector(&config)? };
     let (drained, is_drained) = watch::channel(false);
-    let rim = Rim { transports, api: Arc::clone(&api), store: Arc::clone(&store), drained };
+    let store_too = Arc::clone(&store);
+    let rim = Rim { transports, api: Arc::clone(&api), store: store_too, capture, drained };
     start_exchange(exchange, inputs, rim)?;
     forward_notices(notices, mailbox.clone())?;
 
@@ -128,6 +134,12 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let result = supervisor.run(signals).await;
     store.flush();
     result
+}
+
+/// The collector of `[capture]`.
+fn collector(config: &Config) -> Result<Option<Hep>, ServerError> {
+    let collector = config.capture.hep.map(|collector| Hep::new(collector, config.capture.node));
+    collector.transpose().map_err(ServerError::System)
 }
 
 /// The one line on stdout: every listener is bound.

@@ -3,6 +3,7 @@
 //! Reading never stops at a fault: each reader notes it and goes on with a plausible value, which is
 //! thrown away with the rest, so that one run shows every fault.
 
+mod capture;
 mod features;
 mod lines;
 mod location;
@@ -160,6 +161,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
     let media = rim::media(&root, &sip);
     let api = rim::api(&root, &sip);
     let state = rim::state(&root);
+    let capture = capture::capture(&root);
     let switch = rim::switch(&root);
     let line_defaults = lines::defaults(&root);
     let config = Config {
@@ -170,6 +172,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         media,
         api,
         state,
+        capture,
         switch,
         lines: lines::lines(&root, &line_defaults),
         line_defaults,

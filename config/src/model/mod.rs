@@ -1,5 +1,6 @@
 //! The typed configuration. Every value here has been checked; names refer to things that exist.
 
+pub(crate) mod capture;
 pub(crate) mod feature;
 pub(crate) mod line;
 pub(crate) mod rim;
@@ -8,6 +9,7 @@ pub(crate) mod subscription;
 
 use std::collections::BTreeMap;
 
+use self::capture::Capture;
 use self::feature::{
     Agent, AgentGroup, Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup, Queue,
 };
@@ -33,6 +35,8 @@ pub struct Config {
     pub api: Api,
     /// `[state]`: where what must outlive the process is kept.
     pub state: State,
+    /// `[capture]`: what is kept of SIP messages.
+    pub capture: Capture,
     /// `[switch]`: how the program stops.
     pub switch: Switch,
     /// `[defaults.line]`: what a line has that does not say otherwise; already applied to `lines`.

@@ -7,6 +7,7 @@
 mod answers;
 mod applications;
 mod events;
+mod ladder;
 mod lines;
 mod listener;
 mod openapi;
@@ -35,6 +36,7 @@ pub use token::Tokens;
 
 use self::applications::Close;
 use crate::exchange::{Input, Output};
+use crate::observe::trace::Trace;
 use crate::observe::{Metrics, Sample};
 
 /// How long a stopping switch waits until applications have heard it.
@@ -70,6 +72,7 @@ pub struct Api {
     answers: answers::Answers,
     events: Arc<events::EventLog>,
     metrics: Metrics,
+    trace: Arc<Trace>,
     is_ready: AtomicBool,
     counters: ApiCounters,
 }
@@ -82,6 +85,7 @@ impl Api {
         tokens: Tokens,
         max_queued_messages: usize,
         metrics: Metrics,
+        trace: Arc<Trace>,
     ) -> Arc<Self> {
         Arc::new(Self {
             mailbox,
@@ -91,6 +95,7 @@ impl Api {
             answers: answers::Answers::default(),
             events: Arc::default(),
             metrics,
+            trace,
             is_ready: AtomicBool::new(false),
             counters: ApiCounters::default(),
         })
@@ -191,6 +196,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/completions/{completion_id}", delete(rest::cancel_completion))
         .route("/registrations", get(rest::registrations))
         .route("/calls", get(rest::calls).post(rest::make_call))
+        .route("/calls/{call_id}/ladder", get(ladder::ladder))
         .route("/calls/{call_id}/redirect", post(lines::redirect))
         .route("/calls/{call_id}/{action}", post(rest::act))
         .route("/media", get(rest::media))

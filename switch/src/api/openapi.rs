@@ -83,6 +83,9 @@ fn call_paths() -> Value {
                 "responses": answers(&[("201", "The call was begun."), ("400", ""), ("404", ""), ("409", "")]),
             },
         },
+        "/api/v1/calls/{callId}/ladder": { "get": collection(
+            "The SIP messages of a call, oldest first; it may be over. See [capture] kept_kib.",
+        ) },
         "/api/v1/calls/{callId}/drop": { "post": action("Hangs up.", "Party") },
         "/api/v1/calls/{callId}/hold": { "post": action("Puts the call on hold.", "Party") },
         "/api/v1/calls/{callId}/unhold": { "post": action("Takes the call back.", "Party") },

@@ -37,7 +37,8 @@ async fn world() -> World {
     let (mailbox, inputs) = mpsc::channel(16);
     let (control, controls) = mpsc::channel(4);
     let metrics = Metrics::new(Arc::default(), Vec::new());
-    let api = Api::new(mailbox, control, Tokens::new(&tokens()), 4, metrics);
+    let trace = Arc::new(Trace::new(0));
+    let api = Api::new(mailbox, control, Tokens::new(&tokens()), 4, metrics, trace);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(Arc::clone(&api).serve(listener));

@@ -478,6 +478,7 @@ impl Exchange {
         if let Some(call) = self.calls.get_mut(id.0) {
             call.legs.push(leg);
             self.by_leg.insert(leg, id);
+            self.tell_dialogs(id);
         }
     }
 

@@ -241,6 +241,7 @@ impl Exchange {
             }
             let connection = call.connection;
             self.hear_anew(connection);
+            self.tell_dialogs(id);
             self.touch_call(id);
         }
     }

@@ -8,6 +8,7 @@ mod demo;
 mod error;
 mod events;
 mod init;
+mod ladder;
 mod shell;
 mod table;
 mod tables;
@@ -54,7 +55,13 @@ enum Command {
     /// Show where phones are registered
     Registrations(List),
     /// Show every party's view of every call
-    Calls(List),
+    Calls {
+        /// Show the SIP messages of this call as a ladder; the call may be over
+        #[arg(long, value_name = "CALLID", conflicts_with = "watch")]
+        ladder: Option<u32>,
+        #[command(flatten)]
+        list: List,
+    },
     /// Show the media streams
     Media(List),
     /// Show the trunks
@@ -179,7 +186,8 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Demo => demo::run(),
         Command::Lines(list) => tables::show(&tables::LINES, &list),
         Command::Registrations(list) => tables::show(&tables::REGISTRATIONS, &list),
-        Command::Calls(list) => tables::show(&tables::CALLS, &list),
+        Command::Calls { ladder: Some(call_id), list } => ladder::show(call_id, &list),
+        Command::Calls { ladder: None, list } => tables::show(&tables::CALLS, &list),
         Command::Media(list) => tables::show(&tables::MEDIA, &list),
         Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
         Command::Park(list) => tables::show(&tables::PARK, &list),
@@ -227,6 +235,7 @@ mod tests {
             "lines --json",
             "registrations --watch",
             "calls --url http://127.0.0.1:1 --token x",
+            "calls --ladder 7",
             "media",
             "trunks",
             "park --watch",

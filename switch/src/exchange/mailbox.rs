@@ -249,6 +249,13 @@ pub enum Output {
         /// What happened: `{"number", "time", "kind", …}`.
         event: Value,
     },
+    /// A SIP dialog belongs to a call, from now on.
+    Dialog {
+        /// dwCallID.
+        call_id: u32,
+        /// The Call-ID header's value.
+        dialog: String,
+    },
     /// Keep this over a restart.
     Store(Change),
     /// A line that fail2ban can match: one refused authentication.

@@ -9,6 +9,7 @@ mod application;
 mod completions;
 pub mod counters;
 mod forwarding;
+mod ladder;
 pub mod mailbox;
 mod requests;
 pub(crate) mod state;

@@ -572,6 +572,7 @@ impl Exchange {
 
     /// A call has another dwCallID from now on.
     pub(crate) fn publish_move(&mut self, id: CallId, former: u32) {
+        self.tell_dialogs(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let Some(line) = call.party.line() else { return };
         let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);

@@ -1,6 +1,8 @@
 //! Metrics and the security log: what is read from outside, never on a hot path.
 
+pub mod hep;
 mod metric;
 pub mod security;
+pub mod trace;
 
 pub use metric::{Metrics, Sample};

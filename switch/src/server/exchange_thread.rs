@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sip_stack::flow::{Flow, Transmit};
 use sip_stack::transport::{TransportEvent, Transports};
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
 use crate::api::Api;
 use crate::exchange::{Exchange, Input, Output};
+use crate::observe::hep::Hep;
 use crate::observe::security;
+use crate::observe::trace::{Trace, Way, call_id_of};
 use crate::store::Store;
 
 /// Inputs that may wait; SIP datagrams beyond it are refused, streams and applications are read
@@ -37,15 +40,47 @@ pub(super) struct Rim {
     pub(super) transports: Arc<Transports>,
     pub(super) api: Arc<Api>,
     pub(super) store: Arc<dyn Store>,
+    pub(super) capture: Capture,
     /// Becomes true when no call is left after a drain or stop.
     pub(super) drained: watch::Sender<bool>,
+}
+
+/// Keeps and copies the SIP messages that come and go.
+pub(super) struct Capture {
+    pub(super) trace: Arc<Trace>,
+    pub(super) hep: Option<Hep>,
+}
+
+impl Capture {
+    fn received(&mut self, unix_ms: u64, input: &Input) {
+        if let Input::Sip(received) = input {
+            let dialog = received.message.call_id().as_bytes();
+            self.note(unix_ms, Way::In, &received.flow, dialog, received.message.bytes());
+        }
+    }
+
+    fn sent(&mut self, transmit: &Transmit) {
+        let dialog = call_id_of(&transmit.bytes);
+        self.note(clock::unix_ms(), Way::Out, &transmit.flow, dialog, &transmit.bytes);
+    }
+
+    fn note(&mut self, unix_ms: u64, way: Way, flow: &Flow, dialog: &[u8], message: &[u8]) {
+        self.trace.keep(unix_ms, way, *flow, dialog, message);
+        if let Some(hep) = &mut self.hep {
+            hep.send(unix_ms, way, flow, dialog, message);
+        }
+    }
 }
 
 impl Rim {
     fn perform(&mut self, output: Output) {
         let Some(output) = self.api.perform(output) else { return };
         match output {
-            Output::Transmit(transmit) => self.transports.send(transmit),
+            Output::Transmit(transmit) => {
+                self.capture.sent(&transmit);
+                self.transports.send(transmit);
+            }
+            Output::Dialog { call_id, dialog } => self.capture.trace.belongs(call_id, &dialog),
             Output::Store(change) => self.store.apply(change),
             Output::AuthenticationRefused { source, line, reason } => {
                 security::authentication_refused(source, &line, reason);
@@ -70,7 +105,9 @@ pub(super) async fn run(mut exchange: Exchange, mut mailbox: mpsc::Receiver<Inpu
             return;
         }
         for input in inputs.drain(..) {
-            exchange.handle(clock::read(), input, &mut outputs);
+            let clock = clock::read();
+            rim.capture.received(clock.unix_ms, &input);
+            exchange.handle(clock, input, &mut outputs);
             outputs.drain(..).for_each(|output| rim.perform(output));
         }
         let clock = clock::read();

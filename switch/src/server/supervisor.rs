@@ -196,6 +196,7 @@ fn keep_until_restart(old: &Config, new: &mut Config) {
     new.sip = old.sip.clone();
     new.media = old.media.clone();
     new.state = old.state.clone();
+    new.capture = old.capture.clone();
     new.api.listen = old.api.listen;
     new.api.resume_window = old.api.resume_window;
     new.api.max_queued_messages = old.api.max_queued_messages;

@@ -413,6 +413,7 @@ impl World {
                 Output::Answer { token, answer } => {
                     self.answers.insert(token, answer);
                 }
+                Output::Dialog { .. } => {}
                 Output::Store(change) => self.changes.push(change),
                 _ => {}
             }
