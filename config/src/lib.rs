@@ -25,7 +25,7 @@ pub use model::feature::{
     Agent, AgentGroup, Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot,
     OnTimeout, Park, PickupGroup, Queue, Room, Slots, Strategy,
 };
-pub use model::line::{Line, LineDefaults, SharedLine};
+pub use model::line::{AgentHandler, Line, LineDefaults, SharedLine};
 pub use model::rim::{
     Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
     Transport,

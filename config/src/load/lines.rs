@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Section;
 use crate::check::Target;
-use crate::model::line::{Line, LineDefaults, SharedLine};
+use crate::model::line::{AgentHandler, Line, LineDefaults, SharedLine};
 use crate::model::subscription::Watchers;
 use crate::secret::Secret;
 
@@ -33,6 +33,9 @@ fn appearance(section: &Section<'_>, defaults: &LineDefaults) -> LineDefaults {
         max_calls: section.integer("max_calls", 1..=MAX_CALLS).unwrap_or(defaults.max_calls),
         watchers: section.choice("watchers", &Watchers::ALL).unwrap_or(defaults.watchers),
         music: section.sound("music").or_else(|| defaults.music.clone()),
+        agent_handler: section
+            .choice("agent_handler", &AgentHandler::ALL)
+            .unwrap_or(defaults.agent_handler),
     }
 }
 
@@ -56,6 +59,7 @@ pub(super) fn lines(root: &Section<'_>, defaults: &LineDefaults) -> BTreeMap<Str
             max_calls: own.max_calls,
             watchers: own.watchers,
             music: own.music,
+            agent_handler: own.agent_handler,
             number: number.value.clone(),
         };
         section.finish();

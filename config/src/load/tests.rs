@@ -114,6 +114,19 @@ fn a_line_takes_the_defaults_that_it_does_not_set() {
 }
 
 #[test]
+fn agents_are_handled_by_the_switch_unless_a_line_leaves_that_to_an_application() {
+    let text = "[defaults.line]\nagent_handler = \"application\"\n[lines.203]\npassword = \"x\"\nagent_handler = \"built-in\"\n";
+    let config = parse(&format!("{BASE}{text}"), "x.toml").unwrap();
+    assert_eq!(config.lines["201"].agent_handler, crate::AgentHandler::Application);
+    assert_eq!(config.lines["203"].agent_handler, crate::AgentHandler::BuiltIn);
+    assert_eq!(
+        faults(&format!("{BASE}[defaults.line]\nagent_handler = \"nobody\"\n")).len(),
+        1,
+        "a choice"
+    );
+}
+
+#[test]
 fn an_unknown_setting_is_a_fault_at_every_depth() {
     assert_eq!(
         faults("domian = \"x.test\"\n"),
@@ -129,7 +142,7 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         ),
         (
             "[lines.203]\npassword = \"x\"\npickup = \"a\"\n[pickup_groups.a]\nid = \"1\"\n",
-            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of max_calls, music, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
+            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of agent_handler, max_calls, music, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
         ),
         (
             "[park.lots.main]\nnumber = \"700\"\nslots = \"701-702\"\ntimout = \"9s\"\n",
@@ -141,7 +154,7 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         ),
         (
             "media = { address = \"127.0.0.1\" }\n",
-            "6:1: unknown setting \"media\" in [lines.202]; expected one of max_calls, music, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
+            "6:1: unknown setting \"media\" in [lines.202]; expected one of agent_handler, max_calls, music, name, password, pickup_group, ring_cycle, ring_timeout, watchers",
         ),
         (
             "[conference]\nroom = 1\n",
@@ -688,7 +701,7 @@ fn columns_are_counted_in_characters() {
             "name = \"Zoë\"\n[lines.203]\npassword = \"pä\" # ä\n[defaults]\nline = { \"ä\" = 1 }\n"
         ),
         [
-            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of max_calls, music, ring_cycle, ring_timeout, watchers"
+            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of agent_handler, max_calls, music, ring_cycle, ring_timeout, watchers"
         ]
     );
 }

@@ -27,6 +27,23 @@ pub struct Line {
     pub watchers: Watchers,
     /// What those hear whom it holds; default that of `[media]`.
     pub music: Option<Sound>,
+    /// Who handles the agents that work there; default the switch.
+    pub agent_handler: AgentHandler,
+}
+
+/// Who answers TAPI's requests about agents, groups and queues that come by a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AgentHandler {
+    /// The switch.
+    #[default]
+    BuiltIn,
+    /// Applications that open the line with LINEOPENOPTION_PROXY.
+    Application,
+}
+
+impl AgentHandler {
+    pub(crate) const ALL: [(&str, Self); 2] =
+        [("built-in", Self::BuiltIn), ("application", Self::Application)];
 }
 
 /// `[defaults.line]`: settings of every line that does not have its own.
@@ -42,6 +59,8 @@ pub struct LineDefaults {
     pub watchers: Watchers,
     /// Default none.
     pub music: Option<Sound>,
+    /// Default the switch.
+    pub agent_handler: AgentHandler,
 }
 
 impl Default for LineDefaults {
@@ -52,6 +71,7 @@ impl Default for LineDefaults {
             max_calls: 4,
             watchers: Watchers::default(),
             music: None,
+            agent_handler: AgentHandler::BuiltIn,
         }
     }
 }

@@ -360,6 +360,9 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
     }
     add_shared_addresses(&mut spec, config, line);
     spec.offers = line_offers();
+    if line.agent_handler == config::AgentHandler::Application {
+        spec.offers.agents = AgentService::Application;
+    }
     spec.media_modes |= MediaMode::G3Fax;
     spec
 }
