@@ -30,4 +30,6 @@ pub use model::{
     Forwarding, LineFilter, LineOffers, LineSpec, Offers, PartyId, Tone,
 };
 pub use op::{GeneratedTone, Intent, PickupTarget, offered_functions};
-pub use server::{CompletionEnd, NewCall, Output, ReplyFields, RequestKey, Server, ServerConfig};
+pub use server::{
+    CompletionEnd, NewCall, Observation, Output, ReplyFields, RequestKey, Server, ServerConfig,
+};

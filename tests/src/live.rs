@@ -294,6 +294,18 @@ impl LivePhone {
         })
     }
 
+    /// Waits until the phone is so.
+    pub fn until(&self, what: &str, is_so: impl Fn(&Phone) -> bool) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if self.with(|phone| is_so(phone)) {
+                return;
+            }
+            pause();
+        }
+        panic!("{}: {what}", self.number())
+    }
+
     /// Waits until the far phone rings.
     pub fn rings_there(&self) {
         self.wait("180", |event| {

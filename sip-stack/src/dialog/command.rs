@@ -206,6 +206,11 @@ impl LegView<'_> {
         self.peer.supports(tag)
     }
 
+    /// Who is at the peer's end: its last P-Asserted-Identity (RFC 3325).
+    pub fn peer_asserted(&self) -> Option<&str> {
+        self.peer.asserted()
+    }
+
     /// Whether the peer's last Allow-Events lists the event package.
     pub fn peer_allows_event(&self, package: &str) -> bool {
         self.peer.allows_event(package)

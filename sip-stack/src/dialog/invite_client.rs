@@ -41,6 +41,7 @@ impl Core {
             headers.push((name.to_owned(), value));
         }
         headers.extend(invite.headers.iter().cloned());
+        leg.assertion.begin(&invite.headers);
         let mut draft = Draft {
             method: Method::Invite,
             uri: invite.request_uri.clone(),

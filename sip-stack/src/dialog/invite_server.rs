@@ -240,6 +240,7 @@ impl Core {
             self.disarm(leg, timer);
         }
         leg.phase = Phase::Confirmed;
+        leg.assertion.begin(&headers);
         let (sent, late_offer) = match (is_negotiated, is_late) {
             (true, _) => {
                 // RFC 6337 §3.1.1: what was said reliably is not said again. A different session

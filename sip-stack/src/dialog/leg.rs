@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::command::{Invite, LegView, Release, TargetPolicy};
 use super::event::{LegId, OfferVia};
+use super::identity::Assertion;
 use super::peer::Peer;
 use super::reliability::Provisionals;
 use super::route_set::RouteSet;
@@ -244,6 +245,8 @@ pub(crate) struct Leg {
     pub(crate) theirs: Option<TheirOffer>,
     /// An offer of the switch that waits until one may be sent.
     pub(crate) queued: Option<Bytes>,
+    /// Who is at our end.
+    pub(crate) assertion: Assertion,
     pub(crate) session: SessionTimer,
     /// How to leave once the ACK is there.
     pub(crate) release: Option<Release>,
@@ -294,6 +297,7 @@ impl Leg {
             ours: None,
             theirs: None,
             queued: None,
+            assertion: Assertion::default(),
             session: identity.session,
             release: None,
             timers: [None; TIMERS],

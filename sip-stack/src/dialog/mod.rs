@@ -9,6 +9,7 @@ mod command;
 mod config;
 pub(crate) mod core;
 mod event;
+pub(crate) mod identity;
 pub(crate) mod invite_client;
 pub(crate) mod invite_server;
 pub(crate) mod leave;

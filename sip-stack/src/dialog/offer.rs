@@ -54,12 +54,13 @@ impl Core {
         may_wait
     }
 
-    /// Sends the waiting offer if one may be sent now.
+    /// Sends the waiting offer, and who is at our end, if that may be now.
     pub(crate) fn flush_offer(&mut self, leg: &mut Leg) {
         if leg.queued.is_some() && leg.may_offer() {
             let sdp = leg.queued.take();
             self.send_offer(leg, OurOffer::new(sdp, false));
         }
+        self.flush_assertion(leg);
     }
 
     /// Sends a re-INVITE or UPDATE.
@@ -76,6 +77,7 @@ impl Core {
         for (name, value) in leg.session.request_headers() {
             draft.headers.push((name.to_owned(), value));
         }
+        draft.headers.extend(leg.assertion.take());
         draft.body = ours.sdp.clone().map(|sdp| (SDP.to_owned(), sdp));
         ours.is_in_flight = true;
         ours.tries += 1;
@@ -227,8 +229,9 @@ impl Core {
             // RFC 3261 §14.2: the former one is not answered yet.
             return self.reply_later(key, message, &tag);
         }
-        let in_flight = leg.ours.as_ref().is_some_and(|ours| ours.is_in_flight);
-        if in_flight || leg.has_open_offer() || leg.phase != Phase::Confirmed {
+        let reinvites =
+            leg.ours.as_ref().is_some_and(|ours| ours.is_in_flight && ours.sdp.is_some());
+        if reinvites || leg.has_open_offer() || leg.phase != Phase::Confirmed {
             return self.reply(key, message, &Reply::new(491), &tag);
         }
         if let Err(too_small) = leg.session.negotiate(message) {

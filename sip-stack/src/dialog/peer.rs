@@ -1,4 +1,4 @@
-//! What a peer says about itself: Allow, Supported, Allow-Events.
+//! What a peer says about itself: Allow, Supported, Allow-Events, P-Asserted-Identity.
 
 use super::text;
 use crate::message::{HeaderName, Message, Method};
@@ -9,6 +9,7 @@ pub(crate) struct Peer {
     allow: Option<Vec<String>>,
     supported: Vec<String>,
     allow_events: Vec<String>,
+    asserted: Option<String>,
 }
 
 impl Peer {
@@ -22,6 +23,9 @@ impl Peer {
         }
         if let Some(events) = text::tokens(message, HeaderName::AllowEvents) {
             self.allow_events = events;
+        }
+        if let Some(asserted) = message.header(HeaderName::PAssertedIdentity) {
+            self.asserted = Some(asserted.to_owned());
         }
     }
 
@@ -38,6 +42,11 @@ impl Peer {
 
     pub(crate) fn supports(&self, tag: &str) -> bool {
         self.supported.iter().any(|token| token.eq_ignore_ascii_case(tag))
+    }
+
+    /// Who is at its end, as it says.
+    pub(crate) fn asserted(&self) -> Option<&str> {
+        self.asserted.as_deref()
     }
 
     pub(crate) fn allows_event(&self, package: &str) -> bool {

@@ -238,6 +238,14 @@ impl Endpoint {
         self.command(now, leg, out, |core, leg| core.offer(leg, sdp)).unwrap_or(false)
     }
 
+    /// Somebody else is at our end of a dialog (P-Asserted-Identity, Privacy): unless it knows it
+    /// already the peer is told, by UPDATE if it allows that, else with the next offer.
+    ///
+    /// Source: RFC 3325 §9.1, RFC 3311.
+    pub fn identify(&mut self, now: Now, leg: LegId, headers: Vec<HeaderField>, out: &mut Outbox) {
+        self.command(now, leg, out, |core, leg| core.identify(leg, headers));
+    }
+
     /// Answers [`Event::Offer`], or an [`Event::Answered`] whose SDP is an offer.
     pub fn accept_offer(&mut self, now: Now, leg: LegId, sdp: Bytes, out: &mut Outbox) {
         self.command(now, leg, out, |core, leg| core.accept_offer(leg, sdp));

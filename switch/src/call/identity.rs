@@ -142,6 +142,25 @@ impl Exchange {
         identity
     }
 
+    /// The fields that say to one party who the other is; a trunk is told nothing new.
+    pub(crate) fn assertions_for(&self, id: CallId, other: CallId) -> Vec<(String, String)> {
+        if self.calls.get(id.0).is_none_or(|call| call.party.line().is_none()) {
+            return Vec::new();
+        }
+        self.identity_of(other).assertions(&self.config.domain, false)
+    }
+
+    /// A phone talks to somebody else than before: it is told whom to display, by UPDATE where it
+    /// allows that (sip-mapping §2.9.4).
+    pub(crate) fn identify_far(&mut self, id: CallId) {
+        let Some(far) = self.far(id) else { return };
+        let Some(leg) = self.calls.get(id.0).and_then(|call| call.leg) else { return };
+        let headers = self.assertions_for(id, far);
+        if !headers.is_empty() {
+            self.endpoint.identify(self.clock.now, leg, headers, &mut self.sip);
+        }
+    }
+
     /// The same, as LINECALLINFO shows it.
     pub(crate) fn party_of(&self, id: CallId) -> tapi::PartyId {
         self.identity_of(id).party_id()

@@ -141,8 +141,8 @@ impl Exchange {
         self.set_call_timer(party, timeout, Timer::Parked(party));
         self.publish_park(slot, party, by.as_deref());
         self.grant(asked);
-        self.part(id);
-        self.part(consult);
+        self.leave(id, asked);
+        self.leave(consult, asked);
         self.show_parked(party);
         Ok(())
     }

@@ -147,7 +147,7 @@ impl Exchange {
             .end
             .answer_from(&answer, &asked, Direction::SendRecv)
             .map_err(|_| Cause::INCOMPATIBLE_MEDIA)?;
-        self.answer_invite(waiting, leg, sdp);
+        self.answer_invite(waiting, leg, sdp, other);
         Ok(())
     }
 
@@ -155,13 +155,14 @@ impl Exchange {
         let theirs = self.remote_of(other)?;
         let near = self.calls.get_mut(late.0).ok_or(Cause::NO_RESOURCES)?;
         let sdp = near.end.offer_from(&theirs).map_err(|_| Cause::INCOMPATIBLE_MEDIA)?;
-        self.answer_invite(late, leg, sdp);
+        self.answer_invite(late, leg, sdp, other);
         Ok(())
     }
 
-    /// 200 to the INVITE of a phone, with what the other user sends along.
-    fn answer_invite(&mut self, id: CallId, leg: LegId, sdp: Bytes) {
-        let headers = self.info_headers(id);
+    /// 200 to the INVITE of a phone, with who the other user is and what it sends along.
+    fn answer_invite(&mut self, id: CallId, leg: LegId, sdp: Bytes, other: CallId) {
+        let mut headers = self.info_headers(id);
+        headers.extend(self.assertions_for(id, other));
         self.endpoint.answer(self.clock.now, leg, sdp, &headers, &mut self.sip);
     }
 
@@ -176,8 +177,8 @@ impl Exchange {
         let far = self.calls.get_mut(b.0.0).ok_or(Cause::NO_RESOURCES)?;
         let to_b =
             far.end.answer_from(&chosen, &first, Direction::SendRecv).map_err(incompatible)?;
-        self.answer_invite(a.0, a.1, to_a);
-        self.answer_invite(b.0, b.1, to_b);
+        self.answer_invite(a.0, a.1, to_a, b.0);
+        self.answer_invite(b.0, b.1, to_b, a.0);
         Ok(())
     }
 
@@ -193,8 +194,8 @@ impl Exchange {
             near.end.answer_from(&offer, &offer, Direction::SendRecv).map_err(incompatible)?;
         let far = self.calls.get_mut(late.0.0).ok_or(Cause::NO_RESOURCES)?;
         let ours = far.end.offer_from(&offer).map_err(incompatible)?;
-        self.answer_invite(waiting.0, waiting.1, answer);
-        self.answer_invite(late.0, late.1, ours);
+        self.answer_invite(waiting.0, waiting.1, answer, late.0);
+        self.answer_invite(late.0, late.1, ours, waiting.0);
         Ok(())
     }
 

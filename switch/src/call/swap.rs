@@ -81,6 +81,7 @@ impl Exchange {
             // It held the call that it has left; where it can be told, it resumes this one.
             self.tell_phone(id, "talk");
         }
+        self.identify_far(id);
         self.show_hold(id);
         self.show_far_hold(id);
         self.refresh_capability(id);

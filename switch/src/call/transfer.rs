@@ -115,10 +115,10 @@ impl Exchange {
     ) -> Result<(), LineErr> {
         self.send_to_room(consult, room).map_err(transfer_error)?;
         self.grant(asked);
-        self.part(consult);
         if !matches!(asked, Asked::Phone(_)) {
-            self.part(id);
+            self.leave(id, asked);
         }
+        self.leave(consult, asked);
         Ok(())
     }
 
@@ -132,8 +132,8 @@ impl Exchange {
     ) -> Result<(), LineErr> {
         self.send_to_room(id, room).map_err(transfer_error)?;
         self.grant(asked);
-        self.part(id);
-        self.part(consult);
+        self.leave(id, asked);
+        self.leave(consult, asked);
         Ok(())
     }
 
@@ -149,8 +149,8 @@ impl Exchange {
         let by = self.calls.get(id.0).map(|call| call.number().to_owned());
         self.align(transferee, target).map_err(transfer_error)?;
         self.grant(asked);
-        self.part(id);
-        self.part(consult);
+        self.leave(id, asked);
+        self.leave(consult, asked);
         self.move_call(target, origin);
         let by = by.as_deref().unwrap_or_default();
         self.describe_target(target, transferee, by);
@@ -181,8 +181,8 @@ impl Exchange {
             connection.search = Some(search);
         }
         self.grant(asked);
-        self.part(consult);
-        self.part(id);
+        self.leave(id, asked);
+        self.leave(consult, asked);
         let ringing = self.connections.get(search.0).map(|c| c.called.clone()).unwrap_or_default();
         let former = self
             .connections
@@ -200,6 +200,15 @@ impl Exchange {
         }
         self.play(transferee, Tone::Ringback);
         Ok(())
+    }
+
+    /// The transferor is out of one of the two calls. A phone that asked for it hangs up by itself
+    /// (RFC 5589 §7); for an application the switch hangs up (sip-mapping §2.9.4).
+    pub(crate) fn leave(&mut self, id: CallId, asked: &Asked) {
+        match asked {
+            Asked::Phone(_) => self.part(id),
+            Asked::Application(_) | Asked::HangingUp => self.retire(id),
+        }
     }
 
     /// Tells whoever asked for a transfer that it is done, before any state follows.

@@ -58,6 +58,7 @@ impl Exchange {
 
     /// Hands on what the TAPI server has to say; false when it has nothing.
     pub(super) fn relay_tapi(&mut self) -> bool {
+        self.publish_observed();
         let said = std::mem::take(&mut self.tapi.out);
         let has_said = !said.is_empty();
         for output in said {

@@ -395,6 +395,18 @@ impl Exchange {
 
     /// Publishes one line of `GET events`.
     pub(crate) fn publish(&mut self, kind: &str, fields: Value) {
+        self.publish_observed();
+        self.publish_one(kind, fields);
+    }
+
+    /// What applications have been told meanwhile goes first.
+    pub(crate) fn publish_observed(&mut self) {
+        for observation in std::mem::take(&mut self.tapi.observed) {
+            self.publish_one(observation.kind, observation.fields);
+        }
+    }
+
+    fn publish_one(&mut self, kind: &str, fields: Value) {
         self.next_event += 1;
         let mut event =
             json!({"number": self.next_event, "time": self.clock.unix_ms, "kind": kind});

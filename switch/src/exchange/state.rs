@@ -369,12 +369,14 @@ impl Exchange {
         if connection.caller == Some(id) { connection.answered } else { connection.caller }
     }
 
-    /// Tells both lines to whom they are connected (LINECALLINFOSTATE_CONNECTEDID).
+    /// Tells both lines, and their phones, to whom they are connected
+    /// (LINECALLINFOSTATE_CONNECTEDID).
     pub(crate) fn show_connected_parties(&mut self, connection: ConnectionKey) {
         let Some((caller, called)) = self.pair(connection) else { return };
         self.touch_call(caller);
         self.touch_call(called);
         for (near, far) in [(caller, called), (called, caller)] {
+            self.identify_far(near);
             let Some(key) = self.calls.get(near.0).and_then(|call| call.tapi) else { continue };
             let party = self.party_of(far);
             self.tapi.call_info(

@@ -190,6 +190,11 @@ impl PhoneCore {
         Some((view.call_id.to_owned(), theirs, ours))
     }
 
+    /// Who the switch says is at the other end: P-Asserted-Identity of its last word on it.
+    pub fn connected_to(&self, leg: LegId) -> Option<String> {
+        self.endpoint.leg(leg)?.peer_asserted().map(str::to_owned)
+    }
+
     fn call_with(
         &mut self,
         now: Now,

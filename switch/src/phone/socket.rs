@@ -160,6 +160,11 @@ impl Phone {
         self.core.dialog(leg)
     }
 
+    /// Who the switch says is at the other end: P-Asserted-Identity of its last word on it.
+    pub fn connected_to(&self, leg: LegId) -> Option<String> {
+        self.core.connected_to(leg)
+    }
+
     /// Answers.
     pub fn answer(&mut self, leg: LegId) {
         let now = self.now();

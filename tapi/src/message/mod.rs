@@ -220,7 +220,8 @@ impl Message {
         json!({ "jsonrpc": "2.0", "method": self.method(), "params": params }).to_string()
     }
 
-    fn params(&self) -> Map<String, Value> {
+    /// The notification's parameters, without its number.
+    pub(crate) fn params(&self) -> Map<String, Value> {
         let value = match self {
             Self::Reply { request_id, result: Ok(fields) } => return reply(*request_id, fields),
             Self::Reply { request_id, result: Err(error) } => {

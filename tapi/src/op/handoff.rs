@@ -88,7 +88,7 @@ impl Server {
                 let Some(holder) = self.give_handle(key, entry, CallPrivilege::Owner) else {
                     return;
                 };
-                self.tell_new_call(&holder, address, state, mode);
+                self.tell_new_call((key, &holder), address, state, mode);
                 CallInfoState::NumOwnerIncr.into()
             }
         };

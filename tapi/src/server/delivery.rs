@@ -7,6 +7,7 @@ use crate::model::{
     DeviceId, Holder,
 };
 
+use super::observe::Subject;
 use super::{CLOSE_TRY_AGAIN_LATER, Output, Server};
 
 impl Server {
@@ -75,7 +76,7 @@ impl Server {
     /// The first notice of a call: LINE_APPNEWCALL (API 2.0) and LINE_CALLSTATE.
     pub(crate) fn tell_new_call(
         &mut self,
-        holder: &Holder,
+        (key, holder): (CallKey, &Holder),
         address: AddressId,
         state: CallState,
         mode: CallMode,
@@ -88,6 +89,8 @@ impl Server {
                 privilege: holder.privilege,
             };
             self.notify(holder.application, &message);
+            let (call, application) = (Some(key), Some(holder.application));
+            self.observe(Subject { call, application, device: None }, &message);
         }
         self.tell_state_to(holder, state, mode, Some(holder.privilege));
     }
@@ -117,14 +120,16 @@ impl Server {
         if is_silent || changes.is_empty() {
             return;
         }
+        let mut told = None;
         for holder in self.holders(key) {
             if !except.contains(&holder.application) {
-                self.notify(
-                    holder.application,
-                    &Message::CallInfo { h_call: holder.h_call, changes },
-                );
+                let message = Message::CallInfo { h_call: holder.h_call, changes };
+                self.notify(holder.application, &message);
+                told = Some(message);
             }
         }
+        let about = Subject { call: Some(key), ..Subject::default() };
+        told.iter().for_each(|message| self.observe(about, message));
     }
 
     /// LINE_LINEDEVSTATE for every open handle that enabled the item.
@@ -136,13 +141,18 @@ impl Server {
         except: Option<(ApplicationId, u32)>,
     ) {
         let Some(line) = self.lines.get(device.0 as usize) else { return };
+        let mut told = None;
         for (application, h_line) in line.opens.clone() {
             let open = self.applications.get(&application).and_then(|a| a.opens.get(&h_line));
             let is_enabled = open.is_some_and(|open| open.line_states.contains(state));
             if is_enabled && except != Some((application, h_line)) {
-                self.notify(application, &Message::LineDevState { h_line, state, detail });
+                let message = Message::LineDevState { h_line, state, detail };
+                self.notify(application, &message);
+                told = Some(message);
             }
         }
+        let about = Subject { device: Some(device), ..Subject::default() };
+        told.iter().for_each(|message| self.observe(about, message));
     }
 
     /// LINE_ADDRESSSTATE for every open handle that enabled some of the items.
@@ -153,13 +163,19 @@ impl Server {
         changes: Mask<AddressState>,
     ) {
         let Some(line) = self.lines.get(device.0 as usize) else { return };
+        let mut told = Mask::EMPTY;
         for (application, h_line) in line.opens.clone() {
             let open = self.applications.get(&application).and_then(|a| a.opens.get(&h_line));
             let enabled = open.map_or(Mask::EMPTY, |open| open.address_states & changes);
             if !enabled.is_empty() {
                 let message = Message::AddressState { h_line, address, changes: enabled };
                 self.notify(application, &message);
+                told = told | enabled;
             }
+        }
+        if !told.is_empty() {
+            let message = Message::AddressState { h_line: 0, address, changes: told };
+            self.observe(Subject { device: Some(device), ..Subject::default() }, &message);
         }
     }
 
@@ -190,6 +206,9 @@ impl Server {
             .filter(|(_, app)| app.api_version >= since && app.filter.allows(&number))
             .map(|(id, _)| *id)
             .collect();
+        if !all.is_empty() {
+            self.observe(Subject { device: Some(device), ..Subject::default() }, message);
+        }
         for application in all {
             self.notify(application, message);
         }

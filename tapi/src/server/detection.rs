@@ -6,6 +6,7 @@ use crate::message::Message;
 use crate::model::{ApplicationId, CallKey, Detection, Tone};
 use crate::op::Intent;
 
+use super::observe::Subject;
 use super::{Output, RequestKey, Server};
 
 /// A gathering of digits.
@@ -209,6 +210,8 @@ impl Server {
         let Gathering { application, h_call, digits, .. } = gathering;
         let message = Message::GatherDigits { h_call, digits, reason };
         self.notify(application, &message);
+        let (call, application) = (Some(key), Some(application));
+        self.observe(Subject { call, application, device: None }, &message);
     }
 
     /// Ends the gatherings whose time is over.

@@ -9,6 +9,7 @@ mod agent;
 mod connection;
 mod delivery;
 mod detection;
+mod observe;
 mod provider;
 mod proxy;
 mod request;
@@ -32,6 +33,7 @@ use crate::translate::Translation;
 use proxy::Proxied;
 
 pub(crate) use detection::{Gathering, Generation};
+pub use observe::Observation;
 pub use provider::{CallView, NewCall};
 pub(crate) use proxy::NotServed;
 pub(crate) use request::{Begun, Created};
@@ -207,6 +209,8 @@ struct Pending {
 pub struct Server {
     /// What is to be done, in order; the owner drains it.
     pub out: Vec<Output>,
+    /// What applications have been told, in order, for others to follow; the owner drains it.
+    pub observed: Vec<Observation>,
     pub(crate) config: ServerConfig,
     pub(crate) now_ms: u64,
     pub(crate) connections: HashMap<ConnectionId, Connection>,
@@ -244,6 +248,7 @@ impl Server {
     pub fn new(config: ServerConfig) -> Self {
         Self {
             out: Vec::new(),
+            observed: Vec::new(),
             config,
             now_ms: 0,
             connections: HashMap::new(),

@@ -10,6 +10,7 @@ use crate::model::{
     DeviceId, Holder, Line, LineSpec, StateError, is_legal,
 };
 
+use super::observe::Subject;
 use super::{MAX_IDLE_CALLS, Purpose, ReplyFields, RequestKey, Server};
 
 /// States of a call kept until the LINE_REPLY of the request that creates it.
@@ -109,7 +110,11 @@ impl Server {
         let opens =
             self.lines.get_mut(device.0 as usize).map(|line| std::mem::take(&mut line.opens));
         for (application, h_line) in opens.unwrap_or_default() {
-            self.notify(application, &Message::Close { h_line });
+            let message = Message::Close { h_line };
+            self.notify(application, &message);
+            let (device, application_told) = (Some(device), Some(application));
+            let about = Subject { device, application: application_told, ..Subject::default() };
+            self.observe(about, &message);
             self.close_line(application, h_line);
         }
         self.tell_device(device, &Message::Remove { device });
@@ -196,7 +201,7 @@ impl Server {
         call.capability = new.capability;
         let key = self.insert_call(call);
         for holder in self.offer(key) {
-            self.tell_new_call(&holder, address, new.state, new.mode);
+            self.tell_new_call((key, &holder), address, new.state, new.mode);
         }
         self.tell_counts(line, address, before);
         Ok(key)
@@ -404,7 +409,7 @@ impl Server {
                 continue;
             }
             if let Some(holder) = self.give_handle(key, entry, CallPrivilege::Monitor) {
-                self.tell_new_call(&holder, address, CallState::Unknown, CallMode::None);
+                self.tell_new_call((key, &holder), address, CallState::Unknown, CallMode::None);
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::message::{Message, reply};
 use crate::model::{API_2_2, ApplicationId, CallKey, DeviceId, Holder};
 use crate::op::Intent;
 
+use super::observe::Subject;
 use super::{
     Fault, MAX_PENDING_REQUESTS, Output, Pending, Purpose, ReplyFields, ReplyTo, RequestKey,
     Server, rpc,
@@ -243,7 +244,10 @@ impl Server {
                 self.send_text(*connection, response.to_string());
             }
             ReplyTo::Message | ReplyTo::Response(..) => {
-                self.notify(pending.application, &Message::Reply { request_id, result });
+                let message = Message::Reply { request_id, result };
+                self.notify(pending.application, &message);
+                let (device, application) = (Some(pending.device), Some(pending.application));
+                self.observe(Subject { device, application, call: pending.call }, &message);
             }
         }
     }

@@ -219,7 +219,8 @@ impl EventWatch {
             return Err(format!("event {number} follows {}", self.last));
         }
         self.last = number;
-        if event["kind"] != "LINE_CALLSTATE" && event["kind"] != "LINE_CALLINFO" {
+        let is_move = event["kind"] == "LINE_CALLINFO" && event["formerCallId"].is_u64();
+        if event["kind"] != "LINE_CALLSTATE" && !is_move {
             return Ok(());
         }
         let state = event["callState"].as_str().and_then(CallState::from_name);

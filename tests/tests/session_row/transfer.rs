@@ -109,7 +109,7 @@ fn a_phone_leaves_its_party_to_a_consultation_that_still_rings() {
     ]);
     a.with(|phone| phone.transfer_attended(first, second));
     row.told(&[
-        ("201", "201/2 IDLE; 201 IDLE"),
+        ("201", "201 IDLE; 201/2 IDLE"),
         ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID"),
     ]);
     assert_eq!(row.parties("206"), "TRANSFER 203 206 - 201 206");
@@ -124,9 +124,8 @@ fn a_phone_leaves_its_party_to_a_consultation_that_still_rings() {
     end(row, &phones, (far, target));
 }
 
-/// lineSetupTransfer, lineDial, answer: 201 consults 206 while 203 waits.
-fn consult(row: &mut Row, [a, b, c]: &[LivePhone; 3]) -> (LegId, LegId, LegId) {
-    let (near, far) = row.talk(a, b);
+/// lineSetupTransfer, lineDial: 201 rings 206 while 203 waits.
+fn dial_consultation(row: &mut Row, [a, b, c]: [&LivePhone; 3]) -> LegId {
     row.tell("lineSetupTransfer", "201", json!({}));
     row.told(&[
         (
@@ -144,6 +143,13 @@ fn consult(row: &mut Row, [a, b, c]: &[LivePhone; 3]) -> (LegId, LegId, LegId) {
         ("201", "REPLY 0; 201/2 DIALING; 201/2 INFO CALLEDID; 201/2 PROCEEDING; 201/2 RINGBACK"),
         ("206", "206 NEW OWNER; 206 OFFERING ACTIVE OWNER"),
     ]);
+    target
+}
+
+/// lineSetupTransfer, lineDial, answer: 201 consults 206 while 203 waits.
+fn consult(row: &mut Row, [a, b, c]: &[LivePhone; 3]) -> (LegId, LegId, LegId) {
+    let (near, far) = row.talk(a, b);
+    let target = dial_consultation(row, [a, b, c]);
     row.tell("lineAnswer", "206", json!({}));
     row.told(&[
         ("201", "201/2 CONNECTED ACTIVE; 201/2 INFO CONNECTEDID"),
@@ -174,6 +180,29 @@ fn an_application_asks_first_and_joins_the_two_parties() {
     assert_eq!(row.parties("203"), "DIRECT 201 203 206 201 206");
     assert_eq!(row.parties("206"), "TRANSFER 203 206 203 201 206");
     a.ended(near);
+    end(row, &phones, (far, target));
+}
+
+#[test]
+fn an_application_leaves_its_party_to_a_consultation_that_still_rings() {
+    let (mut row, phones) = office();
+    let [a, b, c] = &phones;
+    let (near, far) = row.talk(a, b);
+    let target = dial_consultation(&mut row, [a, b, c]);
+    complete(&mut row, "TRANSFER");
+    row.told(&[
+        ("201", "REPLY 0; 201 IDLE; 201/2 IDLE"),
+        ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID"),
+    ]);
+    a.ended(near);
+    c.answer(target);
+    row.told(&[
+        ("203", "203 INFO REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
+        ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID"),
+    ]);
+    hear_each_other(b, c);
+    assert_eq!(row.parties("203"), "DIRECT 201 203 206 201 206");
+    assert_eq!(row.parties("206"), "TRANSFER 203 206 203 201 206");
     end(row, &phones, (far, target));
 }
 

@@ -35,6 +35,51 @@ fn a_reinvite_with_an_unknown_body_is_refused() {
     assert_eq!(bench.endpoint.leg(leg).unwrap().remote_sdp, Some(&sdp(1)));
 }
 
+fn asserted(name: &str) -> Vec<(String, String)> {
+    vec![("P-Asserted-Identity".to_owned(), format!("<sip:{name}@h>"))]
+}
+
+impl Bench {
+    fn identify(&mut self, leg: LegId, name: &str) {
+        self.endpoint.identify(self.now, leg, asserted(name), &mut self.out);
+    }
+}
+
+#[test]
+fn who_is_at_our_end_is_told_once_by_an_update_without_session() {
+    let mut bench = Bench::new();
+    let (leg, tag) = bench.answered("Allow: INVITE, UPDATE\r\n");
+    bench.identify(leg, "ben");
+    let update = bench.sent_last(&Method::Update);
+    assert!(update.body().is_empty());
+    assert_eq!(update.header(HeaderName::PAssertedIdentity), Some("<sip:ben@h>"));
+    // RFC 3311 §5.2: an UPDATE without offer is in nobody's way.
+    bench.receive(request("INVITE", 2, &tag, "", Some(&sdp(2))));
+    assert!(matches!(bench.event(), Event::Offer { via: OfferVia::ReInvite, .. }));
+    bench.accept(leg, 6);
+    assert_eq!(bench.sent_one().status(), Some(200));
+    bench.receive(request("ACK", 2, &tag, "", None));
+    // Twice changed and back before the answer: nothing is to be said.
+    bench.identify(leg, "cleo");
+    bench.identify(leg, "ben");
+    bench.receive(response(&update, 200, "", "", None));
+    assert!(bench.sent().is_empty() && bench.events().is_empty());
+    bench.identify(leg, "cleo");
+    let update = bench.sent_last(&Method::Update);
+    assert_eq!(update.header(HeaderName::PAssertedIdentity), Some("<sip:cleo@h>"));
+}
+
+#[test]
+fn a_peer_without_update_learns_with_the_next_offer_who_is_at_our_end() {
+    let mut bench = Bench::new();
+    let (leg, _) = bench.answered("Allow: INVITE, ACK, BYE\r\n");
+    bench.identify(leg, "ben");
+    assert!(bench.sent().is_empty());
+    assert!(bench.offer(leg, 6));
+    let invite = bench.sent_last(&Method::Invite);
+    assert_eq!(invite.header(HeaderName::PAssertedIdentity), Some("<sip:ben@h>"));
+}
+
 #[test]
 fn info_and_bye_are_no_target_refreshes() {
     let mut bench = Bench::new();
