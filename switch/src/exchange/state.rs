@@ -369,8 +369,7 @@ impl Exchange {
         if connection.caller == Some(id) { connection.answered } else { connection.caller }
     }
 
-    /// Tells both lines, and their phones, to whom they are connected
-    /// (LINECALLINFOSTATE_CONNECTEDID).
+    /// Tells both lines and phones to whom they are connected (LINECALLINFOSTATE_CONNECTEDID).
     pub(crate) fn show_connected_parties(&mut self, connection: ConnectionKey) {
         let Some((caller, called)) = self.pair(connection) else { return };
         self.touch_call(caller);

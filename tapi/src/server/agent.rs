@@ -5,6 +5,7 @@ use crate::constant::LineErr;
 use crate::message::Message;
 use crate::model::{API_2_0, AgentService, ApplicationId, DeviceId};
 
+use super::observe::Subject;
 use super::{ReplyFields, RequestKey, Server};
 
 impl Server {
@@ -43,10 +44,18 @@ impl Server {
             }
             _ => self.handler_receivers(),
         };
+        let mut told = None;
         for (application, h_line) in receivers {
             let message = Message::Agent { h_line, h_call: None, notice: notice.clone() };
             self.notify(application, &message);
+            told = Some(message);
         }
+        let device = match notice {
+            AgentNotice::Address { at, .. } | AgentNotice::Specific { at, .. } => Some(at.line),
+            _ => None,
+        };
+        let about = Subject { device, ..Subject::default() };
+        told.iter().for_each(|message| self.observe(about, message));
     }
 
     /// Who serves the agents of a line.

@@ -170,7 +170,7 @@ impl Server {
             if !enabled.is_empty() {
                 let message = Message::AddressState { h_line, address, changes: enabled };
                 self.notify(application, &message);
-                told = told | enabled;
+                told |= enabled;
             }
         }
         if !told.is_empty() {
