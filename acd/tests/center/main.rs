@@ -1,0 +1,6 @@
+//! The call centre, behaviour by behaviour.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
+
+mod books;
+#[allow(dead_code, reason = "each file of tests uses its part")]
+mod rig;
