@@ -134,6 +134,25 @@ impl Ear {
         })
     }
 
+    /// Goes on where another ear stops, whose party is asked for something else now: a key, a tone or
+    /// a silence that lasts is not told a second time, nor counted from the beginning.
+    pub fn follow(&mut self, former: Ear) {
+        let format =
+            |ear: &Ear| ear.voice.as_ref().map(|(payload, clock_hz, ..)| (*payload, *clock_hz));
+        if format(self) != format(&former) {
+            return;
+        }
+        self.voice = former.voice;
+        self.next = former.next;
+        self.last_us = former.last_us;
+        if self.tells_keys && former.tells_keys {
+            self.keys = former.keys;
+        }
+        if let (Some(signals), Some(former)) = (&mut self.signals, former.signals) {
+            signals.follow(former);
+        }
+    }
+
     /// Whether keys that go down are to be told.
     #[must_use]
     pub fn hears_keys(&self) -> bool {
@@ -273,6 +292,28 @@ mod tests {
         say(&mut ear, 1, 0, 1_000_000);
         say(&mut ear, 2, 160 + 28_000, 4_520_000);
         assert_eq!(ear.take(), Some(Heard::Tone(7)));
+    }
+
+    #[test]
+    fn what_lasts_while_something_else_is_asked_for_is_told_once() {
+        let mut first = ear();
+        say(&mut first, 1, 0, 1_000_000);
+        say(&mut first, 2, 160 + 28_000, 4_520_000);
+        assert_eq!(first.take(), Some(Heard::Tone(7)));
+        say(&mut first, 3, 320 + 28_000, 4_540_000);
+        first.wait(6_560_000);
+        assert_eq!(first.take(), None);
+        let voice = Some(MemberCodec::PCMU);
+        let watch = Watch { voice, tones: vec![SILENCE], keys: true, ..Watch::default() };
+        let mut next = Ear::new(&watch).unwrap();
+        next.follow(first);
+        // Two seconds before, and one after.
+        next.wait(7_600_000);
+        assert_eq!(next.take(), Some(Heard::Tone(7)));
+        let mut last = Ear::new(&watch).unwrap();
+        last.follow(next);
+        last.wait(11_000_000);
+        assert_eq!(last.take(), None, "it was told");
     }
 
     #[test]

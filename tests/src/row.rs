@@ -2,11 +2,18 @@
 //! told everything in order, and at the end nothing is left.
 
 use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 use sip_stack::endpoint::LegId;
+use sip_stack::time::Seeded;
+use switch::phone::Phone;
 
-use crate::program::{Application, LivePhone, Program};
+use crate::interop::free_port;
+use crate::program::{Application, LivePhone, Program, office};
+
+/// The number from which the carrier of [`Row::with_carrier`] calls.
+pub const OUTSIDE: &str = "0472000000";
 
 /// An office with an application on some of its lines.
 pub struct Row {
@@ -28,6 +35,24 @@ impl Row {
         let mut app = program.application("desk");
         let lines = lines.iter().map(|line| ((*line).to_owned(), app.open(line))).collect();
         Row { program, app, lines }
+    }
+
+    /// The office, changed by `edit`, and its carrier: somebody behind the trunk, whose number is
+    /// [`OUTSIDE`].
+    pub fn with_carrier(lines: &[&str], edit: impl FnOnce(String) -> String) -> (Row, LivePhone) {
+        let port = free_port();
+        let switch = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let entropy = Box::new(Seeded::new(u64::from(port)));
+        let carrier = Phone::new(OUTSIDE, "", "office.test", switch, entropy).expect("a socket");
+        let text = office(|text| {
+            let peer = format!("sip:{}", carrier.address());
+            edit(text).replacen("udp:127.0.0.1:0", &format!("udp:{switch}"), 1).replacen(
+                "sip:127.0.0.1:5090",
+                &peer,
+                1,
+            )
+        });
+        (Row::with(Program::with(text), lines), LivePhone::start(carrier))
     }
 
     /// Phones that obey `Event: talk` and `hold` and answer by themselves when asked to.
@@ -80,6 +105,53 @@ impl Row {
         self.app.expect_on_lines(wanted);
     }
 
+    /// lineGetCallStatus: the features of a call without LINECALLFEATURE_.
+    pub fn features(&mut self, call: &str) -> Vec<String> {
+        let h_call = self.app.handle(call);
+        let status = self.ask("lineGetCallStatus", json!({"hCall": h_call}));
+        let names = status["callFeatures"].as_array().cloned().unwrap_or_default();
+        let word =
+            |name: &Value| name.as_str().and_then(|name| Some(name.split_once('_')?.1.to_owned()));
+        names.iter().filter_map(word).collect()
+    }
+
+    /// A call rings at a line: all that is told of it.
+    pub fn ring(&mut self, a: &LivePhone, b: &LivePhone) -> (LegId, LegId) {
+        let near = a.call(&b.number());
+        let far = b.incoming();
+        a.rings_there();
+        let (from, to) = (a.number(), b.number());
+        let (one, other) = (self.app.next_name(&from), self.app.next_name(&to));
+        let caller =
+            format!("{one} NEW OWNER; {one} DIALING OWNER; {one} PROCEEDING; {one} RINGBACK");
+        let called = format!("{other} NEW OWNER; {other} OFFERING ACTIVE OWNER");
+        self.told(&[(&from, &caller), (&to, &called)]);
+        (near, far)
+    }
+
+    /// lineMakeCall on one line to another, whose phone rings: all that is told of it.
+    pub fn make_call(&mut self, a: &LivePhone, b: &LivePhone, wishes: Value) -> LegId {
+        let (from, to) = (a.number(), b.number());
+        let (one, other) = (self.app.next_name(&from), self.app.next_name(&to));
+        let line = self.line(&from);
+        let params = json!({"hLine": line, "destAddress": to, "callParams": wishes});
+        self.ask("lineMakeCall", params);
+        let far = b.incoming();
+        let caller = format!("REPLY 0; {one} DIALING; {one} PROCEEDING; {one} RINGBACK");
+        let called = format!("{other} NEW OWNER; {other} OFFERING ACTIVE OWNER");
+        self.told(&[(&from, &caller), (&to, &called)]);
+        far
+    }
+
+    /// lineDrop of a call with a far line: both are idle.
+    pub fn drop_call(&mut self, call: &str, far: &str) {
+        self.tell("lineDrop", call, json!({}));
+        let line = |call: &str| call.split('/').next().unwrap_or(call).to_owned();
+        let here = format!("REPLY 0; {call} IDLE");
+        let there = format!("{far} DISCONNECTED NORMAL; {far} IDLE");
+        self.told(&[(&line(call), &here), (&line(far), &there)]);
+    }
+
     /// One phone calls another, which answers: all that is told of it, and both hear each other.
     pub fn talk(&mut self, a: &LivePhone, b: &LivePhone) -> (LegId, LegId) {
         let near = a.call(&b.number());
@@ -122,10 +194,15 @@ impl Row {
                 .is_some_and(|text| text.lines().any(|line| line == "strowger_calls_active 0"))
         });
         for h_line in self.lines.values() {
-            let asked = json!({"hLine": h_line, "addressId": 0});
-            let status = self.app.call("lineGetAddressStatus", asked).expect("the line is open");
-            let counts = ["numActiveCalls", "numOnHoldCalls", "numOnHoldPendCalls"];
-            assert!(counts.iter().all(|count| status[*count] == 0), "{status}");
+            // The own address, and that of a shared line, where the line has a part in one.
+            for address in 0..2 {
+                let asked = json!({"hLine": h_line, "addressId": address});
+                let status = self.app.call("lineGetAddressStatus", asked);
+                assert!(address > 0 || status.is_ok(), "{status:?}");
+                let Ok(status) = status else { continue };
+                let counts = ["numActiveCalls", "numOnHoldCalls", "numOnHoldPendCalls"];
+                assert!(counts.iter().all(|count| status[*count] == 0), "{status}");
+            }
         }
     }
 }

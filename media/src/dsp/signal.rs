@@ -52,6 +52,8 @@ pub enum Sign {
 /// A tone to be listened for.
 #[derive(Clone, Debug)]
 struct Wanted {
+    /// As it was asked for.
+    named_hz: [u16; 3],
     /// Places among the frequencies; none for silence.
     frequencies: Vec<usize>,
     /// Blocks that it must last.
@@ -102,7 +104,12 @@ impl Listener {
             }
             let blocks = milliseconds.div_ceil(u64::from(BLOCK_MS)).max(1);
             let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-            wanted.push(Wanted { frequencies: places, blocks, lasted: 0 });
+            wanted.push(Wanted {
+                named_hz: *frequencies_hz,
+                frequencies: places,
+                blocks,
+                lasted: 0,
+            });
         }
         Self {
             powers: vec![0.0; known.len()],
@@ -112,6 +119,21 @@ impl Listener {
             kinds: hears_kinds.then(Kinds::default),
             energy: 0.0,
             filled: 0,
+        }
+    }
+
+    /// Takes over how long the tones have lasted that another listener was waiting for as well, and
+    /// the kind of media that it has told.
+    pub fn follow(&mut self, former: Self) {
+        for tone in &mut self.tones {
+            let is_same =
+                |other: &&Wanted| (other.named_hz, other.blocks) == (tone.named_hz, tone.blocks);
+            if let Some(same) = former.tones.iter().find(is_same) {
+                tone.lasted = same.lasted;
+            }
+        }
+        if self.kinds.is_some() && former.kinds.is_some() {
+            self.kinds = former.kinds;
         }
     }
 

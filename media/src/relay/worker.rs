@@ -299,7 +299,10 @@ impl Worker {
                 }
                 Ok(Command::Watch { bound, ear }) => {
                     if let Some(lane) = self.lane(&bound) {
-                        lane.ingress.ear = ear;
+                        let former = std::mem::replace(&mut lane.ingress.ear, ear);
+                        if let (Some(ear), Some(former)) = (&mut lane.ingress.ear, former) {
+                            ear.follow(*former);
+                        }
                     }
                 }
                 Ok(Command::Close(bound)) => self.close(&bound),

@@ -2,17 +2,22 @@
 
 use serde_json::{Value, json};
 use tests::program::{LivePhone, Program, office};
-use tests::row::{Row, hear_each_other};
+use tests::row::{OUTSIDE, Row, hear_each_other};
 
 const LINES: [&str; 3] = ["201", "202", "203"];
 
-/// Calls wait a second for an answer; 202's changes of forwarding are told.
+/// Calls wait a second for an answer.
+fn quick(text: String) -> String {
+    text.replace("ring_timeout = \"20s\"", "ring_timeout = \"2s\"")
+        .replace("ring_cycle = \"5s\"", "ring_cycle = \"1s\"")
+}
+
 fn quick_office() -> (Row, [LivePhone; 3]) {
-    let text = office(|text| {
-        text.replace("ring_timeout = \"20s\"", "ring_timeout = \"2s\"")
-            .replace("ring_cycle = \"5s\"", "ring_cycle = \"1s\"")
-    });
-    let mut row = Row::with(Program::with(text), &LINES);
+    watched(Row::with(Program::with(office(quick)), &LINES))
+}
+
+/// 202's changes of forwarding are told.
+fn watched(mut row: Row) -> (Row, [LivePhone; 3]) {
     let line = row.line("202");
     let wanted = json!({
         "hLine": line, "lineStates": [], "addressStates": ["LINEADDRESSSTATE_FORWARD"],
@@ -160,5 +165,103 @@ fn an_application_forwards_one_caller_and_no_other() {
     c.hang_up(near);
     b.ended(far);
     row.told(&[("202", "202 DISCONNECTED NORMAL; 202 IDLE"), ("203", "203/2 IDLE")]);
+    row.is_empty();
+}
+
+/// Busy, and does not answer.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Always,
+    Busy,
+    Silent,
+}
+
+#[test]
+fn an_application_forwards_in_every_mode_for_calls_from_inside_and_for_one_caller() {
+    for (mode, how, reason) in [
+        ("UNCONDINTERNAL", How::Always, "FWDUNCOND"),
+        ("BUSYINTERNAL", How::Busy, "FWDBUSY"),
+        ("BUSYSPECIFIC", How::Busy, "FWDBUSY"),
+        ("BUSYNA", How::Busy, "FWDBUSY"),
+        ("BUSYNAINTERNAL", How::Busy, "FWDBUSY"),
+        ("NOANSWINTERNAL", How::Silent, "FWDNOANSWER"),
+        ("NOANSWSPECIFIC", How::Silent, "FWDNOANSWER"),
+        ("BUSYNA", How::Silent, "FWDNOANSWER"),
+        ("BUSYNASPECIFIC", How::Silent, "FWDNOANSWER"),
+    ] {
+        let (mut row, phones) = quick_office();
+        let mut wanted = entry(mode, "203");
+        if mode.ends_with("SPECIFIC") {
+            wanted["callerAddress"] = json!("201");
+        }
+        forward(&mut row, json!([wanted]));
+        let told = if how == How::Always { String::new() } else { rang(&row) };
+        if how == How::Busy {
+            phones[1].with(|phone| phone.behaviour().refuses_with = Some(486));
+        }
+        reaches_203(&mut row, &phones, &told, reason);
+        row.is_empty();
+    }
+}
+
+#[test]
+fn an_application_forwards_calls_from_outside_and_those_from_inside_ring() {
+    for (mode, how, reason) in [
+        ("UNCONDEXTERNAL", How::Always, "FWDUNCOND"),
+        ("BUSYEXTERNAL", How::Busy, "FWDBUSY"),
+        ("BUSYNAEXTERNAL", How::Busy, "FWDBUSY"),
+        ("NOANSWEXTERNAL", How::Silent, "FWDNOANSWER"),
+    ] {
+        let (row, carrier) = Row::with_carrier(&LINES, quick);
+        let (mut row, phones) = watched(row);
+        let [a, b, c] = &phones;
+        forward(&mut row, json!([entry(mode, "203")]));
+        // Not for calls from inside.
+        let (near, far) = row.talk(a, b);
+        a.hang_up(near);
+        b.ended(far);
+        row.told(&[("201", "201 IDLE"), ("202", "202 DISCONNECTED NORMAL; 202 IDLE")]);
+        if how == How::Busy {
+            b.with(|phone| phone.behaviour().refuses_with = Some(486));
+        }
+        let told = if how == How::Always { String::new() } else { rang(&row) };
+        let outside = carrier.call("202");
+        let at_203 = c.incoming();
+        c.answer(at_203);
+        carrier.connected(outside);
+        row.told(&[
+            ("202", &told),
+            (
+                "203",
+                "203 NEW OWNER; 203 OFFERING ACTIVE OWNER; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID",
+            ),
+        ]);
+        hear_each_other(c, &carrier);
+        assert_eq!(row.parties("203"), format!("{reason} {OUTSIDE} 202 {OUTSIDE} 202 203"));
+        carrier.hang_up(outside);
+        c.ended(at_203);
+        row.told(&[("203", "203 DISCONNECTED NORMAL; 203 IDLE")]);
+        row.is_empty();
+    }
+}
+
+#[test]
+fn a_phone_sets_do_not_disturb_by_code_and_its_caller_is_told() {
+    let (mut row, phones) = quick_office();
+    dials_code(&mut row, &phones[1], "*78");
+    let name = row.app.next_name("201");
+    phones[0].call("202");
+    assert_eq!(phones[0].failed().0, 480);
+    let told = format!(
+        "{name} NEW OWNER; {name} DIALING OWNER; {name} PROCEEDING; {name} DISCONNECTED DONOTDISTURB"
+    );
+    row.told(&[("201", &told)]);
+    row.tell("lineDrop", &name, json!({}));
+    row.told(&[("201", &format!("REPLY 0; {name} IDLE"))]);
+    dials_code(&mut row, &phones[1], "*79");
+    let (near, far) = row.talk(&phones[0], &phones[1]);
+    phones[0].hang_up(near);
+    phones[1].ended(far);
+    row.told(&[("201", "201/2 IDLE"), ("202", "202/3 DISCONNECTED NORMAL; 202/3 IDLE")]);
     row.is_empty();
 }

@@ -9,10 +9,17 @@
     reason = "a failed unwrap here is a failed test, which waits for real programs"
 )]
 
+mod answer;
+mod call_data;
+mod completion;
 mod conference;
+mod digits;
 mod forward;
 mod hold;
+mod make_call;
+mod owner;
 mod park;
 mod pickup;
 mod redirect;
+mod shared_line;
 mod transfer;

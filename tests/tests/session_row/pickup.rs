@@ -88,3 +88,83 @@ fn an_application_picks_up_by_address_in_its_group_and_in_a_group() {
         end(row, &phones, near, far, leg);
     }
 }
+
+/// 202 talks to 201 when 203 calls it; the legs of 201 and 202, and those of the call that waits.
+fn waiting() -> (Row, [LivePhone; 3], [LegId; 4]) {
+    let mut row = Row::open(&LINES);
+    let phones = row.phones(LINES);
+    let (near, far) = row.talk(&phones[0], &phones[1]);
+    let (third, waits) = row.ring(&phones[2], &phones[1]);
+    assert_eq!(row.parties("202/2"), "DIRECT 203 202 - - -");
+    (row, phones, [near, far, third, waits])
+}
+
+#[test]
+fn a_phone_takes_the_call_that_waits_and_holds_the_other() {
+    let (mut row, phones, [near, far, third, waits]) = waiting();
+    let [a, b, c] = &phones;
+    b.hold(far);
+    row.told(&[("201", "201 CONNECTED ACTIVEHELD"), ("202", "202 ONHOLD")]);
+    b.answer(waits);
+    c.connected(third);
+    row.told(&[
+        ("202", "202/2 CONNECTED ACTIVE; 202/2 INFO CONNECTEDID"),
+        ("203", "203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
+    ]);
+    hear_each_other(b, c);
+    a.hears_tone();
+    a.hears_nothing_of(b);
+    b.hang_up(waits);
+    c.ended(third);
+    row.told(&[("202", "202/2 IDLE"), ("203", "203 DISCONNECTED NORMAL; 203 IDLE")]);
+    b.resume(far);
+    row.told(&[("201", "201 CONNECTED ACTIVE"), ("202", "202 CONNECTED ACTIVE")]);
+    hear_each_other(a, b);
+    a.hang_up(near);
+    b.ended(far);
+    row.told(&[("201", "201 IDLE"), ("202", "202 DISCONNECTED NORMAL; 202 IDLE")]);
+    row.is_empty();
+}
+
+#[test]
+fn an_application_takes_the_call_that_waits_and_the_other_is_held() {
+    let (mut row, phones, [near, far, third, waits]) = waiting();
+    let [a, b, c] = &phones;
+    let line = row.line("202");
+    row.ask("linePickup", json!({"hLine": line, "addressId": 0}));
+    let taken = b.incoming();
+    b.ended(waits);
+    c.connected(third);
+    row.told(&[
+        ("201", "201 CONNECTED ACTIVEHELD"),
+        (
+            "202",
+            "REPLY 0; 202 ONHOLD; 202/3 INFO CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
+             202/2 DISCONNECTED PICKUP; 202/2 IDLE; 202/3 INFO CALLID; 202/3 CONNECTED ACTIVE; \
+             202/3 INFO CONNECTEDID",
+        ),
+        ("203", "203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
+    ]);
+    hear_each_other(b, c);
+    a.hears_tone();
+    a.hears_nothing_of(b);
+    // Back to the first by lineSwapHold.
+    let calls = json!({"hActiveCall": row.app.handle("202/3"), "hHeldCall": row.app.handle("202")});
+    row.ask("lineSwapHold", calls);
+    row.told(&[
+        ("201", "201 CONNECTED ACTIVE"),
+        ("202", "REPLY 0; 202/3 ONHOLD; 202 CONNECTED ACTIVE"),
+        ("203", "203 CONNECTED ACTIVEHELD"),
+    ]);
+    hear_each_other(a, b);
+    c.hang_up(third);
+    a.hang_up(near);
+    row.told(&[
+        ("201", "201 IDLE"),
+        ("202", "202/3 DISCONNECTED NORMAL; 202/3 IDLE; 202 DISCONNECTED NORMAL; 202 IDLE"),
+        ("203", "203 IDLE"),
+    ]);
+    b.ended(far);
+    let _ = taken;
+    row.is_empty();
+}
