@@ -83,8 +83,20 @@ impl Desk {
         self.row.program.get("/api/v1/completions").1["items"].as_array().unwrap().clone()
     }
 
+    /// The first call between 203 and 206 ends; 201 is rung, and reaches 203.
+    fn completes(self, recalled: &str, reached: &str, by_application: bool, camped: &str) {
+        self.completes_after(["203", "206"], [recalled, reached], by_application, camped);
+    }
+
     /// 203 and 206 hang up; 201 is rung, answers by its own hand or an application's, and reaches 203.
-    fn completes(mut self, recalled: &str, reached: &str, by_application: bool, camped: &str) {
+    fn completes_after(
+        mut self,
+        over: [&str; 2],
+        calls: [&str; 2],
+        by_application: bool,
+        camped: &str,
+    ) {
+        let [recalled, reached] = calls;
         let [a, b, c] = &self.phones;
         let row = &mut self.row;
         b.with(|phone| phone.behaviour().refuses_with = None);
@@ -93,8 +105,8 @@ impl Desk {
         let recall = a.incoming();
         row.told(&[
             ("201", &format!("{recalled} NEW OWNER; {recalled} OFFERING ACTIVE OWNER")),
-            ("203", &format!("203 IDLE{camped}")),
-            ("206", "206 DISCONNECTED NORMAL; 206 IDLE"),
+            ("203", &format!("{} IDLE{camped}", over[0])),
+            ("206", &format!("{0} DISCONNECTED NORMAL; {0} IDLE", over[1])),
         ]);
         assert_eq!(row.parties(recalled), "CALLCOMPLETION 203 201 - - -");
         let reply = if by_application {
@@ -236,4 +248,54 @@ fn an_application_leaves_a_message_and_it_is_taken_away() {
     assert_eq!(tests::program::http(desk.row.program.api, "DELETE", path, token, "").0, 200);
     desk.row.told(&[("203", "203 DEV MSGWAITOFF")]);
     desk.end();
+}
+
+/// 201 rings at 203, where nobody answers.
+fn unanswered() -> Desk {
+    let desk = busy();
+    let Desk { mut row, phones, talk } = desk;
+    let [a, b, c] = &phones;
+    b.hang_up(talk.0);
+    c.ended(talk.1);
+    b.with(|phone| phone.behaviour().refuses_with = None);
+    row.told(&[("203", "203 IDLE"), ("206", "206 DISCONNECTED NORMAL; 206 IDLE")]);
+    let rung = row.ring(a, b);
+    Desk { row, phones, talk: rung }
+}
+
+impl Desk {
+    /// 203 talks to 206 again: as soon as that call is over, it is at its phone.
+    fn is_used(&mut self) {
+        self.talk = self.row.talk(&self.phones[1], &self.phones[2]);
+    }
+}
+
+#[test]
+fn a_phone_that_gave_up_asks_by_code_to_be_called_back_when_the_line_was_used() {
+    let mut desk = unanswered();
+    let (near, far) = desk.talk;
+    desk.phones[0].hang_up(near);
+    desk.phones[1].ended(far);
+    let told = [("201", "201 IDLE"), ("203", "203/2 DISCONNECTED CANCELLED; 203/2 IDLE")];
+    desk.row.told(&told);
+    desk.dials_code("*66", "", "201 DEV NUMCOMPLETIONS; ");
+    assert_eq!(desk.requests()[0]["condition"], "LINECALLCOMPLCOND_NOANSWER");
+    desk.is_used();
+    desk.completes_after(["203/3", "206/2"], ["201/3", "203/4"], false, "");
+}
+
+#[test]
+fn an_application_asks_to_be_called_back_while_the_other_phone_rings() {
+    let mut desk = unanswered();
+    let (_, far) = desk.talk;
+    desk.complete("CALLBACK", json!({}));
+    assert_eq!(desk.phones[0].failed().0, 480);
+    desk.phones[1].ended(far);
+    desk.row.told(&[
+        ("201", "REPLY 0; 201 IDLE; 201 DEV NUMCOMPLETIONS"),
+        ("203", "203/2 DISCONNECTED CANCELLED; 203/2 IDLE"),
+    ]);
+    assert_eq!(desk.requests()[0]["condition"], "LINECALLCOMPLCOND_NOANSWER");
+    desk.is_used();
+    desk.completes_after(["203/3", "206/2"], ["201/2", "203/4"], true, "");
 }

@@ -77,6 +77,32 @@ fn a_phone_sends_its_party_into_the_room_by_refer() {
 }
 
 #[test]
+fn a_phone_that_mixes_its_two_calls_itself_keeps_them_apart_at_the_switch() {
+    let (mut row, phones) = office();
+    let [a, b, c] = &phones;
+    let (first, far) = row.talk(a, b);
+    a.hold(first);
+    row.told(&[("201", "201 ONHOLD"), ("203", "203 CONNECTED ACTIVEHELD")]);
+    let (second, target) = row.talk(a, c);
+    // Its conference key: the first call comes back while the second goes on.
+    a.resume(first);
+    row.told(&[("201", "201 CONNECTED ACTIVE"), ("203", "203 CONNECTED ACTIVE")]);
+    b.hears(a);
+    c.hears(a);
+    assert_eq!(row.parties("201"), "DIRECT 201 203 203 - -");
+    assert_eq!(row.parties("201/2"), "DIRECT 201 206 206 - -");
+    assert_ne!(row.info("201")["callId"], row.info("201/2")["callId"]);
+    b.hang_up(far);
+    a.ended(first);
+    row.told(&[("201", "201 DISCONNECTED NORMAL; 201 IDLE"), ("203", "203 IDLE")]);
+    hear_each_other(a, c);
+    a.hang_up(second);
+    c.ended(target);
+    row.told(&[("201", "201/2 IDLE"), ("206", "206 DISCONNECTED NORMAL; 206 IDLE")]);
+    row.is_empty();
+}
+
+#[test]
 fn an_application_takes_its_line_into_the_room() {
     let (mut row, phones) = office();
     let [a, b, _] = &phones;

@@ -4,6 +4,7 @@ use serde_json::json;
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::Direction;
 use switch::phone::{HoldSpelling, PhoneEvent};
+use tests::interop::{Audio, Running, Sipp, sdp, until};
 use tests::program::LivePhone;
 use tests::row::{Row, hear_each_other};
 
@@ -58,6 +59,74 @@ fn a_phone_holds_and_retrieves_in_every_spelling() {
         row.told(&[("201", "201 IDLE"), ("202", "202 DISCONNECTED NORMAL; 202 IDLE")]);
         row.is_empty();
     }
+}
+
+/// Lets the scenario send its next UPDATE, and waits for the answer.
+fn updates(row: &Row, calling: &Running, cseq: u32) {
+    calling.go_on();
+    let wanted = format!("{cseq} UPDATE");
+    until(&row.program, &wanted, || {
+        calling.log().received("SIP/2.0 200").any(|one| one.header("CSeq") == wanted)
+    });
+}
+
+#[test]
+fn a_phone_holds_and_retrieves_by_update_in_every_spelling() {
+    for spelling in ["a=sendonly\n", "a=inactive\n", ""] {
+        let mut row = Row::open(&["201", "202"]);
+        let [b] = row.phones(["202"]);
+        let mut audio = Audio::new();
+        let mut held = sdp(audio.port(), spelling);
+        if spelling.is_empty() {
+            held = held.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0");
+        }
+        let mut calling = Sipp::new(&row.program, "holds_by_update.xml")
+            .call("201", "202")
+            .audio(&audio)
+            .key("held", held)
+            .start();
+        let far = b.incoming();
+        b.answer(far);
+        b.connected(far);
+        calling.until_received("SIP/2.0 200");
+        row.told(&[
+            (
+                "201",
+                "201 NEW OWNER; 201 DIALING OWNER; 201 PROCEEDING; 201 RINGBACK; \
+                 201 CONNECTED ACTIVE; 201 INFO CONNECTEDID",
+            ),
+            (
+                "202",
+                "202 NEW OWNER; 202 OFFERING ACTIVE OWNER; 202 CONNECTED ACTIVE; 202 INFO CONNECTEDID",
+            ),
+        ]);
+        is_heard(&mut audio);
+        updates(&row, &calling, 3);
+        row.told(&[("201", "201 ONHOLD"), ("202", "202 CONNECTED ACTIVEHELD")]);
+        b.hears_tone();
+        audio.listen();
+        assert!(!audio.hear(), "202 is not heard at the holder");
+        updates(&row, &calling, 4);
+        row.told(&[("201", "201 CONNECTED ACTIVE"), ("202", "202 CONNECTED ACTIVE")]);
+        is_heard(&mut audio);
+        calling.go_on();
+        b.ended(far);
+        row.told(&[("201", "201 IDLE"), ("202", "202 DISCONNECTED NORMAL; 202 IDLE")]);
+        calling.finish();
+        row.is_empty();
+    }
+}
+
+/// Packets of the other side come.
+fn is_heard(audio: &mut Audio) {
+    let before = audio.packets.len();
+    for _ in 0..1_000 {
+        audio.hear();
+        if audio.packets.len() >= before + 3 {
+            return;
+        }
+    }
+    panic!("nothing is heard");
 }
 
 #[test]

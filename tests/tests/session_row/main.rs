@@ -18,6 +18,7 @@ mod forward;
 mod hold;
 mod make_call;
 mod owner;
+mod page;
 mod park;
 mod pickup;
 mod redirect;
