@@ -35,7 +35,8 @@ pub fn asked(from: AgentSessionState, to: AgentSessionState) -> Asked {
         (_, BusyOnCall) => Asked::Refused,
         // Row 16: the timer is cancelled.
         (BusyWrapUp, BusyWrapUp) => Asked::Stay,
-        (NotReady | Ready | Ended | Released, _) if from == to => Asked::Silent,
+        // Setting the present state again succeeds silently; rows 20 and 22 come before that.
+        (NotReady | Ready, _) if from == to => Asked::Silent,
         // Rows 3, 15 and 18.
         (NotReady, Ready | Ended)
         | (Ready, NotReady | Ended)
@@ -96,6 +97,8 @@ pub(crate) struct Session {
     pub(crate) at: WorkAddress,
     pub(crate) state: AgentSessionState,
     pub(crate) next: Option<AgentSessionState>,
+    /// Whether the configuration has no more place for it: it ends after its call, come what may.
+    pub(crate) is_ending: bool,
     pub(crate) started: Time,
     pub(crate) ended: Option<Time>,
     pub(crate) ready_since: Time,
@@ -116,6 +119,7 @@ impl Session {
             at,
             state: AgentSessionState::NotReady,
             next: None,
+            is_ending: false,
             started: now,
             ended: None,
             ready_since: now,

@@ -128,7 +128,8 @@ impl Center {
         next: Option<AgentSessionState>,
         now: Time,
     ) -> Result<(), LineErr> {
-        let from = self.sessions.get(&id).ok_or(LineErr::InvalParam)?.state;
+        let session = self.sessions.get(&id).ok_or(LineErr::InvalParam)?;
+        let (from, agent) = (session.state, session.agent);
         let is_possible_next = match next {
             None => true,
             Some(_) if from == AgentSessionState::Ended => false,
@@ -141,6 +142,13 @@ impl Center {
         let is_refused = state.is_some_and(|to| asked(from, to) == Asked::Refused);
         if is_refused || !is_possible_next {
             return Err(LineErr::InvalAgentState);
+        }
+        let ends = AgentSessionState::Ended;
+        if from == AgentSessionState::BusyOnCall && next.or(state) != Some(ends) {
+            self.stay(agent)?;
+            if self.sessions.get(&id).is_some_and(|session| session.is_ending) {
+                return Err(LineErr::InvalAgentState);
+            }
         }
         if let Some(to) = state {
             self.wish(id, to, now)?;
@@ -185,9 +193,10 @@ impl Center {
                     Ready => AgentSessionState::Ready,
                     _ => AgentSessionState::NotReady,
                 };
-                self.stay(id);
+                self.stay(id)?;
                 self.wish_all(id, to, now);
             }
+            None if matches!(next, Some(Ready | NotReady)) => self.stay(id)?,
             None => {}
         }
         if let Some(agent) = self.agents.get_mut(&id)

@@ -73,7 +73,7 @@ impl Center {
     }
 
     /// Takes an agent out of all pools.
-    fn unpool(&mut self, id: AgentId) {
+    pub(super) fn unpool(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         for (queue, rank) in agent.pooled.drain(..) {
             if let Some(queue) = self.queues.get_mut(&queue) {

@@ -178,12 +178,13 @@ impl Center {
                 return Ok(());
             }
             Some(AgentState::WorkingAfterCall) => {
+                self.stay(id)?;
                 for session in self.busy_at(at) {
                     self.wish(session, AgentSessionState::BusyWrapUp, now)?;
                 }
             }
             Some(AgentState::Ready | AgentState::NotReady) => {
-                self.stay(id);
+                self.stay(id)?;
                 let to = match state {
                     Some(AgentState::Ready) => AgentSessionState::Ready,
                     _ => AgentSessionState::NotReady,
@@ -195,6 +196,9 @@ impl Center {
             _ => {}
         }
         if next.is_some() || state.is_none() {
+            if next != Some(AgentState::LoggedOff) {
+                self.stay(id)?;
+            }
             self.set_legacy_next(id, at, next);
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! Log-in, log-out, ready and not ready by feature code at a phone (tapi-agents 10.6), and what a PIN
 //! is worth.
 
-use tapi::DeviceId;
 use tapi::agent::{AgentId, AgentSessionId, WorkAddress};
 use tapi::constant::AgentSessionState;
+use tapi::{DeviceId, LineErr};
 use thiserror::Error;
 
 use super::Center;
@@ -122,7 +122,7 @@ impl Center {
             true => AgentSessionState::Ready,
             false => AgentSessionState::NotReady,
         };
-        self.stay(agent);
+        self.stay(agent).map_err(|_| LoginError::UnknownAgent)?;
         self.wish_all(agent, state, now);
         self.finish(now);
         Ok(agent)
@@ -166,7 +166,8 @@ impl Center {
 
     /// An agent is there, whether it was before or not.
     pub(super) fn arrive(&mut self, id: AgentId) {
-        self.stay(id);
+        // Whoever can arrive is in the configuration.
+        let _ = self.stay(id);
         let Some(agent) = self.agents.get_mut(&id) else { return };
         if !agent.is_logged_in {
             agent.is_logged_in = true;
@@ -175,11 +176,15 @@ impl Center {
         self.changes.agent(id);
     }
 
-    /// An agent who was about to log out changes its mind.
-    pub(super) fn stay(&mut self, id: AgentId) {
-        let Some(agent) = self.agents.get_mut(&id) else { return };
-        if !agent.is_leaving || !agent.is_configured {
-            return;
+    /// An agent who was about to log out changes its mind: INVALAGENTSTATE if it must go because the
+    /// configuration no longer has it.
+    pub(super) fn stay(&mut self, id: AgentId) -> Result<(), LineErr> {
+        let Some(agent) = self.agents.get_mut(&id) else { return Err(LineErr::InvalParam) };
+        if !agent.is_leaving {
+            return Ok(());
+        }
+        if !agent.is_configured {
+            return Err(LineErr::InvalAgentState);
         }
         agent.is_leaving = false;
         for session in agent.live.clone() {
@@ -190,6 +195,7 @@ impl Center {
                 self.note_next(session);
             }
         }
+        Ok(())
     }
 
     /// Whether the agent has a live session for this group here.

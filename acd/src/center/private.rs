@@ -2,7 +2,6 @@
 
 use tapi::DeviceId;
 use tapi::agent::WorkAddress;
-use tapi::constant::AgentSessionState;
 
 use super::Center;
 use crate::desk::PhoneState;
@@ -52,8 +51,7 @@ impl Center {
         for at in gone {
             let live = self.desks.get(&at).map(|desk| desk.live.clone()).unwrap_or_default();
             for session in live {
-                // Every live session can be ended, now or after its call.
-                let _ = self.wish(session, AgentSessionState::Ended, now);
+                self.end_for_good(session, now);
             }
             self.phone(at, PhoneState::default(), now);
         }

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tapi::agent::{AgentId, GroupId, QueueId};
-use tapi::constant::{
-    AgentSessionState, AgentStatusChange, GroupStatusChange, Mask, QueueStatusChange,
-};
+use tapi::constant::{AgentStatusChange, GroupStatusChange, Mask, QueueStatusChange};
 
 use super::{Center, Group};
 use crate::agent::Agent;
@@ -125,8 +123,7 @@ impl Center {
     fn remove_group(&mut self, id: GroupId, now: Time) {
         let live = self.groups.get(&id).map(|group| group.live.clone()).unwrap_or_default();
         for session in live {
-            // Every live session can be ended, now or after its call.
-            let _ = self.wish(session, AgentSessionState::Ended, now);
+            self.end_for_good(session, now);
         }
         self.groups.remove(&id);
         self.changes.group(id, GroupStatusChange::GroupRemoved);
@@ -173,7 +170,7 @@ impl Center {
             .groups
             .iter()
             .map(|key| group_id(&self.domain, key))
-            .filter(|id| self.groups.contains_key(id))
+            .filter(|id| self.group_order.contains(id))
             .collect();
         let Some(agent) = self.agents.get_mut(&id) else { return };
         agent.is_configured = true;
@@ -190,8 +187,7 @@ impl Center {
             let (group, at) = (entry.group, entry.at);
             self.changes.desks.push((at, Mask::from(AgentStatusChange::GroupList)));
             if !groups.contains(&group) {
-                // Every live session can be ended, now or after its call.
-                let _ = self.wish(session, AgentSessionState::Ended, now);
+                self.end_for_good(session, now);
             }
         }
     }

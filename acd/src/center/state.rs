@@ -211,6 +211,7 @@ impl Center {
         for notice in std::mem::take(&mut self.changes.sessions) {
             self.notice(notice);
         }
+        self.unpool(id);
         self.timers.cancel(Timer::AgentPeriod(id));
         self.timers.cancel(Timer::AgentInfo(id));
         self.agents.remove(&id);
@@ -224,6 +225,9 @@ impl Center {
         now: Time,
     ) -> Result<(), tapi::LineErr> {
         let session = self.sessions.get_mut(&id).ok_or(tapi::LineErr::InvalParam)?;
+        if session.is_ending && to != AgentSessionState::Ended && session.is_live() {
+            return Err(tapi::LineErr::InvalAgentState);
+        }
         match asked(session.state, to) {
             Asked::Silent => session.next = None,
             Asked::Now => {
@@ -241,6 +245,15 @@ impl Center {
         Ok(())
     }
 
+    /// A session for which the configuration has no more place ends, if need be after its call.
+    pub(super) fn end_for_good(&mut self, id: AgentSessionId, now: Time) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.is_ending = true;
+            // Every live session can be ended, now or after its call.
+            let _ = self.wish(id, AgentSessionState::Ended, now);
+        }
+    }
+
     /// The next state of a session, and so perhaps those of its agent and address, changed.
     pub(super) fn note_next(&mut self, id: AgentSessionId) {
         if let Some(session) = self.sessions.get(&id) {
@@ -256,7 +269,7 @@ impl Center {
     pub(super) fn wish_all(&mut self, agent: AgentId, to: AgentSessionState, now: Time) {
         let live = self.agents.get(&agent).map(|a| a.live.clone()).unwrap_or_default();
         for id in live {
-            // A session that cannot has ended meanwhile.
+            // A session that cannot has ended meanwhile, or must end.
             let _ = self.wish(id, to, now);
         }
     }
@@ -305,7 +318,11 @@ impl Center {
         let talked = now.since(served.answered);
         session.counts.calls += 1;
         session.counts.talk_ms += millis(talked);
-        let (agent, next) = (session.agent, session.next.take());
+        let agent = session.agent;
+        let is_leaving = self.agents.get(&agent).is_some_and(|agent| agent.is_leaving);
+        let must_end = is_leaving || session.is_ending;
+        let wished = session.next.take();
+        let next = if must_end { Some(AgentSessionState::Ended) } else { wished };
         let to = match next {
             Some(state) => state,
             None if served.wrap_up.is_zero() => AgentSessionState::Ready,

@@ -95,8 +95,10 @@ fn each<T: Ord + Clone>(list: &mut Vec<T>) -> Vec<T> {
 }
 
 impl Center {
-    /// Ends an event: distributes what can be distributed, then tells what changed.
+    /// Ends an event: tells what changed, distributes what can be distributed, and tells what that
+    /// changed. Who becomes READY is told so before the phone rings.
     pub(super) fn finish(&mut self, now: Time) {
+        self.tell(now);
         self.distribute(now);
         self.tell(now);
     }

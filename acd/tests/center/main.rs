@@ -4,3 +4,4 @@
 mod books;
 #[allow(dead_code, reason = "each file of tests uses its part")]
 mod rig;
+mod transitions;
