@@ -66,24 +66,32 @@ fn a_phone_gives_up_while_the_other_rings() {
 
 #[test]
 fn a_phone_refuses_and_its_caller_learns_why() {
-    for (status, to_phone, at_201, at_202) in [
-        (486, 486, "BUSY STATION; 201 DISCONNECTED BUSY", "BUSY"),
-        (600, 486, "BUSY STATION; 201 DISCONNECTED BUSY", "BUSY"),
-        (603, 603, "DISCONNECTED REJECT", "REJECT"),
-        (480, 480, "DISCONNECTED NOANSWER", "NOANSWER"),
-        (488, 488, "DISCONNECTED INCOMPATIBLE", "INCOMPATIBLE"),
+    let (mut row, phones) = forgetful();
+    let [a, b] = &phones;
+    for (status, to_phone, mode) in [
+        (403, 403, "BLOCKED"),
+        (404, 404, "BADADDRESS"),
+        (410, 410, "NUMBERCHANGED"),
+        (480, 480, "NOANSWER"),
+        (486, 486, "BUSY"),
+        (488, 488, "INCOMPATIBLE"),
+        (500, 500, "TEMPFAILURE"),
+        (502, 503, "OUTOFORDER"),
+        (503, 480, "CONGESTION"),
+        (600, 486, "BUSY"),
+        (603, 603, "REJECT"),
     ] {
-        let (mut row, phones) = forgetful();
-        let [a, b] = &phones;
+        let (one, other) = (row.app.next_name("201"), row.app.next_name("202"));
         let (_, far) = row.ring(a, b);
         b.reject(far, status);
         assert_eq!(a.failed().0, to_phone, "{status}");
+        let busy = if mode == "BUSY" { format!("{one} BUSY STATION; ") } else { String::new() };
         row.told(&[
-            ("201", &format!("201 {at_201}; 201 IDLE")),
-            ("202", &format!("202 DISCONNECTED {at_202}; 202 IDLE")),
+            ("201", &format!("{busy}{one} DISCONNECTED {mode}; {one} IDLE")),
+            ("202", &format!("{other} DISCONNECTED {mode}; {other} IDLE")),
         ]);
-        row.is_empty();
     }
+    row.is_empty();
 }
 
 #[test]
