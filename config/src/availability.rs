@@ -7,7 +7,7 @@ use crate::model::rim::Transport;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 5] = [
+const NOT_YET_AVAILABLE: [Feature; 4] = [
     ("TLS and WebSocket listeners (sip.listen)", |config| {
         let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
         config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
@@ -17,9 +17,6 @@ const NOT_YET_AVAILABLE: [Feature; 5] = [
         !config.agents.is_empty() || !config.agent_groups.is_empty()
     }),
     ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
-    ("registration at trunks (trunks.*.register)", |config| {
-        config.trunks.values().any(|trunk| trunk.register)
-    }),
 ];
 
 fn has_code(config: &Config, family: &str) -> bool {

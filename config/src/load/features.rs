@@ -38,7 +38,7 @@ fn own_number(section: &Section<'_>, owner: String) -> String {
 }
 
 /// A number of this switch, or one that a route carries outside.
-fn destination(section: &Section<'_>, key: &'static str, own: &str) -> Option<String> {
+pub(super) fn destination(section: &Section<'_>, key: &'static str, own: &str) -> Option<String> {
     let number = section.string(key, "a number that can be called")?;
     if number.value == own {
         let found = format!("{} leads back to itself", section.name(key));

@@ -50,6 +50,7 @@ pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
             password,
             register,
             register_expires: expires.unwrap_or(Duration::from_secs(3600)),
+            inbound: super::features::destination(&section, "inbound", ""),
             channels: section
                 .integer("channels", 1..=100_000)
                 .and_then(|most| usize::try_from(most).ok()),

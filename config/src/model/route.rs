@@ -23,6 +23,8 @@ pub struct Trunk {
     pub register: bool,
     /// How long a registration there is asked for; default 1 hour.
     pub register_expires: Duration,
+    /// Where calls go that name only our user name there; without it, nowhere.
+    pub inbound: Option<String>,
     /// Most calls at once; without it, no limit of its own.
     pub channels: Option<usize>,
 }
@@ -47,6 +49,13 @@ pub struct Peer {
     pub port: Option<u16>,
     /// The `transport` parameter, where given.
     pub transport: Option<Transport>,
+}
+
+impl Peer {
+    /// The host as it stands in a URI: an IPv6 address in brackets.
+    pub fn host_text(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
 }
 
 impl fmt::Display for Peer {

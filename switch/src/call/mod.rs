@@ -386,6 +386,8 @@ pub enum Timer {
     CompletionExpires(u32),
     /// Registrations may have expired.
     Registrations,
+    /// The registration at a trunk's peer is due again.
+    Enrol(u32),
     /// Resume windows of applications may be over.
     Applications,
 }

@@ -64,7 +64,7 @@ impl Exchange {
             }
             return self.reject_leg(leg, reply);
         }
-        let Some(dialled) = identity::dialled_number(message) else {
+        let Some(dialled) = self.dialled(&party, message) else {
             return self.reject_leg(leg, Reply::new(404));
         };
         let offer = match offer.map(|sdp| Session::parse(sdp)).transpose() {

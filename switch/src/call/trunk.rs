@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use sip_stack::auth::ClientCredentials;
 use sip_stack::flow::{Flow, Transport};
+use sip_stack::message::Message;
+use sip_stack::uri::Uri;
 use tapi::constant::CallState;
 
 use super::cause::Cause;
@@ -77,8 +79,22 @@ impl Exchange {
         trunks.find(|(_, targets)| is_peer(targets)).map(|(name, _)| name.clone())
     }
 
+    /// Whom an INVITE wants. A peer at which we are registered may write our user name where the
+    /// number belongs: the number is in To then, or it is that of `inbound`.
+    pub(crate) fn dialled(&self, party: &Party, message: &Message) -> Option<String> {
+        let dialled = identity::dialled_number(message)?;
+        let Party::Trunk { name, .. } = party else { return Some(dialled) };
+        let trunk = self.config.trunks.get(name)?;
+        if trunk.username.as_ref() != Some(&dialled) {
+            return Some(dialled);
+        }
+        let to = message.to().ok().and_then(|to| Uri::parse(to.uri).ok()?.user_decoded());
+        let number = to.filter(|number| *number != dialled);
+        Some(number.or_else(|| trunk.inbound.clone()).unwrap_or(dialled))
+    }
+
     /// A flow from one of our listeners to an address.
-    fn flow_to(&self, target: (Transport, SocketAddr)) -> Option<Flow> {
+    pub(crate) fn flow_to(&self, target: (Transport, SocketAddr)) -> Option<Flow> {
         let (transport, remote) = target;
         let fits = |(kind, local): &&(Transport, SocketAddr)| {
             *kind == transport && local.is_ipv4() == remote.is_ipv4()
@@ -88,7 +104,8 @@ impl Exchange {
     }
 }
 
-fn credentials_of(trunk: &config::Trunk) -> Option<ClientCredentials> {
+/// What answers the peer's challenges.
+pub(crate) fn credentials_of(trunk: &config::Trunk) -> Option<ClientCredentials> {
     let password = trunk.password.as_ref()?.expose().to_owned();
     Some(ClientCredentials { username: trunk.username.clone()?, password })
 }

@@ -91,6 +91,7 @@ pub(super) const TRUNKS: Table = Table {
         column("TRUNK", "trunk"),
         column("PEER", "peer"),
         column("ADDRESSES", "resolved"),
+        column("REGISTRATION", "registration"),
         column("CALLS", "calls"),
     ],
 };

@@ -167,6 +167,7 @@ impl Exchange {
             });
             json!({
                 "trunk": trunk.name, "peer": trunk.peer.to_string(), "calls": calls.count(),
+                "registration": self.enrolment_shown(&trunk.name),
                 "resolved": targets.iter().map(|(_, address)| address.to_string()).collect::<Vec<_>>(),
             })
         };

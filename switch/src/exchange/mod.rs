@@ -8,6 +8,7 @@ mod admin;
 mod application;
 mod completions;
 pub mod counters;
+pub(crate) mod enrolments;
 mod forwarding;
 mod ladder;
 pub mod mailbox;
@@ -36,6 +37,7 @@ use crate::call::generate::Generations;
 use crate::call::listen::Listening;
 use crate::call::treatment::Music;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
+use crate::feature::enrolment::Enrolment;
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
 use crate::presence::{PACKAGES, Presence, Secret};
@@ -110,12 +112,14 @@ pub struct Exchange {
     pub(crate) presence: Presence,
     pub(crate) music: Music,
     pub(crate) completing: Completing,
+    pub(crate) enrolments: BTreeMap<String, Enrolment>,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
     next_call_id: u32,
     next_event: u64,
     next_session: u64,
+    next_enrolment: u32,
     registration_timer: Option<TimerToken>,
     application_timer: Option<TimerToken>,
     is_draining: bool,
@@ -159,12 +163,14 @@ impl Exchange {
             presence: Presence::new(Secret(lamps)),
             music: Music::default(),
             completing: Completing::default(),
+            enrolments: BTreeMap::new(),
             trunk_targets: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
             next_call_id,
             next_event: 0,
             next_session,
+            next_enrolment: 0,
             registration_timer: None,
             application_timer: None,
             is_draining: false,
@@ -206,6 +212,7 @@ impl Exchange {
             Input::Media(notify) => self.on_media(&notify),
             Input::Resolved { trunk, targets } => {
                 self.trunk_targets.insert(trunk, targets);
+                self.review_enrolments();
             }
             Input::Reload(config) => self.reload(config),
             Input::Drain => self.is_draining = true,
@@ -283,6 +290,7 @@ impl Exchange {
         }
         self.has_reported_drained = true;
         self.end_subscriptions();
+        self.disenrol_all();
         true
     }
 
@@ -340,6 +348,7 @@ impl Exchange {
             Timer::CalleeFree(request) => self.on_callee_free(request),
             Timer::CompletionExpires(request) => self.on_completion_expired(request),
             Timer::Registrations => self.expire_registrations(),
+            Timer::Enrol(id) => self.enrol_again(id),
             Timer::Applications => {
                 self.tapi.expire(self.clock.unix_ms);
                 self.arm_applications();

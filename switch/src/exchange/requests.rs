@@ -283,6 +283,7 @@ impl Exchange {
             .filter(|number| !config.lines.contains_key(*number))
             .cloned()
             .collect();
+        self.disenrol_for(&config);
         self.config = Arc::new(Config::clone(&config).over(&self.config));
         for line in removed {
             if let Some(device) = self.tapi.line_by_number(&line) {
@@ -303,6 +304,7 @@ impl Exchange {
         self.read_sounds();
         self.hunting.keep_only(&self.config);
         self.review_subscriptions();
+        self.review_enrolments();
         self.publish("RELOADED", json!({}));
     }
 

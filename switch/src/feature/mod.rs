@@ -4,5 +4,6 @@
 
 pub mod completion;
 pub mod dtmf;
+pub mod enrolment;
 pub mod forward;
 pub mod hunt;

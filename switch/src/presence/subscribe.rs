@@ -21,7 +21,7 @@ use super::document::Document;
 use super::{About, Audience, Entity, PACKAGES};
 use crate::call::identity;
 use crate::exchange::counters::count;
-use crate::exchange::{Exchange, Output, Problem};
+use crate::exchange::{Exchange, Output, Problem, enrolments};
 use crate::store::Change;
 
 /// Marks the tokens of our NOTIFYs among those of other requests.
@@ -193,6 +193,9 @@ impl Exchange {
 
     /// The final outcome of a request of ours: of a NOTIFY to a watcher, or to a phone in a call.
     pub(crate) fn on_outcome(&mut self, token: u64, status: u16, message: Option<&Message>) {
+        if token & (TOKEN | enrolments::TOKEN) == enrolments::TOKEN {
+            return self.on_enrolment(token, status, message);
+        }
         if token & TOKEN == 0 {
             return self.on_response(token, status);
         }
