@@ -42,6 +42,17 @@ pub enum AgentAnswer {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct CallRate(pub i64);
 
+impl CallRate {
+    /// How much of it is one call per hour.
+    const ONE: i64 = 10_000;
+
+    /// Calls per hour. What no call centre can have is as much as fits.
+    pub fn per_hour(self) -> f64 {
+        let part = |part: i64| f64::from(i32::try_from(part).unwrap_or(i32::MAX));
+        part(self.0 / Self::ONE) + part(self.0 % Self::ONE) / part(Self::ONE)
+    }
+}
+
 /// LINEAGENTINFO. Times are seconds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AgentInfo {

@@ -57,6 +57,14 @@ constants! {
         RequestCancelled = 0x8004_0038, "TAPI_E_REQUESTCANCELLED";
         NoDriver = 0x8004_003D, "TAPI_E_NODRIVER";
         Timeout = 0x8004_0044, "TAPI_E_TIMEOUT";
+        CallCenterGroupRemoved = 0x8004_0045, "TAPI_E_CALLCENTER_GROUP_REMOVED";
+        CallCenterQueueRemoved = 0x8004_0046, "TAPI_E_CALLCENTER_QUEUE_REMOVED";
+        CallCenterNoAgentId = 0x8004_0047, "TAPI_E_CALLCENTER_NO_AGENT_ID";
+        CallCenterInvalAgentId = 0x8004_0048, "TAPI_E_CALLCENTER_INVALAGENTID";
+        CallCenterInvalAgentGroup = 0x8004_0049, "TAPI_E_CALLCENTER_INVALAGENTGROUP";
+        CallCenterInvalPassword = 0x8004_004A, "TAPI_E_CALLCENTER_INVALPASSWORD";
+        CallCenterInvalAgentState = 0x8004_004B, "TAPI_E_CALLCENTER_INVALAGENTSTATE";
+        CallCenterInvalAgentActivity = 0x8004_004C, "TAPI_E_CALLCENTER_INVALAGENTACTIVITY";
         RegistrySettingCorrupt = 0x8004_004D, "TAPI_E_REGISTRY_SETTING_CORRUPT";
         InvalAddressType = 0x8004_0051, "TAPI_E_INVALADDRESSTYPE";
         ResourceUnavail = 0x8004_0052, "TAPI_E_RESOURCEUNAVAIL";
@@ -200,6 +208,12 @@ pub fn code_of(error: LineErr) -> TapiErrorCode {
         L::Uninitialized => T::NotInitialized,
         L::ServiceNotRunning => T::ServiceNotRunning,
         L::InvalPointer => T::Pointer,
+        L::InvalAgentId => T::CallCenterInvalAgentId,
+        L::InvalAgentGroup => T::CallCenterInvalAgentGroup,
+        L::InvalPassword => T::CallCenterInvalPassword,
+        // TAPI 3 has no code of its own for the state of a session.
+        L::InvalAgentState | L::InvalAgentSessionState => T::CallCenterInvalAgentState,
+        L::InvalAgentActivity => T::CallCenterInvalAgentActivity,
         _ => T::InvalidArg,
     }
 }
@@ -240,6 +254,8 @@ mod tests {
             (TapiErrorCode::InvalCallState, 0x8004_0010),
             (TapiErrorCode::NotOwner, 0x8004_0023),
             (TapiErrorCode::Timeout, 0x8004_0044),
+            (TapiErrorCode::CallCenterGroupRemoved, 0x8004_0045),
+            (TapiErrorCode::CallCenterInvalAgentActivity, 0x8004_004C),
             (TapiErrorCode::NotInitialized, 0x8004_0059),
         ] {
             assert_eq!(code.value(), value);
@@ -247,6 +263,7 @@ mod tests {
         assert_eq!(code_of(LineErr::DialBilling).name(), "TAPI_E_DIALMODIFIERNOTSUPPORTED");
         assert_eq!(code_of(LineErr::InvalParkMode).name(), "TAPI_E_INVALMODE");
         assert_eq!(code_of(LineErr::InvalToneList).name(), "TAPI_E_INVALLIST");
+        assert_eq!(code_of(LineErr::InvalPassword).name(), "TAPI_E_CALLCENTER_INVALPASSWORD");
     }
 
     #[test]

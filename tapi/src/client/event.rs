@@ -1,10 +1,11 @@
 //! Events: what ITTAPIEventNotification::Event hands to an application, as one enum.
 
+use super::center::Kind;
 use super::constant::{
     AddressEvent, CallHubEvent, CallInfoChangeCause, CallNotificationEvent, CallState,
     CallStateEventCause, TapiEvent, TapiObjectEvent,
 };
-use super::{Address, Call, CallHub};
+use super::{Address, Call, CallCenterEvent, CallHub};
 use crate::constant::{DigitMode, GatherTerm, GenerateTerm};
 
 /// Something happened. `callback_instance` is the number that was passed to
@@ -15,7 +16,7 @@ use crate::constant::{DigitMode, GatherTerm, GenerateTerm};
 /// reader loses the oldest events (see [`Event::Dropped`]).
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
-pub enum Event<C = Call, A = Address, H = CallHub> {
+pub enum Event<C = Call, A = Address, H = CallHub, X = CallCenterEvent> {
     /// ITTAPIObjectEvent, TE_TAPIOBJECT.
     TapiObject {
         /// get_Event
@@ -110,6 +111,9 @@ pub enum Event<C = Call, A = Address, H = CallHub> {
         /// get_CallbackInstance
         callback_instance: i32,
     },
+    /// What happened in a call centre; from
+    /// [`Tapi::agent_handlers`](super::Tapi::agent_handlers) on.
+    CallCenter(X),
     /// So many events were forgotten before the next one, because the application did not fetch
     /// them. No event of TAPI.
     Dropped {
@@ -118,7 +122,7 @@ pub enum Event<C = Call, A = Address, H = CallHub> {
     },
 }
 
-impl<C, A, H> Event<C, A, H> {
+impl<C, A, H, X: Kind> Event<C, A, H, X> {
     /// The bit of the event filter; none for [`Event::Dropped`], which cannot be filtered.
     pub fn kind(&self) -> Option<TapiEvent> {
         Some(match self {
@@ -132,10 +136,13 @@ impl<C, A, H> Event<C, A, H> {
             Self::DigitGeneration { .. } => TapiEvent::GenerateEvent,
             Self::DigitsGathered { .. } => TapiEvent::GatherDigits,
             Self::ToneDetection { .. } => TapiEvent::ToneEvent,
+            Self::CallCenter(event) => event.kind(),
             Self::Dropped { .. } => return None,
         })
     }
+}
 
+impl<C, A, H, X> Event<C, A, H, X> {
     /// get_Call, of the events that have one.
     pub fn call(&self) -> Option<&C> {
         match self {
@@ -147,17 +154,21 @@ impl<C, A, H> Event<C, A, H> {
             | Self::DigitGeneration { call, .. }
             | Self::DigitsGathered { call, .. }
             | Self::ToneDetection { call, .. } => Some(call),
-            Self::TapiObject { .. } | Self::Address { .. } | Self::Dropped { .. } => None,
+            Self::TapiObject { .. }
+            | Self::Address { .. }
+            | Self::CallCenter(_)
+            | Self::Dropped { .. } => None,
         }
     }
 
     /// The same event with other objects in it.
-    pub(crate) fn map<C2, A2, H2>(
+    pub(crate) fn map<C2, A2, H2, X2>(
         self,
         to_call: impl Fn(C) -> C2,
         to_address: impl Fn(A) -> A2,
         to_hub: impl Fn(H) -> H2,
-    ) -> Event<C2, A2, H2> {
+        to_center: impl Fn(X) -> X2,
+    ) -> Event<C2, A2, H2, X2> {
         match self {
             Self::TapiObject { event, address } => {
                 Event::TapiObject { event, address: address.map(to_address) }
@@ -191,6 +202,7 @@ impl<C, A, H> Event<C, A, H> {
             Self::ToneDetection { call, app_specific, callback_instance } => {
                 Event::ToneDetection { call: to_call(call), app_specific, callback_instance }
             }
+            Self::CallCenter(event) => Event::CallCenter(to_center(event)),
             Self::Dropped { count } => Event::Dropped { count },
         }
     }

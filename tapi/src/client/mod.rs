@@ -8,6 +8,9 @@
 //! | [`CallHub`] (ITCallHub) | all views of one call | equal dwCallID |
 //! | [`ForwardInformation`] (ITForwardInformation) | a list of forwardings | LINEFORWARDLIST |
 //! | [`AddressTranslation`] (ITAddressTranslation) | dialling rules | LINETRANSLATECAPS |
+//! | [`AgentHandler`] (ITAgentHandler) | who passes calls to agents; [`Tapi::agent_handlers`] is ITTAPICallCenter | LINEAGENTCAPS |
+//! | [`Agent`] (ITAgent), [`AgentSession`] (ITAgentSession) | somebody who handles calls; of a group, at an address | hAgent, hAgentSession |
+//! | [`AcdGroup`] (ITACDGroup), [`Queue`] (ITQueue) | a class of calls; where they wait | LINEAGENTGROUPENTRY, dwQueueID |
 //! | [`Event`] (ITTAPIEventNotification) | what happened | LINE_ messages |
 //!
 //! Methods keep their TAPI 3 names in Rust's spelling; properties lose `get_`, `put_X` is `set_X`
@@ -80,6 +83,7 @@ mod address;
 mod call;
 mod call_info;
 mod capability;
+mod center;
 mod constant;
 mod consult;
 mod core;
@@ -99,6 +103,11 @@ mod wire;
 pub use address::Address;
 pub use call::Call;
 pub use capability::AddressCapabilities;
+pub use center::{
+    AcdGroup, AcdGroupEvent, AcdQueueEvent, Agent, AgentEvent, AgentHandler, AgentHandlerEvent,
+    AgentSession, AgentSessionEvent, AgentSessionState, AgentState, CallCenterEvent, Queue,
+    agent_session_state, agent_state,
+};
 pub use constant::{
     AddressCapability, AddressCapabilityString, AddressEvent, AddressState, AddressType,
     CallHubEvent, CallHubState, CallInfoBuffer, CallInfoChangeCause, CallInfoLong, CallInfoString,

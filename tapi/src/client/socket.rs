@@ -19,7 +19,7 @@ use super::error::{TapiError, TapiErrorCode};
 use super::event::Event;
 use super::table::Raw;
 use super::wire::Wire;
-use super::{Address, Call, CallHub};
+use super::{Address, Call, CallHub, center};
 
 /// The time that TAPI 3 gives a method that blocks.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -284,6 +284,7 @@ impl Shared {
             |id| Call::adopt(self, id),
             |key| Address::new(self, key),
             |hub| CallHub::new(self, hub),
+            |event| center::with_objects(self, event),
         )
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde_json::Value;
 
+use super::center::{self, Roster};
 use super::constant::{
     AddressEvent, CallHubEvent, CallInfoChangeCause, CallNotificationEvent, CallPrivilege,
     CallState, CallStateEventCause, TapiObjectEvent,
@@ -29,7 +30,7 @@ pub(crate) struct AddressKey {
 }
 
 /// An event before it has objects in it; hubs are named by their call ID.
-pub(crate) type Raw = Event<CallId, AddressKey, u32>;
+pub(crate) type Raw = Event<CallId, AddressKey, u32, center::Raw>;
 
 /// Where a call came from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,6 +108,7 @@ pub(crate) struct Table {
     /// Calls whose dwCallID should be asked for.
     pub(crate) unidentified: Vec<CallId>,
     maybe_over: Vec<CallId>,
+    pub(crate) roster: Roster,
     raw: VecDeque<Raw>,
 }
 
@@ -237,6 +239,7 @@ impl Table {
     /// Nothing is known any more: the application must be started anew.
     pub(crate) fn lose_all(&mut self) {
         self.opens.clear();
+        self.roster = Roster::default();
         for id in self.calls.keys().copied().collect::<Vec<_>>() {
             if self.calls.get(&id).is_some_and(|call| call.handle.is_some()) {
                 self.lose(id, CallStateEventCause::DisconnectFailed);
@@ -290,11 +293,21 @@ impl Table {
                 let address = device.map(|device| AddressKey { device, address: 0 });
                 self.raw.push_back(Event::TapiObject { event, address });
             }
-            _ => {
-                if let Some(id) = call() {
-                    self.media(id, method, params);
-                }
-            }
+            _ => match call() {
+                Some(id) => self.media(id, method, params),
+                None => self.center(method, params),
+            },
+        }
+    }
+
+    /// A message about agents, which comes by every open line of the device; one counts.
+    fn center(&mut self, method: &str, params: &Value) {
+        let Some(h_line) = number(&params["hLine"]) else { return };
+        let Some(device) = self.opens.get(&h_line).map(|open| open.device) else { return };
+        let mut same = self.opens.iter().filter(|(_, open)| open.device == device);
+        if same.next().is_some_and(|(first, _)| *first == h_line) {
+            let events = self.roster.message(method, device, params);
+            self.raw.extend(events.into_iter().map(Event::CallCenter));
         }
     }
 

@@ -54,7 +54,7 @@ impl Tapi {
         Self { inner: Arc::new(Inner { shared: Arc::new(Shared::new(config)) }) }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
