@@ -418,3 +418,25 @@ fn a_monitor_may_not_change_a_call_until_it_is_handed_to_it() {
     assert_eq!(switch.core.owned(call), Ok(3));
     assert_eq!(switch.core.table.calls[&call].state, CallState::Connected);
 }
+
+#[test]
+fn a_message_about_agents_is_one_event_however_often_the_line_is_open() {
+    use crate::client::center::CallCenterEvent;
+    let mut switch = Switch::new();
+    let open = Open { device: 0, cookie: None, callback: 0, has_status: false };
+    switch.core.ask("lineOpen", json!({}), Purpose::Open(open), "open");
+    switch.answer(json!({"hLine": 6}));
+    for h_line in [5, 6] {
+        let params = json!({"hLine": h_line, "queueId": 8,
+            "queueStatus": ["LINEQUEUESTATUS_NEWQUEUE"]});
+        switch.notify("LINE_QUEUESTATUS", params);
+    }
+    let events = switch.core.take_events();
+    let [Event::CallCenter(CallCenterEvent::Queue { .. })] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    switch.core.filter = Mask::all() - Mask::from(TapiEvent::Queue);
+    let params = json!({"hLine": 5, "queueId": 8, "queueStatus": ["LINEQUEUESTATUS_NEWQUEUE"]});
+    switch.notify("LINE_QUEUESTATUS", params);
+    assert!(switch.core.take_events().is_empty(), "filtered");
+}

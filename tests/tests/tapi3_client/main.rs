@@ -10,6 +10,7 @@
 )]
 
 mod call;
+mod center;
 mod consult;
 mod event;
 mod example;

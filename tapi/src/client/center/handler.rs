@@ -73,6 +73,9 @@ fn is_unserved(error: &TapiError) -> bool {
 }
 
 /// ITAgentHandler: the switch's own, or an application that serves lines as their proxy.
+///
+/// When it is gone, its objects answer TAPI_E_NOITEMS until
+/// [`Tapi::agent_handlers`](Tapi::agent_handlers) finds it again.
 #[derive(Clone)]
 pub struct AgentHandler {
     shared: Arc<Shared>,

@@ -218,3 +218,113 @@ impl Roster {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::AgentEvent;
+    use super::*;
+
+    const GROUP: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
+    #[test]
+    fn lines_of_one_guid_are_one_handler_and_a_line_without_is_its_own() {
+        let mut roster = Roster::default();
+        let handler = roster.learn_handler(0, 7 << 64);
+        assert_eq!(roster.learn_handler(3, 7 << 64), handler);
+        assert_eq!(roster.devices_of(handler), [0, 3]);
+        let other = roster.learn_handler(4, 0);
+        assert_eq!(roster.devices_of(other), [4]);
+        assert_eq!(roster.devices_of(roster.handler_of(9)), [9], "a line nobody asked about");
+    }
+
+    #[test]
+    fn states_are_events_and_statistics_are_none() {
+        let mut roster = Roster::default();
+        let handler = roster.learn_handler(0, 7);
+        let agent = AgentKey { handler, h_agent: 4 };
+        let mut told = |state: Option<&str>, changed: &str| {
+            let mut params = json!({"hAgent": 4,
+                "agentStatus": [format!("LINEAGENTSTATUSEX_{changed}")]});
+            if let Some(state) = state {
+                params["agentState"] = format!("LINEAGENTSTATEEX_{state}").into();
+            }
+            roster.message("LINE_AGENTSTATUSEX", 0, &params)
+        };
+        assert_eq!(told(None, "NEWAGENT"), []);
+        assert_eq!(told(None, "UPDATEINFO"), []);
+        let event = AgentEvent::BusyAcd;
+        assert_eq!(told(Some("BUSYACD"), "STATE"), [Raw::Agent { agent, event }]);
+        let event = AgentEvent::Unknown;
+        assert_eq!(told(Some("RELEASED"), "STATE"), [Raw::Agent { agent, event }]);
+        assert_eq!(roster.agents_of(handler), [], "a released agent is forgotten");
+    }
+
+    #[test]
+    fn a_session_begins_changes_and_ends_once() {
+        let mut roster = Roster::default();
+        let handler = roster.handler_of(0);
+        let session = SessionKey { handler, h_session: 5 };
+        let mut told = |changed: &[&str], state: &str| {
+            let changed: Vec<String> =
+                changed.iter().map(|one| format!("LINEAGENTSESSIONSTATUS_{one}")).collect();
+            let params = json!({"hAgentSession": 5, "agentSessionStatus": changed,
+                "agentSessionState": format!("LINEAGENTSESSIONSTATE_{state}")});
+            let events = roster.message("LINE_AGENTSESSIONSTATUS", 0, &params);
+            let event = |raw: Raw| match raw {
+                Raw::AgentSession { session: of, event } if of == session => event,
+                other => panic!("{other:?}"),
+            };
+            events.into_iter().map(event).collect::<Vec<_>>()
+        };
+        use AgentSessionEvent as E;
+        assert_eq!(told(&["NEWSESSION", "STATE"], "NOTREADY"), [E::NewSession, E::NotReady]);
+        for (state, event) in
+            [("READY", E::Ready), ("BUSYONCALL", E::Busy), ("BUSYWRAPUP", E::WrapUp)]
+        {
+            assert_eq!(told(&["STATE", "UPDATEINFO"], state), [event]);
+        }
+        assert_eq!(told(&["STATE"], "ENDED"), [E::End]);
+        assert_eq!(told(&["STATE"], "RELEASED"), [], "the end was told");
+    }
+
+    #[test]
+    fn groups_and_queues_come_and_go() {
+        let mut roster = Roster::default();
+        let handler = roster.handler_of(2);
+        let queue = QueueKey { handler, queue: 8 };
+        let params = json!({"queueId": 8, "queueStatus": ["LINEQUEUESTATUS_QUEUEREMOVED"]});
+        let event = AcdQueueEvent::QueueRemoved;
+        assert_eq!(roster.message("LINE_QUEUESTATUS", 2, &params), [Raw::Queue { queue, event }]);
+        let params = json!({"queueId": 8, "queueStatus": ["LINEQUEUESTATUS_UPDATEINFO"]});
+        assert_eq!(roster.message("LINE_QUEUESTATUS", 2, &params), []);
+        let group = GroupKey { handler, group: GROUP.parse().unwrap() };
+        let mut params = json!({"groupId": GROUP, "groupStatus": ["LINEGROUPSTATUS_NEWGROUP"]});
+        let event = AcdGroupEvent::NewGroup;
+        assert_eq!(
+            roster.message("LINE_GROUPSTATUS", 2, &params),
+            [Raw::AcdGroup { group, event }]
+        );
+        params.as_object_mut().unwrap().remove("groupId");
+        assert_eq!(roster.message("LINE_GROUPSTATUS", 2, &params), []);
+    }
+
+    #[test]
+    fn a_handler_is_gone_with_the_first_request_that_it_serves_no_more() {
+        let mut roster = Roster::default();
+        let agent_handler = roster.handler_of(1);
+        let mut told = |change: &str, request: &str| {
+            let params = json!({"proxyStatus": [format!("LINEPROXYSTATUS_{change}")],
+                "requestType": format!("LINEPROXYREQUEST_{request}")});
+            roster.message("LINE_PROXYSTATUS", 1, &params)
+        };
+        assert_eq!(told("OPEN", "CREATEAGENT"), []);
+        let event = AgentHandlerEvent::NewAgentHandler;
+        assert_eq!(told("ALLOPENFORACD", ""), [Raw::AgentHandler { agent_handler, event }]);
+        assert_eq!(told("CLOSE", "SETAGENTSTATE"), [], "TAPI 3 needs it not");
+        let event = AgentHandlerEvent::AgentHandlerRemoved;
+        assert_eq!(told("CLOSE", "CREATEAGENT"), [Raw::AgentHandler { agent_handler, event }]);
+        assert_eq!(told("CLOSE", "GETAGENTINFO"), []);
+    }
+}
