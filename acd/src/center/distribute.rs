@@ -43,9 +43,7 @@ impl Center {
             for call in calls {
                 self.seek(call, now);
             }
-            for agent in agents {
-                self.employ(agent, now);
-            }
+            self.employ(&agents, now);
         }
     }
 
@@ -143,22 +141,31 @@ impl Center {
         }
     }
 
-    /// Finds a call for an agent: of all queues that it serves the heaviest, there the first.
-    fn employ(&mut self, id: AgentId, now: Time) {
-        let Some(agent) = self.agents.get(&id) else { return };
-        let mut best = None;
-        for (queue_id, rank) in &agent.pooled {
-            let Some(queue) = self.queues.get(queue_id) else { continue };
-            let Some(session) = queue.pool.get(rank) else { continue };
-            let Some((place, key)) = self.first_for(queue, id) else { continue };
-            let candidate = (Reverse(queue.plan.weight), place, key, *rank, *session);
-            if best.is_none_or(|best| candidate < best) {
-                best = Some(candidate);
+    /// Finds calls for agents who may have become free: the most urgent one first, and for it the
+    /// agent whom its queue's strategy wants.
+    fn employ(&mut self, agents: &[AgentId], now: Time) {
+        loop {
+            let best = agents.iter().filter_map(|agent| self.first_for_all(*agent)).min();
+            let Some((_, _, key, rank, session)) = best else { return };
+            match self.calls.get(&key) {
+                Some(call) if call.offers.is_empty() => self.seek(key, now),
+                _ => self.reserve(key, rank, session, now),
             }
         }
-        if let Some((_, _, key, rank, session)) = best {
-            self.reserve(key, rank, session, now);
-        }
+    }
+
+    /// The most urgent call of all queues that an agent could serve, and its place there.
+    fn first_for_all(
+        &self,
+        id: AgentId,
+    ) -> Option<(Reverse<u32>, Place, CallKey, Rank, AgentSessionId)> {
+        let candidate = |(queue_id, rank): &(QueueId, Rank)| {
+            let queue = self.queues.get(queue_id)?;
+            let session = queue.pool.get(rank)?;
+            let (place, key) = self.first_for(queue, id)?;
+            Some((Reverse(queue.plan.weight), place, key, *rank, *session))
+        };
+        self.agents.get(&id)?.pooled.iter().filter_map(candidate).min()
     }
 
     /// The first call of a queue that may be offered to this agent.

@@ -232,7 +232,11 @@ impl Center {
             Asked::Silent => session.next = None,
             Asked::Now => {
                 session.next = None;
+                let (from, agent) = (session.state, session.agent);
                 self.enter(id, to, now);
+                if from == AgentSessionState::BusyWrapUp {
+                    self.outdate_next(agent, to, now);
+                }
             }
             Asked::AfterCall => session.next = Some(to),
             Asked::Stay => {
@@ -243,6 +247,15 @@ impl Center {
         }
         self.note_next(id);
         Ok(())
+    }
+
+    /// After-call work ended by somebody's wish: what it entered stands, whatever was to be next.
+    fn outdate_next(&mut self, id: AgentId, entered: AgentSessionState, now: Time) {
+        if entered == AgentSessionState::Ended {
+            self.apply_next(id, now);
+        } else if let Some(agent) = self.agents.get_mut(&id) {
+            agent.next = None;
+        }
     }
 
     /// A session for which the configuration has no more place ends, if need be after its call.

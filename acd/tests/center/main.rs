@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod books;
+mod distribution;
+mod messages;
+mod queues;
 #[allow(dead_code, reason = "each file of tests uses its part")]
 mod rig;
 mod transitions;
