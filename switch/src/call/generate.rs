@@ -28,7 +28,8 @@ const TICKET: u64 = 0;
 /// What is being sent on a call.
 #[derive(Debug)]
 pub(crate) struct Generation {
-    request: RequestKey,
+    /// The application's request; none for digits that were dialled with the number.
+    request: Option<RequestKey>,
     work: Work,
     timer: Option<TimerToken>,
 }
@@ -59,11 +60,26 @@ impl Exchange {
         if self.hearers(id).is_empty() {
             return Err(LineErr::OperationFailed);
         }
-        let (tone, pause) = times;
+        self.begin_digits(id, digits, times, Some(request));
+        Ok(())
+    }
+
+    /// Digits that nobody waits for.
+    pub(crate) fn send_digits(&mut self, id: CallId, digits: &str, times: (Duration, Duration)) {
+        self.stop_generating(id);
+        self.begin_digits(id, digits, times, None);
+    }
+
+    fn begin_digits(
+        &mut self,
+        id: CallId,
+        digits: &str,
+        (tone, pause): (Duration, Duration),
+        request: Option<RequestKey>,
+    ) {
         let work = Work::Digits { left: digits.chars().collect(), now: None, tone, pause };
         self.generations.insert(id, Generation { request, work, timer: None });
         self.on_generated(id);
-        Ok(())
     }
 
     /// lineGenerateTone.
@@ -84,7 +100,7 @@ impl Exchange {
         let cycle = (mode == ToneMode::Billing).then(|| Tone::Billing.cycle(Country::default()));
         let work = Work::Tone { tone, at: Vec::new() };
         let timer = duration.or(cycle).map(|time| self.arm(time, Timer::Generated(id)));
-        self.generations.insert(id, Generation { request, work, timer });
+        self.generations.insert(id, Generation { request: Some(request), work, timer });
         self.play_generated(id);
         let is_heard = self.generations.get(&id).is_some_and(
             |generation| !matches!(&generation.work, Work::Tone { at, .. } if at.is_empty()),
@@ -141,8 +157,9 @@ impl Exchange {
         let Some(generation) = self.take_generation(id) else { return };
         let reason =
             if result.is_ok() { "LINEGENERATETERM_DONE" } else { "LINEGENERATETERM_CANCEL" };
+        let Some(request) = generation.request else { return };
         self.publish_heard("LINE_GENERATE", id, json!({"reason": reason}));
-        self.tapi.complete(self.clock.unix_ms, generation.request, result);
+        self.tapi.complete(self.clock.unix_ms, request, result);
     }
 
     /// Nothing more is sent on a call; whoever asked for it knows already, or is told by the

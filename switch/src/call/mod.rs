@@ -21,6 +21,7 @@ pub(crate) mod generate;
 pub mod hunt;
 pub mod identity;
 pub mod intrude;
+pub mod later;
 pub(crate) mod listen;
 pub mod modify;
 pub mod no_hold;

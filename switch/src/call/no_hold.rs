@@ -6,7 +6,7 @@
 //! tapi-call-control §3.6.
 
 use tapi::constant::{CallState, DisconnectMode, LineErr};
-use tapi::{CallKey, CallMode, RequestKey};
+use tapi::{CallKey, CallMode, CallParams, RequestKey};
 
 use super::CallId;
 use super::cause::Cause;
@@ -33,7 +33,7 @@ impl Exchange {
         &mut self,
         first: CallId,
         (parent, consult): (CallKey, CallKey),
-        number: &str,
+        wished: (&str, &CallParams),
         request: RequestKey,
     ) -> Result<(), LineErr> {
         let call = self.calls.get(first.0).ok_or(LineErr::InvalCallHandle)?;
@@ -51,7 +51,7 @@ impl Exchange {
         self.new_parent(&line, key, CallState::Unknown, Some(parent));
         // Its state is not known until somebody has joined, and is told as such.
         self.tapi.call_features_changed(parent);
-        self.call_without_hold(key, &line, Some(first), consult, number);
+        self.call_without_hold(key, &line, Some(first), consult, wished);
         Ok(())
     }
 
@@ -63,7 +63,7 @@ impl Exchange {
         &mut self,
         parent: CallId,
         consult: CallKey,
-        number: &str,
+        wished: (&str, &CallParams),
         request: RequestKey,
     ) -> Result<(), LineErr> {
         let key = self.conference_of_parent(parent).ok_or(LineErr::InvalConfCallHandle)?;
@@ -77,7 +77,7 @@ impl Exchange {
             return Err(LineErr::CallUnavail);
         }
         self.done(Some(request));
-        self.call_without_hold(key, &line, None, consult, number);
+        self.call_without_hold(key, &line, None, consult, wished);
         Ok(())
     }
 
@@ -87,9 +87,10 @@ impl Exchange {
         line: &str,
         first: Option<CallId>,
         consult: CallKey,
-        number: &str,
+        (number, params): (&str, &CallParams),
     ) {
         let consult = self.new_own_call(line, CallState::Dialing, CallMode::None, Some(consult));
+        self.apply_params(consult, params);
         if let Some(conference) = self.conferences.get_mut(key.0) {
             conference.no_hold = Some(NoHold { consult, first });
         }
@@ -97,6 +98,7 @@ impl Exchange {
         if let Some(related) = first.or(parent) {
             self.relate_member(consult, related);
         }
+        let number = &self.keep_later_digits(consult, number);
         let Some(call) = self.calls.get_mut(consult.0) else { return };
         number.clone_into(&mut call.dialling.digits);
         call.dialling.is_complete = true;
@@ -107,6 +109,7 @@ impl Exchange {
         self.show_called_party(consult);
         self.refresh_capability(consult);
         self.set_state(consult, CallState::Proceeding, CallMode::None);
+        self.await_answer(consult);
         // Feature codes and slots need a phone; only somebody who can be rung can be called.
         if let Err(cause) = self.route_for(connection, consult, number) {
             self.attempt_failed(consult, cause);
@@ -137,6 +140,7 @@ impl Exchange {
             self.begin_without_hold(key, id);
         }
         self.mix(far, key);
+        self.send_later_digits(id);
         let connection = self.calls.get(id.0).map(|call| call.connection);
         connection.into_iter().for_each(|connection| self.show_connected_parties(connection));
         self.refresh_capability(far);

@@ -19,6 +19,7 @@ use tapi::{CallKey, CallMode, CallParams};
 use super::cause::Cause;
 use super::forward::Diversions;
 use super::identity;
+use super::later;
 use super::shared::shared_lines_of;
 use super::{Call, CallId, ConnectionKey, Origination, Party, Side, Timer};
 use crate::exchange::counters::count;
@@ -212,7 +213,8 @@ impl Exchange {
             return Err(LineErr::OperationFailed);
         }
         count(&self.counters.calls_attempted_total);
-        let connection = self.new_connection(destination, MAX_FORWARDS);
+        let (number, _) = later::split(self.outside_line_prefix(), destination);
+        let connection = self.new_connection(&number, MAX_FORWARDS);
         let (state, mode) = if destination.is_empty() {
             (CallState::DialTone, CallMode::DialTone(DialToneMode::Internal))
         } else {
@@ -274,8 +276,9 @@ impl Exchange {
             return self.finish_errand(id);
         }
         if call.dialling.is_complete {
-            let number = call.dialling.digits.clone();
-            if let Some(connection) = self.connections.get_mut(call.connection.0) {
+            let (key, dialled) = (call.connection, call.dialling.digits.clone());
+            let number = self.keep_later_digits(id, &dialled);
+            if let Some(connection) = self.connections.get_mut(key.0) {
                 connection.dialled = number;
             }
             self.show_called_party(id);

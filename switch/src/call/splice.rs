@@ -95,6 +95,7 @@ impl Exchange {
         self.show_connected_parties(key);
         self.join_media(key);
         self.completion_connected(a);
+        self.send_later_digits(a);
         self.messages_answered(a, b);
     }
 

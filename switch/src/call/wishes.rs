@@ -12,6 +12,7 @@ use tapi::constant::{CallInfoState, CallParamFlag, CallState, DisconnectMode};
 
 use super::cause::Cause;
 use super::identity::Identity;
+use super::later::LaterDigits;
 use super::user_info::value_of;
 use super::{CallId, ConnectionKey, Timer};
 use crate::exchange::Exchange;
@@ -30,6 +31,8 @@ pub struct Details {
     pub takes_off_hook: bool,
     /// How long nobody may answer before the attempt fails (dwNoAnswerTimeout).
     pub no_answer: Option<Duration>,
+    /// Digits that are sent after the answer.
+    pub later: LaterDigits,
     /// What the network says of an outside party.
     pub asserted: Option<Identity>,
     /// User-to-User that goes with the next message to its phone.
@@ -46,6 +49,7 @@ impl Exchange {
         call.details.is_secure = has(CallParamFlag::Secure);
         call.details.is_private = has(CallParamFlag::BlockId);
         call.details.takes_off_hook = has(CallParamFlag::DestOffHook);
+        call.details.later = LaterDigits::of(params);
         call.details.no_answer =
             params.no_answer_timeout_s.map(|seconds| Duration::from_secs(seconds.into()));
         if let Some(connection) = self.connections.get_mut(call.connection.0) {

@@ -65,6 +65,7 @@ pub(super) const CALLS: Table = Table {
         column("CALLER", "caller"),
         column("CALLED", "called"),
         column("CONNECTED", "connected"),
+        column("HEARS WHEN HELD", "treatment"),
         column("SINCE", "since"),
     ],
 };

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tapi::Constant;
-use tapi::constant::{AddressSharing, CallState, LineErr};
+use tapi::constant::{AddressSharing, CallOrigin, CallState, LineErr};
 
 use super::Exchange;
 use super::mailbox::{AdminRequest, CallAction, Problem};
@@ -118,14 +118,27 @@ impl Exchange {
             let far = self.far(CallId(key)).and_then(|far| self.calls.get(far.0));
             let far = far.filter(|_| is_established(call.state)).map(Call::number);
             let connected = far.or_else(|| self.room_of(CallId(key)));
-            let caller = self.calling_party(call.connection);
+            let caller = self.calling_party(call.connection).map(|caller| caller.number);
+            let view = call.tapi.and_then(|key| self.tapi.call(key));
+            let treatment = view.as_ref().and_then(|view| view.treatment);
+            let info = view.map(|view| view.info);
+            // What an application reads in LINECALLINFO; a trunk's party has none.
+            let shown = |party: fn(&tapi::CallInfo) -> &tapi::PartyId| {
+                let number = info.map(|info| party(info).number.clone());
+                number.filter(|number| !number.is_empty())
+            };
+            let is_outbound = info.map_or(call.side == Side::Caller, |info| {
+                matches!(info.origin, CallOrigin::Outbound | CallOrigin::Conference)
+            });
             let address = address_of(&self.config, line, call.shared.as_deref()).0;
             rows.push(json!({
                 "callId": connection.call_id, "line": line, "addressId": address, "address": call.number(),
                 "callState": call.state.name(), "mode": call.mode.name(),
-                "origin": if call.side == Side::Caller { "OUTBOUND" } else { "INBOUND" },
-                "caller": caller.map(|caller| caller.number),
-                "called": connection.dialled,
+                "origin": if is_outbound { "OUTBOUND" } else { "INBOUND" },
+                "reason": info.map(|info| info.reason.name()),
+                "caller": shown(|info| &info.caller).or(caller),
+                "called": shown(|info| &info.called).unwrap_or_else(|| connection.dialled.clone()),
+                "treatment": treatment.map(|treatment| treatment.name()),
                 "connected": connected,
                 "since": call.since_unix_ms, "codec": call.end.codec(),
             }));

@@ -216,21 +216,35 @@ impl Exchange {
     fn try_conference(&mut self, request: RequestKey, intent: Intent) -> Result<(), LineErr> {
         match intent {
             Intent::SetupConference {
-                call: Some(call), conference, consultation, target, ..
+                call: Some(call),
+                conference,
+                consultation,
+                target,
+                params,
+                ..
             } => {
                 let (id, keys) = (self.call_of(call)?, (conference, consultation));
                 match target {
-                    Some(number) => self.set_up_without_hold(id, keys, &number, request),
-                    None => self.set_up_conference(id, Some(keys), Some(request)).map(|_| ()),
+                    Some(number) => self.set_up_without_hold(id, keys, (&number, &params), request),
+                    None => {
+                        let made = self.set_up_conference(id, Some(keys), Some(request))?;
+                        self.apply_params(made.1, &params);
+                        Ok(())
+                    }
                 }
             }
-            Intent::PrepareAddToConference { conference, consultation, target, .. } => {
+            Intent::PrepareAddToConference { conference, consultation, target, params } => {
                 let (parent, consult) = (self.call_of(conference)?, consultation);
                 match target {
-                    Some(number) => self.prepare_without_hold(parent, consult, &number, request),
-                    None => self
-                        .prepare_add_to_conference(parent, Some(consult), Some(request))
-                        .map(|_| ()),
+                    Some(number) => {
+                        self.prepare_without_hold(parent, consult, (&number, &params), request)
+                    }
+                    None => {
+                        let (key, request) = (Some(consult), Some(request));
+                        let made = self.prepare_add_to_conference(parent, key, request)?;
+                        self.apply_params(made, &params);
+                        Ok(())
+                    }
                 }
             }
             Intent::AddToConference { conference, call } => {

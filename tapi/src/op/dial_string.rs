@@ -9,13 +9,24 @@ const MAX_DIALABLE: usize = 256;
 /// A scanned dialable string.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Dialed {
-    /// The digits, without pauses and formatting.
+    /// The digits and, after the first of them, the pauses; without formatting.
     pub(super) digits: String,
     /// Whether nothing follows: the string did not end in ";".
     pub(super) is_complete: bool,
 }
 
+impl Dialed {
+    /// What is called: the digits before the first pause.
+    pub(super) fn number(&self) -> &str {
+        let digits = self.digits.trim_start_matches(',');
+        digits.split(',').next().unwrap_or_default()
+    }
+}
+
 /// Scans a dialable string. The first modifier that is not supported decides the error.
+///
+/// A hook flash is the call's, not the number's: there is nothing to flash before one is dialled, and
+/// lineGenerateDigits sends one later. What follows a pause is sent after the answer.
 ///
 /// Subaddress (after "|") and name (after "^") are left out. Several addresses, separated by
 /// CRLF, would be inverse multiplexing, which no line does.
@@ -40,11 +51,13 @@ pub(super) fn scan(text: &str) -> Result<Dialed, Fault> {
             '0'..='9' | 'A'..='D' | '*' | '#' => digits.push(character),
             'a'..='d' => digits.push(character.to_ascii_uppercase()),
             '+' if digits.is_empty() => digits.push('+'),
-            ' ' | '-' | '.' | '(' | ')' | '/' | ',' | '!' | 'P' | 'p' | 'T' | 't' => {}
+            ',' => digits.push(','),
+            ' ' | '-' | '.' | '(' | ')' | '/' | 'P' | 'p' | 'T' | 't' => {}
             other => return invalid(format!("The address contains {other:?}.")),
         }
     }
-    if digits.is_empty() && !number.trim().is_empty() || digits == "+" {
+    let is_empty = digits.trim_matches(',').is_empty();
+    if is_empty && !number.trim().is_empty() || digits == "+" {
         return invalid("The address contains no digit.".to_owned());
     }
     Ok(Dialed { digits, is_complete })
@@ -52,6 +65,16 @@ pub(super) fn scan(text: &str) -> Result<Dialed, Fault> {
 
 /// A whole number: complete, and with some digit. What a service sends a call to.
 pub(super) fn number(text: &str) -> Result<String, Fault> {
+    let number = whole(text)?;
+    if number.contains(',') {
+        let detail = "Digits after a pause are for calls that are made.";
+        return Err(Fault::line(LineErr::InvalAddress, detail));
+    }
+    Ok(number)
+}
+
+/// The same for a call that is made: digits may follow a pause.
+pub(super) fn whole(text: &str) -> Result<String, Fault> {
     let invalid = |detail: String| Fault::line(LineErr::InvalAddress, detail);
     let dialed = scan(text).map_err(|fault| match fault {
         Fault::Line(_, detail) | Fault::Params(detail) => invalid(detail),
@@ -70,6 +93,7 @@ fn unsupported(modifier: char) -> Option<LineErr> {
         'W' | 'w' => Some(LineErr::DialDialTone),
         '?' => Some(LineErr::DialPrompt),
         ':' => Some(LineErr::DialVoiceDetect),
+        '!' => Some(LineErr::InvalAddress),
         _ => None,
     }
 }
@@ -95,11 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn digits_are_taken_out_of_formatting_and_pauses() {
+    fn digits_and_pauses_are_taken_out_of_formatting() {
         for (text, digits) in [
             ("201", "201"),
             ("+1 (425) 882-8080", "+14258828080"),
-            ("0,,T201!", "0201"),
+            ("0,,T201", "0,,201"),
+            ("201,, 45#", "201,,45#"),
             ("*8#a", "*8#A"),
             ("201|7^Ada", "201"),
             ("201\r\n", "201"),
@@ -126,6 +151,8 @@ mod tests {
             ("W0", LineErr::DialDialTone),
             ("0w1", LineErr::DialDialTone),
             ("1?", LineErr::DialPrompt),
+            ("2!1$", LineErr::InvalAddress),
+            ("2$1!", LineErr::DialBilling),
             ("sip:1", LineErr::DialVoiceDetect),
         ] {
             assert_eq!(error(text), expected, "{text}");
@@ -134,8 +161,8 @@ mod tests {
 
     #[test]
     fn a_service_takes_whole_numbers_and_knows_one_error() {
-        assert_eq!(number("T0,2-01"), Ok("0201".to_owned()));
-        for text in ["", "20;", "2$1", "20?", "x"] {
+        assert_eq!(number("T02-01"), Ok("0201".to_owned()));
+        for text in ["", "20;", "2$1", "20?", "x", "201,4", "2!"] {
             let error = match number(text) {
                 Err(Fault::Line(error, _)) => error,
                 other => panic!("{text}: {other:?}"),

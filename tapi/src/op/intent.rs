@@ -21,7 +21,8 @@ pub enum Intent {
         address: AddressId,
         /// The new call.
         call: CallKey,
-        /// The digits dialled; empty to take only an appearance.
+        /// The digits dialled; empty to take only an appearance. What follows a pause (`,`) is sent
+        /// after the answer.
         destination: String,
         /// Whether the number is complete; if not, more comes by [`Intent::Dial`].
         complete: bool,

@@ -47,7 +47,7 @@ pub(super) fn make_call(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
     };
     let number = line.address(address).map_or("", |address| &address.number);
     let mut call =
-        Call::new(device, address, outgoing(&params, number, &dialed.digits), server.now_ms);
+        Call::new(device, address, outgoing(&params, number, dialed.number()), server.now_ms);
     call.takes_digits = !complete;
     call.has_digits = !dialed.digits.is_empty();
     let made = server.make(asked.application, call, "hCall");

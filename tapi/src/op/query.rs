@@ -21,13 +21,20 @@ const FULL_LEVEL: u32 = 0xFFFF;
 /// LINECALLINFO.dwCallTreatment: what was chosen, else what applies where nobody chooses: ringback
 /// while the call is offered, music afterwards. 0 where treatments are not offered.
 fn treatment_of(server: &Server, call: &Call) -> Value {
-    let offered = server.offers_of(call).map_or(&[][..], |offers| &offers.treatments);
-    let usual = match call.state {
-        CallState::Offering | CallState::Accepted => CallTreatment::Ringback,
-        _ => CallTreatment::Music,
-    };
-    let usual = offered.contains(&usual).then_some(usual);
-    call.info.treatment.or(usual).map_or(Value::from(0), |treatment| treatment.name().into())
+    server.treatment_of(call).map_or(Value::from(0), |treatment| treatment.name().into())
+}
+
+impl Server {
+    /// LINECALLINFO.dwCallTreatment: what is heard now, or at the next occasion.
+    pub(crate) fn treatment_of(&self, call: &Call) -> Option<CallTreatment> {
+        let offered = self.offers_of(call).map_or(&[][..], |offers| &offers.treatments);
+        let usual = match call.state {
+            CallState::Offering | CallState::Accepted => CallTreatment::Ringback,
+            _ => CallTreatment::Music,
+        };
+        let usual = offered.contains(&usual).then_some(usual);
+        call.info.treatment.or(usual)
+    }
 }
 
 /// lineGetCallInfo: LINECALLINFO, in any state and with any privilege.

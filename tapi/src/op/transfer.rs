@@ -7,7 +7,7 @@ use crate::model::{Call, CallInfo, CallParams, PartyId};
 use crate::server::{Fault, Purpose, Server};
 
 use super::call_params::call_params;
-use super::dial_string::{check_country_code, number};
+use super::dial_string::{check_country_code, number, whole};
 use super::lookup::{Held, check_owner};
 use super::make_call::outgoing;
 use super::{Asked, Intent, Outcome};
@@ -44,7 +44,7 @@ impl Consult {
     /// The number that a one-step transfer or a no-hold conference dials at once.
     pub(super) fn target(&self, is_given: bool) -> Result<Option<String>, Fault> {
         match &self.address {
-            Some(address) if self.is_special => number(address).map(Some),
+            Some(address) if self.is_special => whole(address).map(Some),
             None if self.is_special && !is_given => {
                 let detail = "Parameter targetAddress of callParams is needed.";
                 Err(Fault::line(LineErr::InvalCallParams, detail))
@@ -80,7 +80,8 @@ pub(super) fn consultation(
     let (line, address) = (first.call.line, first.call.address);
     let spec = server.lines.get(line.0 as usize).and_then(|line| line.address(address));
     let number = spec.map_or("", |address| &address.number);
-    let mut info = outgoing(params, number, target.unwrap_or_default());
+    let called = target.unwrap_or_default().split(',').next().unwrap_or_default();
+    let mut info = outgoing(params, number, called);
     info.related_call_id = first.call.info.call_id;
     let mut call = Call::new(line, address, info, server.now_ms);
     call.takes_digits = target.is_none();

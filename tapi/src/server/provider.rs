@@ -1,7 +1,8 @@
 //! The provider's side: lines, and what happens to calls.
 
 use crate::constant::{
-    AddressState, CallFeature, CallInfoState, CallPrivilege, CallState, LineDevState, LineErr, Mask,
+    AddressState, CallFeature, CallInfoState, CallPrivilege, CallState, CallTreatment,
+    LineDevState, LineErr, Mask,
 };
 use crate::feature;
 use crate::message::{LineDetail, Message};
@@ -46,6 +47,8 @@ pub struct CallView<'a> {
     pub mode: CallMode,
     /// What is known of it.
     pub info: &'a CallInfo,
+    /// What its far party hears while it waits.
+    pub treatment: Option<CallTreatment>,
     /// What can be done with it.
     pub capability: CallCapability,
     /// When it got into the state.
@@ -319,6 +322,7 @@ impl Server {
             state: call.state,
             mode: call.mode,
             info: &call.info,
+            treatment: self.treatment_of(call),
             capability: call.capability,
             entered_ms: call.entered_ms,
             holders: call.holders.len(),
