@@ -618,3 +618,26 @@ fn a_line_that_is_removed_or_changes_hands_ends_its_handler() {
     bench.server.remove_line(bench.now_ms, device);
     assert_eq!(bench.trace(CLIENT)[..2], ["REPLY OPERATIONFAILED", "CLOSE"]);
 }
+
+#[test]
+fn who_follows_the_switch_sees_requests_answers_and_messages_but_no_pin() {
+    let mut bench = bench();
+    let (handler, client) = served(&mut bench, &["CREATEAGENT"]);
+    bench.server.observed.clear();
+    let params = json!({"hLine": client, "agentId": "7001", "agentPin": "4711"});
+    let number = asked(&mut bench, "lineCreateAgent", params)["proxyRequest"].clone();
+    let answer = json!({"hLine": handler, "proxyRequest": number, "result": 0,
+        "data": {"hAgent": 4}});
+    bench.ok(HANDLER, "lineProxyResponse", answer);
+    let message = json!({"hLine": handler, "msg": "LINE_AGENTSTATUSEX", "param1": 4, "param2": 1});
+    bench.ok(HANDLER, "lineProxyMessage", message);
+    bench.ok(HANDLER, "lineClose", json!({"hLine": handler}));
+    let seen = std::mem::take(&mut bench.server.observed);
+    let kinds: Vec<&str> = seen.iter().map(|one| one.kind).collect();
+    let wanted = ["LINE_PROXYREQUEST", "LINE_REPLY", "LINE_AGENTSTATUSEX", "LINE_PROXYSTATUS"];
+    assert_eq!(kinds, wanted);
+    assert_eq!(seen[0].fields["line"], "201");
+    assert_eq!(seen[0].fields["application"], "desk.exe");
+    assert_eq!(seen[0].fields["agentId"], "7001");
+    assert!(seen.iter().all(|one| !one.fields.to_string().contains("4711")), "{seen:?}");
+}

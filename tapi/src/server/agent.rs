@@ -44,18 +44,17 @@ impl Server {
             }
             _ => self.handler_receivers(),
         };
-        let mut told = None;
+        let of_line = |h_line| Message::Agent { h_line, h_call: None, notice: notice.clone() };
         for (application, h_line) in receivers {
-            let message = Message::Agent { h_line, h_call: None, notice: notice.clone() };
-            self.notify(application, &message);
-            told = Some(message);
+            self.notify(application, &of_line(h_line));
         }
         let device = match notice {
             AgentNotice::Address { at, .. } | AgentNotice::Specific { at, .. } => Some(at.line),
             _ => None,
         };
         let about = Subject { device, ..Subject::default() };
-        told.iter().for_each(|message| self.observe(about, message));
+        // Who follows the switch sees the call centre at work even where no application looks.
+        self.observe(about, &of_line(0));
     }
 
     /// Who serves the agents of a line.

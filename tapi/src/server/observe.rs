@@ -10,8 +10,8 @@ use crate::model::{ApplicationId, CallKey, DeviceId};
 
 use super::Server;
 
-/// Fields of a message that only its application understands.
-const HANDLES: [&str; 3] = ["hLine", "hCall", "hConfCall"];
+/// Fields of a message that only its application understands, and the one that nobody else may read.
+const HIDDEN: [&str; 5] = ["hLine", "hCall", "hConfCall", "proxyRequest", "agentPin"];
 
 /// A message that somebody was told.
 #[derive(Clone, PartialEq, Debug)]
@@ -47,7 +47,7 @@ impl Server {
             fields.insert("application".to_owned(), app.name.clone().into());
         }
         let said = message.params().into_iter();
-        fields.extend(said.filter(|(name, _)| !HANDLES.contains(&name.as_str())));
+        fields.extend(said.filter(|(name, _)| !HIDDEN.contains(&name.as_str())));
         self.observed.push(Observation { kind: message.method(), fields: Value::Object(fields) });
     }
 }

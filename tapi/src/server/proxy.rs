@@ -6,6 +6,7 @@ use crate::constant::{LineErr, ProxyRequest, ProxyStatusChange};
 use crate::message::Message;
 use crate::model::{AgentService, ApplicationId, CallKey, DeviceId};
 
+use super::observe::Subject;
 use super::{MAX_PROXY_REQUESTS, PROXY_TIMEOUT, Purpose, RequestKey, Server};
 
 /// The requests that TAPI 3 needs for its call-centre objects: the functions of TAPI 2.2.
@@ -137,6 +138,8 @@ impl Server {
                 self.notify(application, &Message::ProxyStatus { h_line, change, request });
             }
         }
+        let about = Subject { device: Some(device), ..Subject::default() };
+        self.observe(about, &Message::ProxyStatus { h_line: 0, change, request });
     }
 
     /// LINE_PROXYREQUEST for a request that has just begun.
@@ -160,6 +163,8 @@ impl Server {
         let proxied = Proxied { request, application, h_line, device, kind, deadline_ms };
         self.proxied.insert(number_of(request), proxied);
         self.notify(application, &message);
+        let about = Subject { device: Some(device), call: None, application: Some(application) };
+        self.observe(about, &message);
     }
 
     /// A request that the application has by this open line and has not answered.
@@ -196,6 +201,9 @@ impl Server {
             let notice = notice.clone();
             self.notify(application, &Message::Agent { h_line, h_call, notice });
         }
+        let about = Subject { device: Some(device), call, application: None };
+        let message = Message::Agent { h_line: 0, h_call: None, notice: notice.clone() };
+        self.observe(about, &message);
     }
 
     /// Nobody answers these any more: they fail with the next [`Server::expire_proxied`].
