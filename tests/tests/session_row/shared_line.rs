@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use sip_stack::endpoint::LegId;
-use tests::program::LivePhone;
+use tests::program::{LivePhone, Program, office as configured};
 use tests::row::{Row, hear_each_other};
 
 const LINES: [&str; 3] = ["201", "204", "206"];
@@ -191,6 +191,84 @@ fn an_application_calls_from_the_shared_address() {
     assert_eq!(row.parties("206"), "DIRECT 250 206 250 - -");
     row.tell("lineDrop", "201", json!({}));
     finn.ended(far);
+    row.told(&[
+        ("201", "REPLY 0; 201 IDLE"),
+        ("204", "204 DISCONNECTED NORMAL; 204 IDLE"),
+        ("206", "206 DISCONNECTED NORMAL; 206 IDLE"),
+    ]);
+    row.is_empty();
+}
+
+/// 206 talks to 201; the members of 250 may join each other.
+fn joinable() -> (Row, [LivePhone; 3], [LegId; 2]) {
+    let members = "members = [\"201\", \"204\"]";
+    let text = configured(|text| text.replace(members, &format!("{members}\nallow_join = true")));
+    let mut row = Row::with(Program::with(text), &LINES);
+    let phones = row.phones(LINES);
+    let [near, at_ada, at_dan] = ringing(&mut row, &phones);
+    let [ada, dan, finn] = &phones;
+    ada.answer(at_ada);
+    finn.connected(near);
+    dan.ended(at_dan);
+    row.told(&[
+        ("201", "201 CONNECTED ACTIVE; 201 INFO CONNECTEDID"),
+        ("204", "204 CONNECTED INACTIVE"),
+        ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID"),
+    ]);
+    hear_each_other(ada, finn);
+    (row, phones, [near, at_ada])
+}
+
+fn all_hear_the_others([ada, dan, finn]: &[LivePhone; 3]) {
+    ada.hears_mix(&[dan, finn]);
+    dan.hears_mix(&[ada, finn]);
+    finn.hears_mix(&[ada, dan]);
+}
+
+#[test]
+fn a_member_joins_the_call_of_another_and_leaves_it_again() {
+    let (mut row, phones, [near, at_ada]) = joinable();
+    let [ada, dan, finn] = &phones;
+    let joined = dan.with(|phone| phone.call_as("250", "250")).unwrap();
+    dan.connected(joined);
+    row.told(&[(
+        "204",
+        "204/2 NEW OWNER; 204/2 DIALING OWNER; 204/2 PROCEEDING; 204/2 INFO CALLID; 204 IDLE; \
+         204/2 CONNECTED ACTIVE; 204/2 INFO CONNECTEDID",
+    )]);
+    all_hear_the_others(&phones);
+    dan.hang_up(joined);
+    row.told(&[("204", "204/2 CONNECTED INACTIVE")]);
+    hear_each_other(ada, finn);
+    ada.hang_up(at_ada);
+    finn.ended(near);
+    row.told(&[
+        ("201", "201 IDLE"),
+        ("204", "204/2 DISCONNECTED NORMAL; 204/2 IDLE"),
+        ("206", "206 DISCONNECTED NORMAL; 206 IDLE"),
+    ]);
+    row.is_empty();
+}
+
+#[test]
+fn an_application_joins_a_member_steps_out_with_another_and_drops_both() {
+    let (mut row, phones, [near, _]) = joinable();
+    let [ada, dan, finn] = &phones;
+    row.tell("lineAnswer", "204", json!({}));
+    row.told(&[("204", "REPLY 0; 204 CONNECTED ACTIVE; 204 INFO CONNECTEDID")]);
+    all_hear_the_others(&phones);
+    row.tell("lineHold", "201", json!({}));
+    row.told(&[("201", "REPLY 0; 201 CONNECTED INACTIVE")]);
+    hear_each_other(dan, finn);
+    ada.hears_nothing_of(finn);
+    row.tell("lineAnswer", "201", json!({}));
+    row.told(&[("201", "REPLY 0; 201 CONNECTED ACTIVE")]);
+    all_hear_the_others(&phones);
+    row.tell("lineDrop", "204", json!({}));
+    row.told(&[("204", "REPLY 0; 204 CONNECTED INACTIVE")]);
+    hear_each_other(ada, finn);
+    row.tell("lineDrop", "201", json!({}));
+    finn.ended(near);
     row.told(&[
         ("201", "REPLY 0; 201 IDLE"),
         ("204", "204 DISCONNECTED NORMAL; 204 IDLE"),
