@@ -177,3 +177,169 @@ fn a_reload_gives_the_agents_of_a_line_to_an_application_and_takes_them_back() {
     let late = json!({"hLine": served, "proxyRequest": 1, "result": 0});
     assert_eq!(app.refusal("lineProxyResponse", late), "NOTREGISTERED");
 }
+
+#[test]
+fn a_shell_asks_the_handler_and_sees_what_is_told() {
+    let program = office_without_handler();
+    let mut handler = program.application("acd");
+    serve(&mut handler, "201", &["GETAGENTCAPS", "CREATEAGENT"]);
+    let status = program.command(&["tapi", "lineGetProxyStatus", "{\"line\": \"201\"}"]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let served = ["LINEPROXYREQUEST_GETAGENTCAPS", "LINEPROXYREQUEST_CREATEAGENT"];
+    assert_eq!(status["proxyRequests"], json!(served));
+    let shell = |handler: &mut Application, words: [&str; 3], kind: &str, data: Value| {
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| program.command(&words));
+            let request = asked(handler, kind);
+            answer(handler, &request, json!(0), data);
+            let output = run.join().expect("the command ends");
+            serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+        })
+    };
+    let words = ["tapi", "lineGetAgentCaps", "{\"line\": \"201\"}"];
+    let caps = json!({"agentHandlerInfo": "ACD 1.0", "states": 6});
+    let said = shell(&mut handler, words, "GETAGENTCAPS", caps);
+    assert_eq!(said["agentHandlerInfo"], "ACD 1.0");
+    assert_eq!(said["states"], json!(["LINEAGENTSTATE_NOTREADY", "LINEAGENTSTATE_READY"]));
+    let mut events = tests::program::Events::follow(&program, "");
+    let wish = "{\"line\": \"201\", \"agentId\": \"7001\", \"agentPin\": \"4711\"}";
+    let words = ["tapi", "lineCreateAgent", wish];
+    let said = shell(&mut handler, words, "CREATEAGENT", json!({"hAgent": 4}));
+    assert_eq!(said["hAgent"], 4);
+    let event = events.wait("LINE_PROXYREQUEST", |event| {
+        event.to_string().contains("LINEPROXYREQUEST_CREATEAGENT")
+    });
+    assert!(event.to_string().contains("7001") && !event.to_string().contains("4711"), "{event}");
+}
+
+/// Errors that every function on a line handle documents, and that a handler can bring about.
+const COMMON: [&str; 3] = ["OPERATIONFAILED", "OPERATIONUNAVAIL", "RESOURCEUNAVAIL"];
+/// Those of the functions of TAPI 2.2.
+const OF_2_2: &[&str] = &["INVALPARAM"];
+/// Those of the functions of TAPI 2.0.
+const OF_2_0: &[&str] = &["INVALADDRESSID"];
+
+/// A function, its parameters beside `hLine`, what a handler answers, and the errors of its own.
+type Row = (&'static str, Value, Value, &'static [&'static [&'static str]]);
+
+/// Every function that an agent handler serves.
+fn functions() -> Vec<Row> {
+    let agent = json!({"hAgent": 4});
+    let session = json!({"hAgentSession": 5, "agentSessionState": 2, "nextAgentSessionState": 0});
+    let info = json!({"agentState": 2});
+    let groups = json!({"groups": [{"groupId": GROUP, "name": "Sales"}]});
+    let status = json!({"state": "LINEAGENTSTATE_READY", "nextState": 0});
+    vec![
+        ("lineCreateAgent", json!({"agentId": "7001"}), json!({"hAgent": 4}), &[OF_2_2]),
+        (
+            "lineCreateAgentSession",
+            json!({"hAgent": 4, "workingAddressId": 0, "groupId": GROUP}),
+            json!({"hAgentSession": 5}),
+            &[OF_2_2],
+        ),
+        ("lineGetAgentInfo", agent.clone(), info, &[OF_2_2]),
+        ("lineGetAgentSessionList", agent.clone(), json!({"sessions": []}), &[OF_2_2]),
+        (
+            "lineGetAgentSessionInfo",
+            json!({"hAgentSession": 5}),
+            json!({"agentSessionState": "LINEAGENTSESSIONSTATE_READY"}),
+            &[OF_2_2],
+        ),
+        (
+            "lineSetAgentMeasurementPeriod",
+            json!({"hAgent": 4, "measurementPeriod": 60}),
+            json!({}),
+            &[OF_2_2],
+        ),
+        (
+            "lineSetAgentStateEx",
+            json!({"hAgent": 4, "agentState": 2, "nextAgentState": 0}),
+            json!({}),
+            &[OF_2_2, &["INVALAGENTSTATE"]],
+        ),
+        ("lineSetAgentSessionState", session, json!({}), &[OF_2_2, &["INVALAGENTSTATE"]]),
+        ("lineGetGroupList", json!({}), groups.clone(), &[OF_2_2]),
+        ("lineGetQueueList", json!({"groupId": GROUP}), json!({"queues": []}), &[OF_2_2]),
+        ("lineGetQueueInfo", json!({"queueId": 8}), json!({"totalCallsQueued": 3}), &[OF_2_2]),
+        (
+            "lineSetQueueMeasurementPeriod",
+            json!({"queueId": 8, "measurementPeriod": 60}),
+            json!({}),
+            &[OF_2_2],
+        ),
+        ("lineGetAgentStatus", json!({"addressId": 0}), status, &[OF_2_0]),
+        ("lineGetAgentGroupList", json!({"addressId": 0}), groups, &[OF_2_0, &["INVALAGENTID"]]),
+        (
+            "lineGetAgentActivityList",
+            json!({"addressId": 0}),
+            json!({"activities": [{"id": 1, "name": "Lunch"}]}),
+            &[OF_2_0, &["INVALAGENTID"]],
+        ),
+        (
+            "lineSetAgentActivity",
+            json!({"addressId": 0, "activityId": 1}),
+            json!({}),
+            &[OF_2_0, &["INVALADDRESSSTATE", "INVALAGENTACTIVITY"]],
+        ),
+        (
+            "lineSetAgentState",
+            json!({"addressId": 0, "agentState": 4, "nextAgentState": 0}),
+            json!({}),
+            &[OF_2_0, &["INVALADDRESSSTATE", "INVALAGENTSTATE", "INVALPARAM"]],
+        ),
+        (
+            "lineSetAgentGroup",
+            json!({"addressId": 0, "agentGroupList": [{"groupId": GROUP}]}),
+            json!({}),
+            &[OF_2_0, &["INVALADDRESSSTATE", "INVALAGENTGROUP", "INVALAGENTID", "INVALPASSWORD"]],
+        ),
+        (
+            "lineAgentSpecific",
+            json!({"addressId": 0, "agentExtensionIdIndex": 0, "params": {"skill": 2}}),
+            json!({"params": {"skill": 3}}),
+            &[OF_2_0, &["INVALAGENTID", "INVALPARAM"]],
+        ),
+    ]
+}
+
+#[test]
+fn every_function_reaches_the_handler_and_fails_as_it_documents() {
+    let program = office_without_handler();
+    let mut client = program.application("desk");
+    let h_line = client.open_for("201", &["NONE"]);
+    let unserved = client.open_for("202", &["NONE"]);
+    let mut handler = program.application("acd");
+    let all: Vec<u32> = (1..=0x14).collect();
+    let open = json!({"line": "201", "callParams": {"proxyRequests": all},
+        "privileges": ["LINECALLPRIVILEGE_NONE", "LINEOPENOPTION_PROXY"]});
+    handler.call("lineOpen", open).expect("lineOpen");
+    let mut early = program.connection();
+    for (method, params, data, errors) in functions() {
+        let with = |h_line: u64| {
+            let mut params = params.clone();
+            params["hLine"] = h_line.into();
+            params
+        };
+        assert_eq!(early.refusal(method, with(h_line)), "UNINITIALIZED", "{method}");
+        assert_eq!(client.refusal(method, with(9999)), "INVALLINEHANDLE", "{method}");
+        assert_eq!(client.refusal(method, with(unserved)), "OPERATIONUNAVAIL", "{method}");
+        let kind = method.strip_prefix("line").unwrap().to_uppercase();
+        client.call(method, with(h_line)).expect(method);
+        let request = asked(&mut handler, &kind);
+        answer(&mut handler, &request, json!(0), data.clone());
+        let reply = told(&mut client, "LINE_REPLY");
+        assert_eq!(reply["result"], 0, "{method}");
+        for (name, value) in data.as_object().unwrap() {
+            let said = &reply[name];
+            assert!(said == value || said.is_string() && value.is_u64(), "{method}: {reply}");
+        }
+        for error in COMMON.iter().chain(errors.iter().copied().flatten()) {
+            client.call(method, with(h_line)).expect(method);
+            let request = asked(&mut handler, &kind);
+            let name = format!("LINEERR_{error}");
+            answer(&mut handler, &request, json!(name), Value::Null);
+            assert_eq!(told(&mut client, "LINE_REPLY")["result"], name, "{method}");
+        }
+    }
+    client.expect_silence();
+}

@@ -308,7 +308,9 @@ fn takes_device(method: &str) -> bool {
     matches!(
         method,
         "lineGetAddressCaps"
+            | "lineGetAgentCaps"
             | "lineGetDevCaps"
+            | "lineGetProxyStatus"
             | "lineNegotiateAPIVersion"
             | "lineTranslateAddress"
     )
@@ -348,6 +350,7 @@ mod tests {
         assert!(!needs_call("lineMakeCall"));
         assert!(!needs_call("lineGetDevCaps"));
         assert!(takes_device("lineGetDevCaps"));
+        assert!(takes_device("lineGetAgentCaps") && !takes_device("lineGetAgentStatus"));
         assert!(!takes_device("lineGetLineDevStatus"));
         assert!(is_question("lineGetCallStatus"));
         assert!(!is_question("lineDrop"));
