@@ -12,7 +12,7 @@ help:
 	@echo "make test   install what the tests need, then run them all"
 	@echo "make lint   format, clippy, crate rules, licences"
 	@echo "make bench  run the benchmarks and print their table"
-	@echo "make sim    run the simulated switch with SEEDS=$(SEEDS) seeds"
+	@echo "make sim    run the simulated switch and call centre with SEEDS=$(SEEDS) seeds"
 	@echo "make races  run each race of features RACES=$(RACES) times"
 
 run:
@@ -39,6 +39,7 @@ bench:
 
 sim:
 	STROWGER_SEEDS=$(SEEDS) $(CARGO) test --release --package tests --test simulation --test race
+	STROWGER_SHIFTS=$(SEEDS) $(CARGO) test --release --package acd --test shift
 
 races:
 	STROWGER_RACES=$(RACES) $(CARGO) test --release --package tests --test feature_race

@@ -235,7 +235,7 @@ impl Center {
     pub(super) fn unreserve(&mut self, agent: AgentId) {
         if let Some(someone) = self.agents.get_mut(&agent) {
             someone.reserved = None;
-            self.changes.agent(agent);
+            self.changes.fitness(agent);
         }
     }
 

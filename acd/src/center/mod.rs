@@ -132,7 +132,7 @@ impl Center {
             Timer::BackOff(agent) => {
                 if let Some(someone) = self.agents.get_mut(&agent) {
                     someone.back_off = None;
-                    self.changes.agent(agent);
+                    self.changes.fitness(agent);
                 }
             }
             Timer::Unreachable(at) => self.try_again(at),

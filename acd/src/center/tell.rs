@@ -18,9 +18,9 @@ use crate::timer::Timer;
 /// What the present event changed so far.
 #[derive(Default, Debug)]
 pub(crate) struct Changes {
-    /// Agents whose state, or fitness for a call, may have changed.
+    /// Agents whose state may have changed.
     pub(crate) agents: Vec<AgentId>,
-    /// The same agents, until they were considered for a call.
+    /// Agents whose fitness for a call may have changed, until they were considered for one.
     pub(crate) considered: Vec<AgentId>,
     /// Calls to find an agent for.
     pub(crate) calls: Vec<CallKey>,
@@ -45,6 +45,11 @@ impl Changes {
         if self.agents.last() != Some(&id) {
             self.agents.push(id);
         }
+        self.fitness(id);
+    }
+
+    /// Whether this agent could take a call may have changed, and nothing that is told.
+    pub(crate) fn fitness(&mut self, id: AgentId) {
         if self.considered.last() != Some(&id) {
             self.considered.push(id);
         }
@@ -136,7 +141,9 @@ impl Center {
     fn touch_desks(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         for session in agent.live.iter().filter_map(|id| self.sessions.get(id)) {
-            self.changes.desk(session.at);
+            if self.changes.desks.last().is_none_or(|(at, _)| *at != session.at) {
+                self.changes.desk(session.at);
+            }
         }
     }
 

@@ -113,6 +113,25 @@ fn a_full_queue_refuses_and_names_where_the_call_goes() {
 }
 
 #[test]
+fn all_queues_together_hold_no_more_than_the_bound() {
+    let mut rig = Rig::new(two_queues());
+    let queues = [rig.queue("support"), rig.queue("other")];
+    let call = |key: usize| {
+        let (key, queue) = (CallKey(key as u64), queues[key % 2]);
+        WaitingCall { key, queue, from_queue: None, priority: 0 }
+    };
+    for key in 0..acd::MAX_WAITING_CALLS {
+        rig.center.enqueue(call(key), rig.now).unwrap();
+        rig.hush();
+    }
+    let refusal = rig.center.enqueue(call(acd::MAX_WAITING_CALLS), rig.now).unwrap_err();
+    let number = Destination::Number(String::from("206"));
+    assert_eq!((refusal.why, refusal.to), (Overflowed::Full, number), "no queue takes it");
+    rig.center.abandon(CallKey(7), rig.now).unwrap();
+    rig.center.enqueue(call(acd::MAX_WAITING_CALLS), rig.now).unwrap();
+}
+
+#[test]
 fn two_full_queues_behind_each_other_end_the_call() {
     let mut plan = two_queues();
     plan.queues[0].max_length = Some(0);

@@ -291,6 +291,18 @@ impl World {
         for agent in self.center.agents(self.now) {
             assert!(!agent.is_ringing, "an agent is still reserved");
         }
+        self.restart();
+        self.audit();
+    }
+
+    /// The switch is started again; nobody is on the phone, and all books must be what they were.
+    fn restart(&mut self) {
+        let snapshot = self.center.snapshot(self.now, |line| Some(line.0.to_string()));
+        let text = serde_json::to_string(&snapshot).unwrap();
+        let snapshot = serde_json::from_str(&text).unwrap();
+        let line_of = |name: &str| name.parse().ok().map(DeviceId);
+        let plan = self.plan.clone();
+        self.center = Center::restore(plan, &snapshot, self.now, 1, line_of);
     }
 
     fn happen(&mut self, event: Event) {
