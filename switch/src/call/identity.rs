@@ -10,6 +10,7 @@ use sip_stack::flow::{Flow, Transport};
 use sip_stack::header::Privacy;
 use sip_stack::message::{HeaderName, Message};
 use sip_stack::uri::{Uri, encode_user};
+use tapi::constant::CallOrigin;
 
 use super::user_info::info_of;
 use super::{CallId, Party};
@@ -140,6 +141,13 @@ impl Exchange {
             asserted.unwrap_or_else(|| self.identity_at(&call.party, call.shared.as_deref()));
         identity.is_private |= call.details.is_private;
         identity
+    }
+
+    /// Where a call comes from that is taken from somewhere else: who had called, not who takes it
+    /// (tapi-call-control §1.5).
+    pub(crate) fn origin_from(&self, caller: CallId) -> CallOrigin {
+        let is_line = self.calls.get(caller.0).is_some_and(|call| call.party.line().is_some());
+        if is_line { CallOrigin::Internal } else { CallOrigin::External }
     }
 
     /// The fields that say to one party who the other is; a trunk is told nothing new.

@@ -179,11 +179,13 @@ impl Exchange {
     }
 
     fn describe_unpark(&mut self, id: CallId, party: CallId, by: &str) {
+        let origin = self.origin_from(party);
         let caller = self.party_of(party);
         let redirecting = self.party_of_number(by);
         let redirection = self.party_of(id);
         let is_by_somebody = !by.is_empty();
         let change = |info: &mut tapi::CallInfo| {
+            info.origin = origin;
             info.reason = CallReason::Unpark;
             info.caller = caller;
             if is_by_somebody {

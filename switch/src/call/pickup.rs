@@ -219,11 +219,13 @@ impl Exchange {
     }
 
     fn describe_pickup(&mut self, picker: CallId, caller: CallId, from: &str) {
+        let origin = self.origin_from(caller);
         let caller = self.party_of(caller);
         let called = self.party_of_number(from);
         let redirecting = called.clone();
         let redirection = self.party_of(picker);
         let change = |info: &mut tapi::CallInfo| {
+            info.origin = origin;
             info.reason = CallReason::Pickup;
             info.caller = caller;
             info.called = called;

@@ -354,7 +354,7 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
         address.cap_flags |=
             AddrCapFlag::AutoReconnect | AddrCapFlag::TransferHeld | AddrCapFlag::TransferMake;
         address.cap_flags |= AddrCapFlag::ConfDrop | AddrCapFlag::PickupCallWait;
-        address.cap_flags |= AddrCapFlag::CompletionId;
+        address.cap_flags |= AddrCapFlag::CompletionId | AddrCapFlag::OrigOffHook;
         address.cap_flags |= AddrCapFlag::FwdNumRings | AddrCapFlag::FwdStatusValid;
         address.cap_flags |= AddrCapFlag::FwdIntExtAddr | AddrCapFlag::FwdBusyNaAddr;
         address.cap_flags |= AddrCapFlag::ConferenceHeld | AddrCapFlag::ConferenceMake;

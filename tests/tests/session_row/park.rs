@@ -22,7 +22,7 @@ fn dials_the_slot(row: &mut Row, b: &LivePhone, c: &LivePhone, slot: &str) -> Le
         (
             "203",
             "203 NEW OWNER; 203 DIALING OWNER; 203 PROCEEDING; \
-             203 INFO REASON|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; 203 INFO CALLID; \
+             203 INFO ORIGIN|REASON|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; 203 INFO CALLID; \
              203 CONNECTED ACTIVE; 203 INFO CONNECTEDID",
         ),
     ]);
@@ -74,7 +74,7 @@ fn an_application_parks_where_there_is_room_or_where_it_says_and_another_line_un
             ("202", "202 CONNECTED ACTIVE; 202 INFO CONNECTEDID"),
             (
                 "203",
-                "REPLY 0; 203 INFO CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
+                "REPLY 0; 203 INFO ORIGIN|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
                  203 INFO CALLID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID",
             ),
         ]);

@@ -28,6 +28,7 @@ fn end(mut row: Row, [a, b, c]: &[LivePhone; 3], near: LegId, ringing: LegId, le
     b.ended(ringing);
     hear_each_other(a, c);
     assert_eq!(row.parties("203"), "PICKUP 201 202 201 202 203");
+    assert_eq!(row.info("203")["origin"], "LINECALLORIGIN_INTERNAL", "201 calls, not 203");
     assert_eq!(row.parties("201"), "DIRECT 201 202 203 - -");
     assert_eq!(row.info("201")["callId"], row.info("203")["callId"]);
     a.hang_up(near);
@@ -39,7 +40,7 @@ fn end(mut row: Row, [a, b, c]: &[LivePhone; 3], near: LegId, ringing: LegId, le
 const CALLER: (&str, &str) = ("201", "201 CONNECTED ACTIVE; 201 INFO CONNECTEDID");
 const STATION: (&str, &str) = ("202", "202 DISCONNECTED PICKUP; 202 IDLE");
 const PICKER: &str = "203 NEW OWNER; 203 DIALING OWNER; 203 PROCEEDING; \
-                      203 INFO REASON|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
+                      203 INFO ORIGIN|REASON|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
                       203 INFO CALLID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID";
 
 #[test]
@@ -81,7 +82,7 @@ fn an_application_picks_up_by_address_in_its_group_and_in_a_group() {
             STATION,
             (
                 "203",
-                "REPLY 0; 203 INFO CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
+                "REPLY 0; 203 INFO ORIGIN|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
                  203 INFO CALLID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID",
             ),
         ]);
@@ -139,7 +140,7 @@ fn an_application_takes_the_call_that_waits_and_the_other_is_held() {
         ("201", "201 CONNECTED ACTIVEHELD"),
         (
             "202",
-            "REPLY 0; 202 ONHOLD; 202/3 INFO CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
+            "REPLY 0; 202 ONHOLD; 202/3 INFO ORIGIN|CALLERID|CALLEDID|REDIRECTIONID|REDIRECTINGID; \
              202/2 DISCONNECTED PICKUP; 202/2 IDLE; 202/3 INFO CALLID; 202/3 CONNECTED ACTIVE; \
              202/3 INFO CONNECTEDID",
         ),
