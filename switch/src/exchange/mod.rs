@@ -12,6 +12,7 @@ pub(crate) mod enrolments;
 mod forwarding;
 mod ladder;
 pub mod mailbox;
+mod publish;
 mod requests;
 pub(crate) mod state;
 mod step;
@@ -23,7 +24,6 @@ use std::time::Duration;
 
 use config::Config;
 use media::{MediaPlane, TerminationId};
-use serde_json::{Value, json};
 use sip_stack::auth::{Algorithm, Authenticator, AuthenticatorConfig, Ha1};
 use sip_stack::endpoint::{EndCause, Endpoint, EndpointConfig, Event, LegId, Limits, Outbox};
 use sip_stack::flow::Transport;
@@ -400,29 +400,6 @@ impl Exchange {
     pub(crate) fn new_session_id(&mut self) -> u64 {
         self.next_session += 1;
         self.next_session
-    }
-
-    /// Publishes one line of `GET events`.
-    pub(crate) fn publish(&mut self, kind: &str, fields: Value) {
-        self.publish_observed();
-        self.publish_one(kind, fields);
-    }
-
-    /// What applications have been told meanwhile goes first.
-    pub(crate) fn publish_observed(&mut self) {
-        for observation in std::mem::take(&mut self.tapi.observed) {
-            self.publish_one(observation.kind, observation.fields);
-        }
-    }
-
-    fn publish_one(&mut self, kind: &str, fields: Value) {
-        self.next_event += 1;
-        let mut event =
-            json!({"number": self.next_event, "time": self.clock.unix_ms, "kind": kind});
-        if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
-            event.extend(fields);
-        }
-        self.outputs.push(Output::Event { number: self.next_event, event });
     }
 
     /// Arms a timer `delay` from now.

@@ -1,12 +1,10 @@
 //! The one place where a call changes its state: TAPI, events and the registry of calls hear it here.
 
-use media::TerminationStatistics;
-use serde_json::json;
 use tapi::constant::{
     BusyMode, CallInfoState, CallOrigin, CallReason, CallState, ConnectedMode, DisconnectMode,
     OfferingMode,
 };
-use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, Constant, NewCall};
+use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, NewCall};
 
 use super::Exchange;
 use crate::call::Dialling;
@@ -556,44 +554,6 @@ impl Exchange {
     /// The address our SDP names.
     pub(crate) fn media_address(&self) -> std::net::IpAddr {
         self.config.media.public_address.unwrap_or(self.config.media.address)
-    }
-
-    pub(crate) fn publish_state(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(id.0) else { return };
-        let Some(line) = call.party.line() else { return };
-        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
-        let mut fields = json!({
-            "line": line, "callId": call_id, "callState": call.state.name(),
-        });
-        if let (Some(fields), Some(mode)) = (fields.as_object_mut(), call.mode.name()) {
-            fields.insert("mode".to_owned(), mode.into());
-        }
-        self.publish("LINE_CALLSTATE", fields);
-    }
-
-    /// A call has another dwCallID from now on.
-    pub(crate) fn publish_move(&mut self, id: CallId, former: u32) {
-        self.tell_dialogs(id);
-        let Some(call) = self.calls.get(id.0) else { return };
-        let Some(line) = call.party.line() else { return };
-        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
-        let fields = json!({
-            "line": line, "callId": call_id, "formerCallId": former, "callState": call.state.name(),
-        });
-        self.publish("LINE_CALLINFO", fields);
-    }
-
-    fn publish_media(&mut self, line: &str, call_id: u32, statistics: &TerminationStatistics) {
-        for stream in &statistics.streams {
-            self.publish(
-                "MEDIA_ENDED",
-                json!({
-                    "line": line, "callId": call_id,
-                    "packetsReceived": stream.received.packets, "packetsSent": stream.sent.packets,
-                    "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,
-                }),
-            );
-        }
     }
 }
 
