@@ -18,6 +18,8 @@ pub(crate) type Rank = (u64, u64, u32, AgentId);
 pub(crate) struct Agent {
     pub(crate) name: String,
     pub(crate) pin: Option<Pin>,
+    /// Wrong PINs in a row, and when the last was given.
+    pub(crate) wrong_pins: (u32, Time),
     /// The groups that it may join.
     pub(crate) groups: Vec<GroupId>,
     pub(crate) line: Option<DeviceId>,
@@ -57,6 +59,7 @@ impl Agent {
         Self {
             name: name.to_owned(),
             pin: None,
+            wrong_pins: (0, now),
             groups: Vec::new(),
             line: None,
             order: 0,

@@ -31,3 +31,9 @@ pub(crate) const UNREACHABLE_GUARD: Duration = Duration::from_secs(60);
 
 /// The longest that wrap-up is extended by at once.
 pub(crate) const MAX_EXTENSION: Duration = Duration::from_secs(86_400);
+
+/// So many wrong PINs in a row and an agent's PIN is not even looked at for a while.
+pub(crate) const MAX_WRONG_PINS: u32 = 5;
+
+/// How long that is.
+pub(crate) const PIN_PAUSE: Duration = Duration::from_secs(60);

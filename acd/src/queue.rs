@@ -199,13 +199,17 @@ impl Queue {
     /// An agent is done with a call of this queue; the average follows the last dozen or so.
     pub(crate) fn handled(&mut self, took: Duration) {
         let took_ms = millis(took);
-        self.handling_ms = Some(self.handling_ms.map_or(took_ms, |old| (old * 7 + took_ms) / 8));
+        self.handling_ms = Some(
+            self.handling_ms
+                .map_or(took_ms, |old| old.saturating_mul(7).saturating_add(took_ms) / 8),
+        );
     }
 
     /// How long the call at this position will wait, if so many agents work here.
     pub(crate) fn expected_wait(&self, position: u32, agents: usize) -> Option<Duration> {
         let agents = u64::try_from(agents).ok().filter(|agents| *agents > 0)?;
-        self.handling_ms.map(|ms| Duration::from_millis(ms * u64::from(position) / agents))
+        self.handling_ms
+            .map(|ms| Duration::from_millis(ms.saturating_mul(position.into()) / agents))
     }
 
     /// LINEQUEUEINFO. `oldest` is when the call entered that waits longest.

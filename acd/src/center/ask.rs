@@ -51,7 +51,7 @@ impl Center {
             }
             R::GetAgentGroupList { at } => self.group_list(at),
             R::CreateAgent { line, id, pin } => {
-                self.create_agent(line, id.as_deref(), pin.as_deref())
+                self.create_agent(line, id.as_deref(), pin.as_deref(), now)
             }
             R::SetAgentMeasurementPeriod { agent, seconds } => {
                 self.measure_agent(agent, seconds, now).map(done)
@@ -88,10 +88,11 @@ impl Center {
         line: tapi::DeviceId,
         name: Option<&str>,
         pin: Option<&str>,
+        now: Time,
     ) -> Result<AgentAnswer, LineErr> {
         let id = self.find_agent(line, name).map_err(|_| LineErr::InvalAgentId)?;
         let rule = if name.is_some() { PinRule::Needed } else { PinRule::IfGiven };
-        self.check_pin(id, pin, rule).map_err(|_: LoginError| LineErr::InvalPassword)?;
+        self.check_pin(id, pin, rule, now).map_err(|_: LoginError| LineErr::InvalPassword)?;
         self.arrive(id);
         Ok(AgentAnswer::Agent(id))
     }
@@ -107,7 +108,7 @@ impl Center {
         let agent = self.agents.get(&id).filter(|agent| agent.is_logged_in);
         let agent = agent.ok_or(LineErr::InvalParam)?;
         let (may_serve, is_leaving) = (agent.groups.contains(&group), agent.is_leaving);
-        self.check_pin(id, pin, PinRule::IfGiven).map_err(|_| LineErr::InvalPassword)?;
+        self.check_pin(id, pin, PinRule::IfGiven, now).map_err(|_| LineErr::InvalPassword)?;
         if !may_serve || !self.groups.contains_key(&group) {
             return Err(LineErr::InvalAgentGroup);
         }

@@ -7,7 +7,7 @@ use tapi::{DeviceId, LineErr};
 use thiserror::Error;
 
 use super::Center;
-use crate::limit::MAX_SESSIONS;
+use crate::limit::{MAX_SESSIONS, MAX_WRONG_PINS, PIN_PAUSE};
 use crate::time::Time;
 
 /// Who logged in.
@@ -73,7 +73,7 @@ impl Center {
         let agent = self.agents.get(&id).ok_or(LoginError::UnknownAgent)?;
         let is_own = agent.line == Some(at.line) && !self.is_pin_always_asked;
         let groups = agent.groups.clone();
-        self.check_pin(id, pin, if is_own { PinRule::IfGiven } else { PinRule::Needed })?;
+        self.check_pin(id, pin, if is_own { PinRule::IfGiven } else { PinRule::Needed }, now)?;
         if groups.is_empty() {
             return Err(LoginError::NoGroups);
         }
@@ -148,19 +148,33 @@ impl Center {
         }
     }
 
+    /// Whether somebody may be this agent. After some wrong PINs in a row every PIN is wrong for a while,
+    /// so that nobody finds one by trying.
     pub(super) fn check_pin(
-        &self,
+        &mut self,
         agent: AgentId,
         given: Option<&str>,
         rule: PinRule,
+        now: Time,
     ) -> Result<(), LoginError> {
-        let pin = self.agents.get(&agent).and_then(|agent| agent.pin.as_ref());
-        match (pin, given) {
+        let agent = self.agents.get_mut(&agent).ok_or(LoginError::UnknownAgent)?;
+        let (wrong, last) = agent.wrong_pins;
+        let is_paused = wrong >= MAX_WRONG_PINS && now.since(last) < PIN_PAUSE;
+        match (&agent.pin, given) {
             (None, _) => Ok(()),
-            (Some(pin), Some(given)) if pin.is_matched_by(given) => Ok(()),
-            (Some(_), Some(_)) => Err(LoginError::WrongPin),
             (Some(_), None) if rule == PinRule::IfGiven => Ok(()),
             (Some(_), None) => Err(LoginError::PinNeeded),
+            (Some(_), Some(_)) if is_paused => Err(LoginError::WrongPin),
+            (Some(pin), Some(given)) if pin.is_matched_by(given) => {
+                agent.wrong_pins = (0, now);
+                Ok(())
+            }
+            (Some(_), Some(_)) => {
+                // Once the pause is over there are as many tries as before it.
+                let so_far = if wrong >= MAX_WRONG_PINS { 0 } else { wrong };
+                agent.wrong_pins = (so_far + 1, now);
+                Err(LoginError::WrongPin)
+            }
         }
     }
 

@@ -35,8 +35,8 @@ impl Center {
         {
             if incoming > 0 || outgoing > 0 {
                 someone.roll(now);
-                someone.counts.incoming += incoming;
-                someone.counts.outgoing += outgoing;
+                someone.counts.incoming = someone.counts.incoming.saturating_add(incoming);
+                someone.counts.outgoing = someone.counts.outgoing.saturating_add(outgoing);
                 self.changes.agent_infos.push(id);
             }
             self.changes.agent(id);

@@ -355,7 +355,7 @@ impl Center {
             someone.last_end = Some(now);
         }
         if let Some(queue) = self.queues.get_mut(&served.queue) {
-            queue.handled(talked + served.wrap_up);
+            queue.handled(talked.saturating_add(served.wrap_up));
         }
         self.changes.session_infos.push(id);
         self.changes.agent_infos.push(agent);

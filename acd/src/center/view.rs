@@ -19,6 +19,11 @@ impl Center {
         self.agent_names.get(name).copied()
     }
 
+    /// The queue that a call waits in.
+    pub fn queue_of(&self, call: crate::CallKey) -> Option<QueueId> {
+        self.calls.get(&call).map(|call| call.queue)
+    }
+
     /// The session that has this call at this address.
     pub fn session_of(
         &self,

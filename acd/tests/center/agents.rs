@@ -63,6 +63,27 @@ fn a_pin_is_asked_for_at_somebody_elses_phone_and_at_ones_own_if_the_plan_says_s
 }
 
 #[test]
+fn a_pin_cannot_be_found_by_trying() {
+    let mut rig = Rig::new(office());
+    let log_in = |rig: &mut Rig, pin: &str| {
+        rig.center.log_in(desk(9), Some("jane"), Some(pin), rig.now).map(|_| ())
+    };
+    for _ in 0..4 {
+        assert_eq!(log_in(&mut rig, "0000"), Err(LoginError::WrongPin));
+    }
+    assert_eq!(log_in(&mut rig, "4711"), Ok(()), "some tries are free");
+    rig.center.log_out(desk(9), rig.now).unwrap();
+    for _ in 0..5 {
+        assert_eq!(log_in(&mut rig, "0000"), Err(LoginError::WrongPin));
+    }
+    assert_eq!(log_in(&mut rig, "4711"), Err(LoginError::WrongPin), "not even the right one");
+    rig.log_in(4);
+    rig.center.log_out(desk(4), rig.now).unwrap();
+    rig.pass(60);
+    assert_eq!(log_in(&mut rig, "4711"), Ok(()));
+}
+
+#[test]
 fn a_line_of_two_agents_must_be_told_which() {
     let mut plan = office();
     plan.agents.push(agent("eve", &["helpdesk"], 4));

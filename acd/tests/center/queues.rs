@@ -87,6 +87,7 @@ fn a_waiting_call_that_enters_another_queue_has_left_the_first() {
     let mut rig = Rig::new(two_queues());
     rig.call(1, "support");
     rig.call(1, "other");
+    assert_eq!(rig.center.queue_of(CallKey(1)), Some(rig.queue("other")));
     assert_eq!(rig.queue_info("support").flowed_out, 1);
     assert_eq!(rig.queue_info("support").waiting, 0);
     assert_eq!(rig.queue_info("other").waiting, 1);
