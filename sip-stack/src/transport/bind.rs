@@ -7,7 +7,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Limits, Sink, Transports, start};
+use super::{Setup, Sink, Transports, start};
 use crate::flow::Transport;
 
 /// One listener: a transport and the address it is bound to.
@@ -71,22 +71,28 @@ impl Bound {
 ///
 /// Errors: the first listener that cannot be bound, with its address.
 pub async fn bind(listens: &[Listen], sink: Sink) -> Result<Transports, BindError> {
-    bind_with(listens, Limits::default(), sink).await
+    bind_with(listens, Setup::default(), sink).await
 }
 
 /// Binds the listeners and starts to receive.
 ///
-/// Errors: the first listener that cannot be bound, with its address.
+/// Errors: the first listener that cannot be bound, with its address; a TLS or WSS listener cannot
+/// without a certificate.
 pub async fn bind_with(
     listens: &[Listen],
-    limits: Limits,
+    setup: impl Into<Setup>,
     sink: Sink,
 ) -> Result<Transports, BindError> {
+    let setup = setup.into();
     let mut bound = Vec::with_capacity(listens.len());
     for &listen in listens {
+        if listen.transport.is_secure() && setup.tls.is_none() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "no certificate is given");
+            return Err(BindError { listen, source });
+        }
         bound.push(bind_one(listen).map_err(|source| BindError { listen, source })?);
     }
-    start(bound, limits, sink).map_err(|(listen, source)| BindError { listen, source })
+    start(bound, setup, sink).map_err(|(listen, source)| BindError { listen, source })
 }
 
 /// Kernel buffer of a UDP listener: some 10,000 messages while the process is elsewhere. The
@@ -108,7 +114,7 @@ fn bind_one(listen: Listen) -> io::Result<Bound> {
             let socket = UdpSocket::from(socket);
             Ok(Bound::Udp(Listen { address: socket.local_addr()?, ..listen }, socket))
         }
-        Transport::Tcp => {
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
             let socket = open(listen.address, Type::STREAM, Protocol::TCP)?;
             // Lets a restart bind while old connections linger; a live listener still conflicts.
             socket.set_reuse_address(true)?;
@@ -117,10 +123,6 @@ fn bind_one(listen: Listen) -> io::Result<Bound> {
             let listener = TcpListener::from(socket);
             Ok(Bound::Tcp(Listen { address: listener.local_addr()?, ..listen }, listener))
         }
-        Transport::Tls | Transport::Ws | Transport::Wss => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            format!("{} listeners are not supported yet", listen.transport),
-        )),
     }
 }
 

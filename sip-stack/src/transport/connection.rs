@@ -1,34 +1,25 @@
-//! One stream connection: its reading, its writing, its patience.
+//! One connection, whatever carries it: what all of them share, and a life from the first octet to
+//! the report that it ended.
 
 use std::{
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    runtime::Handle,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{
-    Counters, Limits, Sink, TransportEvent,
+    Counters, Limits, Peer, Sink, Tls, TransportEvent, open,
+    reader::{ReadEnd, Reader},
+    source::{Drain, Source},
     table::{Queue, Table},
-    tcp,
 };
-use crate::{
-    flow::{Flow, Received, Transmit},
-    message::{
-        Message,
-        framing::{Frame, StreamFramer},
-    },
-};
+use crate::flow::{Flow, Transmit, Transport};
 
 /// What listeners, connections and senders have in common.
 #[derive(Debug)]
@@ -38,17 +29,60 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) runtime: Handle,
     table: Mutex<Table>,
+    trust: Mutex<Trust>,
+    handshakes: AtomicUsize,
+}
+
+/// What may change while the listeners stay: certificates, browsers' origins, names of peers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trust {
+    /// Certificates and whom we believe; without it TLS is refused.
+    pub(super) tls: Option<Tls>,
+    /// Origins whose WebSockets are taken; empty takes all.
+    pub(super) origins: Arc<[String]>,
+    /// Whose certificate is wanted where; TLS is opened to nobody else.
+    pub(super) peers: Arc<[Peer]>,
+}
+
+/// A place among the handshakes in progress; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Handshake(Arc<Shared>);
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, sink: Sink, runtime: Handle) -> Self {
+    pub(super) fn new(limits: Limits, trust: Trust, sink: Sink, runtime: Handle) -> Self {
         Shared {
             limits,
             sink,
             counters: Counters::default(),
             runtime,
             table: Mutex::new(Table::default()),
+            trust: Mutex::new(trust),
+            handshakes: AtomicUsize::new(0),
         }
+    }
+
+    /// What is believed now.
+    pub(super) fn trust(&self) -> Trust {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what is believed; open connections stay.
+    pub(super) fn change_trust(&self, change: impl FnOnce(&mut Trust)) {
+        change(&mut self.trust.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A place for one more handshake; `None` when too many are in progress (SEC-15).
+    pub(super) fn begin_handshake(self: &Arc<Self>) -> Option<Handshake> {
+        let most = self.limits.handshakes;
+        let more = |count: usize| (count < most).then_some(count + 1);
+        let begun = self.handshakes.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        begun.ok().map(|_| Handshake(self.clone()))
     }
 
     /// Queues a message for the connection of its flow, opening one if none is named.
@@ -60,9 +94,11 @@ impl Shared {
                 Some(is_queued) => is_queued,
                 // A connection that is gone cannot be called back: its peer's port was ephemeral.
                 None if flow.connection.is_some() => false,
+                // RFC 7118 §5: whoever speaks WebSocket to us cannot be called back.
+                None if matches!(flow.transport, Transport::Ws | Transport::Wss) => false,
                 None => match table.insert(flow, &self.limits) {
                     Some((named, queue)) => {
-                        self.runtime.spawn(tcp::connect(named, queue, self.clone()));
+                        self.runtime.spawn(open::connect(named, queue, self.clone()));
                         table.put(&named, transmit.bytes).unwrap_or(false)
                     }
                     None => false,
@@ -98,10 +134,15 @@ impl Shared {
         }
     }
 
-    fn end_after_next(&self, flow: Flow) {
+    pub(super) fn end_after_next(&self, flow: Flow) {
         if let Some(id) = flow.connection {
             self.table().end_after_next(id);
         }
+    }
+
+    /// Queues octets for an open connection.
+    pub(super) fn put(&self, flow: &Flow, octets: Bytes) {
+        self.table().put(flow, octets);
     }
 
     pub(super) fn close(&self, flow: &Flow) {
@@ -134,35 +175,30 @@ pub(super) enum Origin {
     Opened,
 }
 
-/// Why reading ended.
-enum ReadEnd {
-    /// The peer closed, or the stream broke, or nobody listens to us any more.
-    Closed,
-    /// The peer was silent or too slow.
-    TimedOut,
-    /// The stream is no SIP; it is closed after the answer, if there is one.
-    Malformed,
+/// A connection that is ready for messages.
+pub(super) struct Ready<S, D> {
+    pub(super) source: S,
+    pub(super) drain: D,
+    pub(super) flow: Flow,
+    pub(super) queue: Queue,
+    pub(super) origin: Origin,
+    /// Whom the peer's certificate names, lower case; empty without one.
+    pub(super) names: Vec<String>,
 }
 
 /// How long a refused stream waits for its 400.
 const LINGER: Duration = Duration::from_secs(2);
-/// Octets taken from a stream at once.
-const READ_BYTES: usize = 16_384;
 
 /// Runs a connection to its end and reports it.
-pub(super) async fn run(
-    stream: TcpStream,
-    flow: Flow,
-    mut queue: Queue,
-    origin: Origin,
-    shared: Arc<Shared>,
-) {
-    // Messages are written whole; waiting for more only adds delay.
-    let _ = stream.set_nodelay(true);
-    let (read_half, write_half) = stream.into_split();
-    let mut reader = Reader::new(read_half, flow, origin, &shared);
+pub(super) async fn run<S: Source, D: Drain>(ready: Ready<S, D>, shared: Arc<Shared>) {
+    let Ready { source, drain, flow, mut queue, origin, names } = ready;
+    let is_identified = !names.is_empty();
+    if is_identified {
+        shared.sink.put(TransportEvent::Identified { flow, names: names.into() }).await;
+    }
+    let mut reader = Reader::new(source, flow, origin, &shared);
     let has_failed = {
-        let write = write(write_half, &mut queue, &shared);
+        let write = write(drain, &mut queue, &shared);
         tokio::pin!(write);
         tokio::select! {
             end = reader.run() => match end {
@@ -187,7 +223,7 @@ pub(super) async fn run(
             written = &mut write => written.is_err(),
         }
     };
-    let is_known = reader.has_message || origin == Origin::Opened;
+    let is_known = is_identified || reader.has_message() || origin == Origin::Opened;
     shared.forget(flow);
     if has_failed || queue.is_pending() {
         shared.report_failure(flow).await;
@@ -198,153 +234,10 @@ pub(super) async fn run(
 }
 
 /// Writes the queue until it ends.
-async fn write(mut half: OwnedWriteHalf, queue: &mut Queue, shared: &Shared) -> io::Result<()> {
+async fn write(mut drain: impl Drain, queue: &mut Queue, shared: &Shared) -> io::Result<()> {
     while let Some(message) = queue.next().await {
-        timeout(shared.limits.write, half.write_all(&message)).await??;
+        timeout(shared.limits.write, drain.write(message)).await??;
         Counters::count(&shared.counters.messages_out);
     }
-    half.shutdown().await
-}
-
-/// The reading side of a connection.
-struct Reader<'a> {
-    half: OwnedReadHalf,
-    framer: StreamFramer,
-    flow: Flow,
-    shared: &'a Shared,
-    opened: Option<Instant>,
-    last_octet: Instant,
-    /// When the message that is not complete yet began.
-    partial_since: Option<Instant>,
-    has_message: bool,
-}
-
-impl<'a> Reader<'a> {
-    fn new(half: OwnedReadHalf, flow: Flow, origin: Origin, shared: &'a Shared) -> Self {
-        let now = Instant::now();
-        Reader {
-            half,
-            framer: StreamFramer::new(),
-            flow,
-            shared,
-            opened: (origin == Origin::Accepted).then_some(now),
-            last_octet: now,
-            partial_since: None,
-            has_message: false,
-        }
-    }
-
-    async fn run(&mut self) -> ReadEnd {
-        loop {
-            let deadline = self.deadline();
-            match timeout_at(deadline, self.half.readable()).await {
-                Err(_) => return ReadEnd::TimedOut,
-                Ok(Err(_)) => return ReadEnd::Closed,
-                Ok(Ok(())) => {}
-            }
-            match self.take() {
-                Ok(0) => return ReadEnd::Closed,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(_) => return ReadEnd::Closed,
-            }
-            self.last_octet = Instant::now();
-            if let Some(end) = self.frames().await {
-                return end;
-            }
-            self.partial_since = match (self.framer.is_empty(), self.partial_since) {
-                (true, _) => None,
-                (false, since) => since.or(Some(self.last_octet)),
-            };
-        }
-    }
-
-    /// Reads to nowhere, for ever.
-    async fn discard(&mut self) {
-        let mut buffer = [0_u8; 1024];
-        loop {
-            if self.half.readable().await.is_err() {
-                break;
-            }
-            match self.half.try_read(&mut buffer) {
-                Ok(length) if length > 0 => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                _ => break,
-            }
-        }
-        std::future::pending().await
-    }
-
-    /// SEC-15: first message, whole message, octets of a message, silence.
-    fn deadline(&self) -> Instant {
-        let limits = &self.shared.limits;
-        let mut deadline = match self.partial_since {
-            Some(since) => {
-                (self.last_octet + limits.between_octets).min(since + limits.whole_message)
-            }
-            None => self.last_octet + limits.idle,
-        };
-        if let Some(opened) = self.opened.filter(|_| !self.has_message) {
-            deadline = deadline.min(opened + limits.first_message);
-        }
-        deadline
-    }
-
-    /// Reads what is there; the buffer does not outlive the call, so that idle connections cost
-    /// nothing.
-    fn take(&mut self) -> io::Result<usize> {
-        let mut buffer = [0_u8; READ_BYTES];
-        let length = self.half.try_read(&mut buffer)?;
-        self.framer.push(buffer.get(..length).unwrap_or_default());
-        Ok(length)
-    }
-
-    /// Hands on what is complete.
-    async fn frames(&mut self) -> Option<ReadEnd> {
-        while let Some(frame) = self.framer.next() {
-            match frame {
-                Ok(Frame::Message(bytes)) => {
-                    if !self.on_message(bytes).await {
-                        return Some(ReadEnd::Closed);
-                    }
-                }
-                Ok(Frame::Ping) => {
-                    // RFC 5626 §3.5.1: a double CRLF is answered with a single one.
-                    Counters::count(&self.shared.counters.keep_alives);
-                    self.shared.table().put(&self.flow, Bytes::from_static(b"\r\n"));
-                }
-                Ok(Frame::Pong) => Counters::count(&self.shared.counters.keep_alives),
-                Err(error) => {
-                    Counters::count(&self.shared.counters.malformed);
-                    self.shared.end_after_next(self.flow);
-                    let event = TransportEvent::Malformed {
-                        bytes: error.bytes,
-                        flow: self.flow,
-                        error: error.error,
-                    };
-                    self.shared.sink.put(event).await;
-                    self.has_message = true;
-                    return Some(ReadEnd::Malformed);
-                }
-            }
-        }
-        None
-    }
-
-    /// False when nobody receives any more.
-    async fn on_message(&mut self, bytes: Bytes) -> bool {
-        self.has_message = true;
-        let flow = self.flow;
-        let event = match Message::parse(bytes.clone()) {
-            Ok(message) => {
-                Counters::count(&self.shared.counters.messages_in);
-                TransportEvent::Message(Received { message, flow })
-            }
-            Err(error) => {
-                Counters::count(&self.shared.counters.malformed);
-                TransportEvent::Malformed { bytes, flow, error }
-            }
-        };
-        self.shared.sink.put(event).await
-    }
+    timeout(shared.limits.write, drain.finish()).await?
 }

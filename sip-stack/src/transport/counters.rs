@@ -18,6 +18,10 @@ pub(super) struct Counters {
     pub(super) connected: AtomicU64,
     pub(super) connections_refused: AtomicU64,
     pub(super) timed_out: AtomicU64,
+    pub(super) handshakes_failed: AtomicU64,
+    pub(super) handshakes_timed_out: AtomicU64,
+    pub(super) handshakes_refused: AtomicU64,
+    pub(super) origins_refused: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -49,6 +53,14 @@ pub struct TransportCounts {
     pub connections_refused: u64,
     /// Connections closed because the peer was too slow or silent.
     pub timed_out: u64,
+    /// TLS and WebSocket handshakes that failed, with peers of our choice too.
+    pub handshakes_failed: u64,
+    /// Handshakes that were too slow.
+    pub handshakes_timed_out: u64,
+    /// Connections closed on arrival because too many handshakes were in progress.
+    pub handshakes_refused: u64,
+    /// WebSockets refused because of their Origin.
+    pub origins_refused: u64,
     /// Connections open now.
     pub connections_open: u64,
 }
@@ -74,6 +86,10 @@ impl Counters {
             connected: read(&self.connected),
             connections_refused: read(&self.connections_refused),
             timed_out: read(&self.timed_out),
+            handshakes_failed: read(&self.handshakes_failed),
+            handshakes_timed_out: read(&self.handshakes_timed_out),
+            handshakes_refused: read(&self.handshakes_refused),
+            origins_refused: read(&self.origins_refused),
             connections_open: u64::try_from(connections_open).unwrap_or(u64::MAX),
         }
     }

@@ -1,6 +1,6 @@
 //! The only I/O of the stack: sockets, connections, and where a domain's servers are.
 //!
-//! Owns UDP and TCP listeners, connection reuse, keep-alive, limits against slow and greedy
+//! Owns UDP, TCP, TLS and WebSocket listeners, connection reuse, keep-alive, limits against slow and greedy
 //! peers, and the resolution of RFC 3263. Uses [`crate::message`] to frame and index, and must
 //! not know transactions. Hops 1 and 2 of a call's path on the way in, the last hop on the way
 //! out.
@@ -9,20 +9,25 @@
 //! counted (a request that opens something is answered 503 without keeping state, SEC-102), and
 //! streams are read no further until there is room.
 //!
-//! LIMIT: TLS and WebSocket listeners are not there yet; [`bind`] refuses them by name and a
-//! [`Transmit`] over them comes back as [`TransportEvent::Failed`].
+//! TLS is opened only to peers whose names [`Transports::set_peers`] told, WebSockets to nobody:
+//! a phone behind them is reached over the connection that it opened.
 
 mod bind;
+mod certificate;
 mod connection;
 mod counters;
 mod lookup;
+mod open;
 mod ordering;
 mod overload;
+mod reader;
 mod resolver;
 mod sink;
+mod source;
 mod table;
-mod tcp;
+mod tls;
 mod udp;
+mod websocket;
 
 use std::{
     io,
@@ -35,16 +40,18 @@ use bytes::Bytes;
 use tokio::{runtime::Handle, task::AbortHandle};
 
 pub use bind::{BindError, Listen, bind, bind_with};
+pub use certificate::{certificate_names, proves};
 pub use counters::TransportCounts;
 pub use lookup::{DnsLookup, Lookup, LookupError, LookupFuture, Naptr, Srv};
 pub use resolver::{ResolveError, Resolver, Target};
 pub use sink::Sink;
+pub use tls::{ClientCertificates, Tls, TlsError, TlsIdentity, TlsSettings};
 
 use crate::{
     flow::{Flow, Received, Transmit, Transport},
     message::ParseError,
 };
-use connection::Shared;
+use connection::{Shared, Trust};
 use counters::Counters;
 use udp::UdpEnd;
 
@@ -63,6 +70,13 @@ pub enum TransportEvent {
         flow: Flow,
         /// What is wrong.
         error: ParseError,
+    },
+    /// The peer of a connection has proved by its certificate who it is; comes before its messages.
+    Identified {
+        /// The connection.
+        flow: Flow,
+        /// The SIP domains and addresses of the certificate, lower case (RFC 5922 §7.1).
+        names: Arc<[String]>,
     },
     /// Something given to [`Transports::send`] over this flow could not be sent.
     Failed {
@@ -93,6 +107,10 @@ pub struct Limits {
     pub idle: Duration,
     /// Time to open a connection.
     pub connect: Duration,
+    /// Time for the handshakes of TLS and WebSocket.
+    pub handshake: Duration,
+    /// Handshakes in progress; further connections are closed as they are accepted.
+    pub handshakes: usize,
     /// Time to hand one message to the operating system.
     pub write: Duration,
     /// Messages that wait for one connection.
@@ -111,11 +129,41 @@ impl Default for Limits {
             whole_message: Duration::from_secs(30),
             idle: Duration::from_secs(900),
             connect: Duration::from_secs(5),
+            handshake: Duration::from_secs(5),
+            handshakes: 256,
             write: Duration::from_secs(10),
             queued_messages: 128,
             queued_bytes: 1 << 20,
         }
     }
+}
+
+/// How listeners are set up.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// Ceilings.
+    pub limits: Limits,
+    /// Certificates; needed by TLS and WSS.
+    pub tls: Option<Tls>,
+    /// Origins whose WebSockets are taken, such as `https://phone.example`; empty takes all.
+    pub origins: Vec<String>,
+}
+
+impl From<Limits> for Setup {
+    fn from(limits: Limits) -> Self {
+        Setup { limits, ..Setup::default() }
+    }
+}
+
+/// A peer that TLS may be opened to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// The SIP domain it is contacted for; sent as the server's name.
+    pub domain: String,
+    /// Names of which its certificate has to prove one, mostly just the domain.
+    pub names: Vec<String>,
 }
 
 /// The bound listeners and open connections; dropping it closes them all.
@@ -143,9 +191,24 @@ impl Transports {
                 Some(end) => end.send(&transmit, &self.shared),
                 None => self.shared.fail(transmit.flow),
             },
-            Transport::Tcp => self.shared.send(transmit),
-            Transport::Tls | Transport::Ws | Transport::Wss => self.shared.fail(transmit.flow),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                self.shared.send(transmit);
+            }
         }
+    }
+
+    /// Uses other certificates and origins from now on; open connections stay as they are.
+    pub fn reconfigure(&self, tls: Option<Tls>, origins: Vec<String>) {
+        self.shared.change_trust(|trust| {
+            trust.tls = tls;
+            trust.origins = origins.into();
+        });
+    }
+
+    /// Says whom TLS may be opened to, and what their certificates have to prove. A peer that is
+    /// at one address for several domains has to prove all of them.
+    pub fn set_peers(&self, peers: Vec<Peer>) {
+        self.shared.change_trust(|trust| trust.peers = peers.into());
     }
 
     /// Closes the stream connection of a flow, after what is queued for it.
@@ -207,11 +270,13 @@ fn is_destination(address: SocketAddr) -> bool {
 /// Starts everything that was bound.
 fn start(
     bound: Vec<bind::Bound>,
-    limits: Limits,
+    setup: Setup,
     sink: Sink,
 ) -> Result<Transports, (Listen, io::Error)> {
     let runtime = Handle::current();
-    let shared = Arc::new(Shared::new(limits, sink, runtime.clone()));
+    let Setup { limits, tls, origins } = setup;
+    let trust = Trust { tls, origins: origins.into(), ..Trust::default() };
+    let shared = Arc::new(Shared::new(limits, trust, sink, runtime.clone()));
     let mut transports = Transports {
         udp: Vec::new(),
         listening: Vec::new(),
@@ -231,7 +296,7 @@ fn start(
             bind::Bound::Tcp(listen, listener) => {
                 let listener =
                     tokio::net::TcpListener::from_std(listener).map_err(|error| (listen, error))?;
-                runtime.spawn(tcp::accept(listener, listen.address, shared.clone()))
+                runtime.spawn(open::accept(listener, listen, shared.clone()))
             }
         };
         transports.tasks.push(task.abort_handle());
