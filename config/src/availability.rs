@@ -1,17 +1,12 @@
 //! Which configured features this release does not have yet, as one table to strike from.
 
 use crate::model::Config;
-use crate::model::rim::Transport;
 
 /// A feature and whether a configuration asks for it.
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 4] = [
-    ("TLS and WebSocket listeners (sip.listen)", |config| {
-        let is_plain = |transport| matches!(transport, Transport::Udp | Transport::Tcp);
-        config.sip.listen.iter().any(|listen| !is_plain(listen.transport))
-    }),
+const NOT_YET_AVAILABLE: [Feature; 3] = [
     ("queues (queues)", |config| !config.queues.is_empty()),
     ("agents (agent_groups, agents)", |config| {
         !config.agents.is_empty() || !config.agent_groups.is_empty()
@@ -61,12 +56,5 @@ mod tests {
              pickup_held = \"*7\"\n"
         );
         assert_eq!(parse(&text, "x").unwrap().not_yet_available(), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn a_listener_under_tls_is_named() {
-        let text = format!("{PLAIN}[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n");
-        let features = parse(&text, "x").unwrap().not_yet_available();
-        assert_eq!(features, ["TLS and WebSocket listeners (sip.listen)"]);
     }
 }

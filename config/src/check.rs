@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::diagnose::nearest;
-use crate::load::Context;
+use crate::load::{Context, tls};
 use crate::model::Config;
 use crate::model::feature::{Argument, FeatureCode, Slots};
 
@@ -82,6 +82,7 @@ pub(crate) fn check(context: &Context<'_>, config: &Config) {
         check_reference(context, config, &owners, &slots, &reference);
     }
     check_feature_codes(context, config, &claims, &slots);
+    tls::check(context, config);
 }
 
 /// Two features with one number; answers who has which.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::Config;
-use crate::model::rim::{Api, Media};
+use crate::model::rim::{Api, Media, Sip};
 
 /// What a reload does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,7 @@ const NEEDS_RESTART: [Setting; 12] = [
         old.sip.min_session_expires != new.sip.min_session_expires
     }),
     ("sip.digest", |old, new| old.sip.digest != new.sip.digest),
+    ("sip.connections", |old, new| old.sip.connections != new.sip.connections),
     ("media.address", |old, new| old.media.address != new.media.address),
     ("media.public_address", |old, new| old.media.public_address != new.media.public_address),
     ("media.ports", |old, new| old.media.ports != new.media.ports),
@@ -57,7 +58,9 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 18] = [
+const APPLIED: [Setting; 20] = [
+    ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
+    ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
     ("registration", |old, new| old.registration != new.registration),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
@@ -109,12 +112,21 @@ impl Config {
         let tokens = self.api.tokens;
         Self {
             domain: running.domain.clone(),
-            sip: running.sip.clone(),
+            sip: self.sip.over(&running.sip),
             media: Media { music: self.media.music, ..running.media.clone() },
             api: Api { tokens, ..running.api.clone() },
             state: running.state.clone(),
             ..self
         }
+    }
+}
+
+impl Sip {
+    /// Listeners and timers stay; certificates and origins are the file's. A file that has lost its
+    /// certificates leaves those that listeners work with.
+    fn over(self, running: &Self) -> Self {
+        let tls = self.tls.or_else(|| running.tls.clone());
+        Self { tls, origins: self.origins, ..running.clone() }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod availability;
 mod bindable;
+mod certificate;
 mod check;
 mod diagnose;
 mod diff;
@@ -16,6 +17,7 @@ mod secret;
 mod sound;
 
 pub use bindable::check_bindable;
+pub use certificate::{certificate_warnings, check_certificates};
 pub use diagnose::Diagnosis;
 pub use diff::{Changes, diff};
 pub use duration::{DurationFault, format_duration, parse_duration};
@@ -30,8 +32,9 @@ pub use model::rim::{
     Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
     Transport,
 };
-pub use model::route::{CallingCard, Location, Peer, Route, Trunk};
+pub use model::route::{CallingCard, IdentifyBy, Location, Peer, Route, Trunk};
 pub use model::subscription::{Subscriptions, Watchers};
+pub use model::tls::{ClientCertificates, Connections, Tls, TlsIdentity, TlsVersion};
 pub use model::{Config, Places};
 pub use secret::Secret;
 pub use sound::Sound;

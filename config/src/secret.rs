@@ -119,14 +119,14 @@ fn from_file(path: &Path) -> Result<Secret, SecretFault> {
 
 /// SEC-130: files that others can read are refused.
 #[cfg(unix)]
-fn is_readable_by_all(metadata: &std::fs::Metadata) -> bool {
+pub(crate) fn is_readable_by_all(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
     metadata.permissions().mode() & 0o004 != 0
 }
 
 #[cfg(not(unix))]
-fn is_readable_by_all(_: &std::fs::Metadata) -> bool {
+pub(crate) fn is_readable_by_all(_: &std::fs::Metadata) -> bool {
     false
 }
 

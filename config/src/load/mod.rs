@@ -11,6 +11,7 @@ mod rim;
 mod routes;
 mod section;
 mod subscriptions;
+pub(crate) mod tls;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

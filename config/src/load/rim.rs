@@ -12,6 +12,7 @@ use crate::model::rim::{
     Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
     Transport,
 };
+use crate::model::tls::Connections;
 use crate::secret::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,6 +53,9 @@ pub(super) fn sip(root: &Section<'_>) -> Sip {
         session_expires: Duration::from_secs(1800),
         min_session_expires: Duration::from_secs(90),
         digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        tls: None,
+        origins: Vec::new(),
+        connections: Connections::default(),
     };
     let Some(section) = root.table("sip") else { return sip };
     let expected = "a list such as [\"udp:192.0.2.1:5060\"]";
@@ -87,6 +91,9 @@ pub(super) fn sip(root: &Section<'_>) -> Sip {
     if section.has("digest") {
         sip.digest = digest(&section);
     }
+    sip.tls = super::tls::tls(&section);
+    sip.origins = super::tls::origins(&section);
+    sip.connections = super::tls::connections(&section);
     section.finish();
     sip
 }

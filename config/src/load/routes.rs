@@ -10,7 +10,7 @@ use super::{At, Section};
 use crate::check::Target;
 use crate::diagnose::nearest;
 use crate::model::rim::Transport;
-use crate::model::route::{Peer, Route, Trunk};
+use crate::model::route::{IdentifyBy, Peer, Route, Trunk};
 
 /// Largest compiled pattern, in bytes; more is a mistake or an attack on memory.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
@@ -37,7 +37,11 @@ pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
             section.fault("password", "a password without a user name", "username beside it");
         }
         let expires = section.seconds("register_expires", Duration::from_secs(60));
+        let identify_by = section.choice("identify_by", &IdentifyBy::ALL);
+        let host = peer.as_ref().map(|peer| peer.host.clone()).unwrap_or_default();
         let trunk = Trunk {
+            identify_by: identify_by.unwrap_or(IdentifyBy::Address),
+            certificate_names: certificate_names(&section, host),
             name: name.value.clone(),
             peer: peer.unwrap_or_else(|| Peer {
                 uri: String::new(),
@@ -59,6 +63,20 @@ pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
         trunks.insert(name.value, trunk);
     }
     trunks
+}
+
+/// What the peer's certificate must name, lower case.
+fn certificate_names(section: &Section<'_>, host: String) -> Vec<String> {
+    if !section.has("certificate_names") {
+        return vec![host];
+    }
+    let names = section.names("certificate_names", "a list of host names", false);
+    for name in names.iter().filter(|name| !is_host(&name.value)) {
+        // RFC 5922 §7.2: wildcards prove nothing.
+        let found = format!("\"{}\" is no host name", name.value);
+        section.context.fault(&name.span, found, "a whole host name, without wildcards");
+    }
+    names.into_iter().map(|name| name.value.to_ascii_lowercase()).collect()
 }
 
 /// Takes `sip:host:port;transport=tcp` apart (RFC 3261 19.1.1); a peer has no user part.
@@ -87,7 +105,10 @@ fn peer(uri: &str) -> Result<Peer, &'static str> {
         let known = Transport::ALL.iter().find(|(known, _)| *known == value);
         transport = Some(known.map(|(_, known)| *known).ok_or("its transport is not known")?);
     }
-    if is_secure && matches!(transport, Some(Transport::Udp | Transport::Ws)) {
+    if matches!(transport, Some(Transport::Ws | Transport::Wss)) {
+        return Err("trunks do not speak WebSocket");
+    }
+    if is_secure && transport == Some(Transport::Udp) {
         return Err("sips needs TLS");
     }
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();

@@ -6,6 +6,7 @@ pub(crate) mod line;
 pub(crate) mod rim;
 pub(crate) mod route;
 pub(crate) mod subscription;
+pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use self::feature::{
     Agent, AgentGroup, Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup, Queue,
 };
 use self::line::{Line, LineDefaults, SharedLine};
-use self::rim::{Api, Media, Registration, Sip, State, Switch};
+use self::rim::{Api, Media, Registration, Sip, State, Switch, Transport};
 use self::route::{Location, Route, Trunk};
 use self::subscription::Subscriptions;
 
@@ -79,8 +80,8 @@ impl Config {
         self.routes.iter().find_map(|route| Some((route, route.apply(dialled)?)))
     }
 
-    /// The dangerous settings that were allowed by `i_know = true`, a sentence each, for the log of
-    /// every start (SEC-132).
+    /// The dangerous settings that were allowed by `i_know = true`, and what cannot work, a sentence
+    /// each, for the log of every start (SEC-132).
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.api.listen.ip().is_loopback() {
@@ -88,6 +89,12 @@ impl Config {
                 "the control interface listens on {} without TLS: tokens can be read on the network",
                 self.api.listen
             ));
+        }
+        let has_tls = self.sip.listen.iter().any(|listen| listen.transport == Transport::Tls);
+        for trunk in self.trunks.values().filter(|trunk| trunk.peer.needs_tls() && !has_tls) {
+            let name = &trunk.name;
+            warnings
+                .push(format!("the trunk {name} needs TLS, but sip.listen has no tls listener"));
         }
         warnings
     }

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tls::{Connections, Tls};
 use crate::secret::Secret;
 use crate::sound::Sound;
 
@@ -22,6 +23,12 @@ pub struct Sip {
     /// The digest algorithms offered to lines, in the order of the challenges; default SHA-256 before
     /// MD5 (RFC 8760). Phones that read only the first challenge and cannot do SHA-256 need MD5 there.
     pub digest: Vec<DigestAlgorithm>,
+    /// `[sip.tls]`; without it nothing is spoken under TLS.
+    pub tls: Option<Tls>,
+    /// `[sip.websocket] origins`: pages whose browsers may connect; empty takes all.
+    pub origins: Vec<String>,
+    /// `[sip.connections]`: ceilings of stream connections.
+    pub connections: Connections,
 }
 
 /// A digest algorithm of `[sip] digest`.

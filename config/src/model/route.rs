@@ -25,8 +25,28 @@ pub struct Trunk {
     pub register_expires: Duration,
     /// Where calls go that name only our user name there; without it, nowhere.
     pub inbound: Option<String>,
+    /// How those who call from there are known; default by address.
+    pub identify_by: IdentifyBy,
+    /// What the peer's certificate must name, one of them (RFC 5922); default the peer's host.
+    pub certificate_names: Vec<String>,
     /// Most calls at once; without it, no limit of its own.
     pub channels: Option<usize>,
+}
+
+/// `trunks.NAME.identify_by`: how a request is known to come from the trunk (SEC-20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentifyBy {
+    /// It comes from an address of the peer.
+    Address,
+    /// Its connection has shown a certificate with one of the trunk's names.
+    Certificate,
+    /// Both.
+    Both,
+}
+
+impl IdentifyBy {
+    pub(crate) const ALL: [(&str, Self); 3] =
+        [("address", Self::Address), ("certificate", Self::Certificate), ("both", Self::Both)];
 }
 
 impl Trunk {
@@ -55,6 +75,11 @@ impl Peer {
     /// The host as it stands in a URI: an IPv6 address in brackets.
     pub fn host_text(&self) -> String {
         if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
+    /// Is it reached under TLS only?
+    pub fn needs_tls(&self) -> bool {
+        self.is_secure || self.transport == Some(Transport::Tls)
     }
 }
 
