@@ -31,7 +31,7 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 12] = [
+const NEEDS_RESTART: [Setting; 13] = [
     ("domain", |old, new| old.domain != new.domain),
     ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
     ("sip.session_expires", |old, new| old.sip.session_expires != new.sip.session_expires),
@@ -124,7 +124,8 @@ impl Config {
 impl Sip {
     /// Listeners and timers stay; certificates and origins are the file's. A file that has lost its
     /// certificates leaves those that listeners work with.
-    fn over(self, running: &Self) -> Self {
+    #[must_use]
+    pub fn over(self, running: &Self) -> Self {
         let tls = self.tls.or_else(|| running.tls.clone());
         Self { tls, origins: self.origins, ..running.clone() }
     }

@@ -387,6 +387,9 @@ async fn groups_and_unspecified_addresses_are_never_sent_to() {
         switch.send(switch.flow_to(Transport::Udp, remote.parse().unwrap()), "no");
         assert!(matches!(switch.event().await, TransportEvent::Failed { .. }), "{remote}");
     }
+    let flow = switch.flow_to(Transport::Udp, "127.0.0.1:5060".parse().unwrap());
+    switch.send(flow, "BYE sips:201@127.0.0.1 SIP/2.0\r\n\r\n");
+    assert!(matches!(switch.event().await, TransportEvent::Failed { .. }));
     switch.send(switch.flow_to(Transport::Tls, "127.0.0.1:5061".parse().unwrap()), "no");
     assert!(matches!(switch.event().await, TransportEvent::Failed { .. }));
     assert_eq!(switch.transports.counts().messages_out, 0);

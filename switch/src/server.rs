@@ -4,6 +4,7 @@
 //! protocol rules are not. Threads: one for the exchange, a few that receive and send SIP, one
 //! for the control interface, the relay's workers and the store's writer.
 
+mod certificates;
 pub mod clock;
 mod entropy;
 mod error;
@@ -15,7 +16,7 @@ mod supervisor;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use config::Config;
 use media::{MediaConfig, Relay};
@@ -38,6 +39,7 @@ use crate::observe::trace::Trace;
 use crate::observe::{Metrics, Sample};
 use crate::registry::Registry;
 use crate::store::{SqliteStore, Store, StoreCounts};
+use certificates::Expiry;
 use exchange_thread::{Capture, Rim};
 use supervisor::{Signals, Supervisor};
 
@@ -92,6 +94,9 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
     let counters: Arc<Counters> = Arc::default();
+    let expiry = Expiry::default();
+    expiry.note(&config);
+    let weak_transports = Arc::downgrade(&transports);
     let trace = Arc::new(Trace::new(config.capture.kept));
     let (control, controls) = mpsc::channel(MAX_CONTROLS);
     let api = Api::new(
@@ -99,7 +104,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         control,
         Tokens::new(&config.api.tokens),
         config.api.max_queued_messages,
-        metrics(&counters, &transports, &store),
+        metrics(&counters, &transports, &store, &expiry),
         Arc::clone(&trace),
     );
     let local = transports.local_addresses();
@@ -124,13 +129,21 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     forward_notices(notices, mailbox.clone())?;
 
     let (current, follower) = watch::channel(Arc::clone(&config));
-    start_resolver(&local, follower, mailbox.clone());
+    start_resolver(&local, weak_transports.clone(), follower, mailbox.clone());
     runtime.spawn(Arc::clone(&api).serve(listener));
     api.set_ready(true);
     print_ready(&local, api_address);
 
-    let supervisor =
-        Supervisor { file, config: current, api, mailbox, control: controls, drained: is_drained };
+    let supervisor = Supervisor {
+        file,
+        config: current,
+        api,
+        mailbox,
+        control: controls,
+        drained: is_drained,
+        transports: weak_transports,
+        expiry,
+    };
     let result = supervisor.run(signals).await;
     store.flush();
     result
@@ -165,7 +178,7 @@ fn media_config(config: &Config) -> MediaConfig {
     }
 }
 
-/// Binds the listeners of the transports that are available.
+/// Binds the SIP listeners.
 async fn bind(
     config: &Config,
     mailbox: &mpsc::Sender<Input>,
@@ -175,12 +188,12 @@ async fn bind(
         .listen
         .iter()
         .map(|listen| Listen { transport: transport_of(listen.transport), address: listen.address })
-        .filter(|listen| matches!(listen.transport, Transport::Udp | Transport::Tcp))
         .collect();
     if listens.is_empty() {
         return Err(ServerError::NoListener);
     }
-    Ok(Arc::new(transport::bind(&listens, mailbox.clone().into()).await?))
+    let setup = certificates::setup(config)?;
+    Ok(Arc::new(transport::bind_with(&listens, setup, mailbox.clone().into()).await?))
 }
 
 /// The configuration's word for a transport in the stack's.
@@ -208,6 +221,7 @@ fn metrics(
     counters: &Arc<Counters>,
     transports: &Arc<Transports>,
     store: &Arc<dyn Store>,
+    expiry: &Expiry,
 ) -> Metrics {
     // Weak: the listeners have to close when the exchange's thread ends.
     let transports = Arc::downgrade(transports);
@@ -215,9 +229,14 @@ fn metrics(
         Some(transports) => transport_samples(&transports.counts()),
         None => Vec::new(),
     };
+    let expiry = expiry.clone();
+    let of_certificates = move || vec![expiry.sample()];
     let store = Arc::clone(store);
     let of_store = move || store_samples(store.counters());
-    Metrics::new(Arc::clone(counters), vec![Box::new(of_transports), Box::new(of_store)])
+    Metrics::new(
+        Arc::clone(counters),
+        vec![Box::new(of_transports), Box::new(of_certificates), Box::new(of_store)],
+    )
 }
 
 fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
@@ -239,6 +258,26 @@ fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
             "connections_refused",
             "Stream connections refused because of a limit.",
             counts.connections_refused,
+        ),
+        counter(
+            "handshakes_failed",
+            "TLS and WebSocket handshakes that failed.",
+            counts.handshakes_failed,
+        ),
+        counter(
+            "handshakes_timed_out",
+            "Handshakes that were too slow.",
+            counts.handshakes_timed_out,
+        ),
+        counter(
+            "handshakes_refused",
+            "Connections refused because too many handshakes were in progress.",
+            counts.handshakes_refused,
+        ),
+        counter(
+            "origins_refused",
+            "WebSockets refused because of their Origin.",
+            counts.origins_refused,
         ),
         counter("connections_timed_out", "Stream connections too slow.", counts.timed_out),
         Sample::gauge(
@@ -285,6 +324,7 @@ fn forward_notices(
 /// Looks for the trunks' peers while the switch runs.
 fn start_resolver(
     local: &[Listen],
+    bound: Weak<Transports>,
     config: watch::Receiver<Arc<Config>>,
     mailbox: mpsc::Sender<Input>,
 ) {
@@ -297,11 +337,13 @@ fn start_resolver(
     };
     let Ok(entropy) = SystemEntropy::new() else { return };
     let mut transports: Vec<Transport> = local.iter().map(|listen| listen.transport).collect();
+    // Nobody can be called back over WebSocket (RFC 7118 §5).
+    transports.retain(|transport| !matches!(transport, Transport::Ws | Transport::Wss));
     transports.dedup();
     let has_ipv4 = local.iter().any(|listen| listen.address.is_ipv4());
     let has_ipv6 = local.iter().any(|listen| listen.address.is_ipv6());
     let resolver = Resolver::new(Arc::new(lookup), &transports, has_ipv4, has_ipv6);
-    tokio::spawn(resolve::run(resolver, Box::new(entropy), config, mailbox));
+    tokio::spawn(resolve::run(resolver, Box::new(entropy), config, bound, mailbox));
 }
 
 /// What the store has to say.

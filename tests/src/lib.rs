@@ -9,6 +9,7 @@
 )]
 
 mod application;
+pub mod certificates;
 pub mod interop;
 pub mod lamp;
 mod live;

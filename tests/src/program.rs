@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sip_stack::time::Seeded;
-use switch::phone::{Behaviour, Phone};
+use switch::phone::{Access, Behaviour, Phone, PhoneError};
 
 pub use crate::application::Application;
 pub use crate::live::LivePhone;
@@ -173,13 +173,47 @@ impl Program {
 
     /// A phone that has not registered, with what it does by itself.
     pub fn phone_with(&self, number: &str, behaviour: Behaviour) -> Phone {
-        static PHONES: AtomicU64 = AtomicU64::new(0);
-        let serial = PHONES.fetch_add(1, Ordering::Relaxed);
-        let seed = u64::from(self.sip.port()) * 1_000_000 + serial;
         let password = format!("pw-{number}");
-        let entropy = Box::new(Seeded::new(seed));
+        let entropy = self.entropy();
         Phone::with_behaviour(number, &password, "office.test", self.sip, behaviour, entropy)
             .expect("a phone")
+    }
+
+    /// A listener of the ready line by its transport.
+    pub fn listener(&self, transport: &str) -> SocketAddr {
+        let prefix = format!("{transport}:");
+        let list = self.ready.split_whitespace().find_map(|word| word.strip_prefix("sip="));
+        let mut listeners = list.unwrap_or_default().split(',');
+        let found = listeners.find_map(|one| one.strip_prefix(&prefix)?.parse().ok());
+        found.unwrap_or_else(|| panic!("no {transport} listener in {}", self.ready))
+    }
+
+    /// A phone over any transport that has not registered.
+    ///
+    /// Errors: the switch does not take the connection.
+    pub fn try_phone_over(
+        &self,
+        access: &Access,
+        number: &str,
+        behaviour: Behaviour,
+    ) -> Result<Phone, PhoneError> {
+        let switch = self.listener(access.transport().uri_param());
+        let account = (number, &*format!("pw-{number}"), "office.test");
+        Phone::over(access, account, switch, behaviour, self.entropy())
+    }
+
+    /// A registered phone over any transport that runs by itself.
+    pub fn live_phone_over(&self, access: &Access, number: &str) -> LivePhone {
+        let phone = self.try_phone_over(access, number, Behaviour::default());
+        let phone = LivePhone::start(phone.unwrap_or_else(|error| panic!("{error}")));
+        phone.register(Duration::from_secs(300));
+        phone
+    }
+
+    fn entropy(&self) -> Box<Seeded> {
+        static PHONES: AtomicU64 = AtomicU64::new(0);
+        let serial = PHONES.fetch_add(1, Ordering::Relaxed);
+        Box::new(Seeded::new(u64::from(self.sip.port()) * 1_000_000 + serial))
     }
 
     /// A registered phone that runs by itself and obeys `Event: talk` and `hold`.

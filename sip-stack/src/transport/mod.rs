@@ -183,7 +183,8 @@ impl Transports {
     /// be sent is reported by [`TransportEvent::Failed`]; a full UDP send buffer is only counted,
     /// because there retransmission is the remedy.
     pub fn send(&self, transmit: Transmit) {
-        if !is_destination(transmit.flow.remote) {
+        let is_exposed = !transmit.flow.transport.is_secure() && asks_for_tls(&transmit.bytes);
+        if is_exposed || !is_destination(transmit.flow.remote) {
             return self.shared.fail(transmit.flow);
         }
         match transmit.flow.transport {
@@ -258,6 +259,13 @@ pub fn source_address(remote: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(any)?;
     socket.connect(remote)?;
     Ok(socket.local_addr()?.ip())
+}
+
+/// Whether a message is a request to a SIPS URI, which never leaves over a plain transport
+/// (RFC 3261 §26.2.2).
+fn asks_for_tls(message: &[u8]) -> bool {
+    let uri = memchr::memchr(b' ', message).and_then(|at| message.get(at + 1..at + 6));
+    uri.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
 }
 
 /// SEC-65: nothing is sent to nobody, to a group, or to everybody.

@@ -77,6 +77,11 @@ static TLS12_TOO: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 pub struct TlsError(String);
 
 impl TlsError {
+    /// A reason of the caller's own.
+    pub fn new(reason: impl Into<String>) -> Self {
+        TlsError(reason.into())
+    }
+
     fn of(error: impl fmt::Display) -> Self {
         TlsError(error.to_string())
     }

@@ -89,8 +89,24 @@ pub fn contact(user: &str, flow: &Flow) -> String {
     let host = socket_text(flow.local);
     match flow.transport {
         Transport::Udp => format!("sip:{user}@{host}"),
+        // RFC 7118 §5.2: one token for both.
+        Transport::Wss => format!("sip:{user}@{host};transport=ws"),
         other => format!("sip:{user}@{host};transport={}", other.uri_param()),
     }
+}
+
+/// The same URI as SIPS, for dialogs that began with one (RFC 3261 §8.1.1.8).
+pub fn secure(contact: &str) -> String {
+    match contact.strip_prefix("sip:") {
+        // The parameter says nothing that the scheme does not say (RFC 5630 §3.1.3).
+        Some(rest) => format!("sips:{}", rest.trim_end_matches(";transport=tls")),
+        None => contact.to_owned(),
+    }
+}
+
+/// Whether a request, or a URI, asks for TLS on every hop (RFC 3261 §26.2.2).
+pub fn is_sips(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
 }
 
 /// `host:port` with brackets around IPv6.

@@ -322,6 +322,8 @@ pub struct Connection {
     pub user_info: Option<String>,
     /// It completes an earlier call.
     pub completion: Option<Completes>,
+    /// Its caller asked for TLS on every hop (a SIPS URI, RFC 3261 §26.2.2).
+    pub is_sips: bool,
 }
 
 /// How a connection completes an earlier call (TAPI lineCompleteCall).

@@ -53,6 +53,10 @@ impl Exchange {
             let reply = Reply::new(503).header("Retry-After", "30");
             return self.reject_leg(leg, reply);
         }
+        let is_sips = message.request_uri().is_some_and(identity::is_sips);
+        if is_sips && !flow.transport.is_secure() {
+            return self.reject_leg(leg, Reply::new(416));
+        }
         let Some(party) = self.identify(leg, message, flow) else { return };
         if self.connections.len() >= MAX_CONNECTIONS {
             count(&self.counters.calls_refused_total);
@@ -84,13 +88,18 @@ impl Exchange {
             }
         }
         let max_forwards = message.max_forwards().unwrap_or(MAX_FORWARDS).saturating_sub(1);
-        self.endpoint.set_contact(leg, identity::contact(&dialled, &flow));
+        let mut contact = identity::contact(&dialled, &flow);
+        if is_sips {
+            contact = identity::secure(&contact);
+        }
+        self.endpoint.set_contact(leg, contact);
         let diversions = match party {
             Party::Trunk { .. } => Diversions::of_trunk(message),
             Party::Line(_) => Diversions::default(),
         };
         let call = self.begin_dialled((party, shared), &dialled, max_forwards, leg);
         self.note_diversions(call, diversions);
+        self.note_sips(call, is_sips);
         self.note_caller(call, message);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.end.peer = Some(flow.remote.ip());
@@ -103,6 +112,19 @@ impl Exchange {
             Some(value) => self.take_place(call, value),
             None => self.route_call(call),
         }
+    }
+
+    /// The caller of a connection wants TLS on every hop.
+    fn note_sips(&mut self, id: CallId, is_sips: bool) {
+        let connection = self.calls.get(id.0).map(|call| call.connection);
+        if let Some(connection) = connection.and_then(|key| self.connections.get_mut(key.0)) {
+            connection.is_sips = is_sips;
+        }
+    }
+
+    /// Whether TLS is wanted on every hop of a connection.
+    pub(crate) fn is_sips(&self, connection: ConnectionKey) -> bool {
+        self.connections.get(connection.0).is_some_and(|connection| connection.is_sips)
     }
 
     /// An INVITE with Replaces: pickup of a call that rings, or a new phone for an old call.

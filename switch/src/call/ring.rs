@@ -47,12 +47,20 @@ impl Exchange {
         offer: &Bytes,
         headers: &[(String, String)],
     ) -> Result<(), Cause> {
-        let contacts = self.registrar.registry().contacts(line);
+        let is_sips = self.calls.get(id.0).is_some_and(|call| self.is_sips(call.connection));
+        let mut contacts = self.registrar.registry().contacts(line);
+        // RFC 3261 §26.2.2: what is to be secure leaves under TLS or not at all.
+        contacts.retain(|contact| {
+            contact.flow.transport.is_secure() || !is_sips && !identity::is_sips(&contact.uri)
+        });
         let number = self.calls.get(id.0).map_or(line, Call::number).to_owned();
         let mut result = Err(Cause::NOT_REGISTERED);
         for contact in contacts {
             let mut invite = self.invite(id, from, offer, contact.flow);
             invite.request_uri = contact.uri.clone();
+            if identity::is_sips(&contact.uri) {
+                invite.contact = identity::secure(&invite.contact);
+            }
             invite.to = self.identity_of_number(&number).name_addr(&self.config.domain);
             invite.route = contact.path.clone();
             invite.headers.extend_from_slice(headers);

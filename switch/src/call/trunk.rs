@@ -3,11 +3,15 @@
 //! Source: sip-mapping §2.7, RFC 3261 §16.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use config::IdentifyBy;
 
 use sip_stack::auth::ClientCredentials;
 use sip_stack::flow::{Flow, Transport};
 use sip_stack::message::Message;
 use sip_stack::uri::Uri;
+use sip_stack::transport;
 use tapi::constant::CallState;
 
 use super::cause::Cause;
@@ -15,6 +19,9 @@ use super::identity;
 use super::{CallId, ConnectionKey, Origination, Party, Side};
 use crate::exchange::Exchange;
 use crate::exchange::state::{NewParty, OFFERED};
+
+/// Connections whose certificates are remembered; the transports' own ceiling is lower.
+const MAX_IDENTIFIED: usize = 1_000_000;
 
 impl Exchange {
     /// Calls an outside number.
@@ -34,7 +41,10 @@ impl Exchange {
         if trunk.channels.is_some_and(|most| in_use >= most) {
             return Err(Cause::TRUNK_FULL);
         }
-        let mut flows = targets.iter().filter_map(|target| self.flow_to(*target));
+        let is_sips = self.is_sips(connection) || trunk.peer.is_secure;
+        let flows = targets.iter().filter_map(|target| self.flow_to(*target));
+        // RFC 3261 §26.2.2: what is to be secure leaves under TLS or not at all.
+        let mut flows = flows.filter(|flow| !is_sips || flow.transport.is_secure());
         let Some(destination) = flows.next() else {
             return Err(Cause::of_status(503, false));
         };
@@ -56,27 +66,60 @@ impl Exchange {
             }
         };
         let from = self.identity_of(caller);
-        let host = identity::socket_text(destination.remote);
         let user = sip_stack::uri::encode_user(number);
+        let (scheme, host) = match is_sips {
+            true => ("sips", host_of(&trunk.peer)),
+            false => ("sip", identity::socket_text(destination.remote)),
+        };
         let mut invite = self.invite(called, &from, &offer, destination);
-        invite.request_uri = format!("sip:{user}@{host}");
-        invite.to = format!("<sip:{user}@{host}>");
+        invite.request_uri = format!("{scheme}:{user}@{host}");
+        invite.to = format!("<{scheme}:{user}@{host}>");
+        if is_sips {
+            invite.contact = identity::secure(&invite.contact);
+        }
         invite.alternatives = alternatives;
         invite.credentials = credentials_of(&trunk);
         self.send_invite(called, invite)
     }
 
-    /// The trunk whose peer sends from this flow.
+    /// The trunk whose peer sends over this flow: by its address, its certificate or both, as the
+    /// trunk wants it (SEC-20).
     pub(crate) fn trunk_of(&self, flow: &Flow) -> Option<String> {
-        let is_peer = |targets: &[(Transport, SocketAddr)]| {
-            targets.iter().any(|(transport, address)| {
+        let is_at = |trunk: &config::Trunk| {
+            let targets = self.trunk_targets.get(&trunk.name).map(Vec::as_slice);
+            targets.unwrap_or_default().iter().any(|(transport, address)| {
                 address.ip() == flow.remote.ip()
                     && *transport == flow.transport
                     && (flow.transport.is_reliable() || address.port() == flow.remote.port())
             })
         };
-        let mut trunks = self.trunk_targets.iter();
-        trunks.find(|(_, targets)| is_peer(targets)).map(|(name, _)| name.clone())
+        let names = flow.connection.and_then(|connection| self.identified.get(&connection));
+        let proves = |trunk: &config::Trunk| {
+            names.is_some_and(|names| transport::proves(names, &trunk.certificate_names))
+        };
+        let is_peer = |trunk: &config::Trunk| match trunk.identify_by {
+            IdentifyBy::Address => is_at(trunk),
+            IdentifyBy::Certificate => proves(trunk),
+            IdentifyBy::Both => is_at(trunk) && proves(trunk),
+        };
+        let mut trunks = self.config.trunks.values();
+        trunks.find(|trunk| is_peer(trunk)).map(|trunk| trunk.name.clone())
+    }
+
+    /// The certificate of a connection has been checked.
+    pub(crate) fn identify_connection(&mut self, flow: &Flow, names: Arc<[String]>) {
+        if let Some(connection) = flow.connection
+            && self.identified.len() < MAX_IDENTIFIED
+        {
+            self.identified.insert(connection, names);
+        }
+    }
+
+    /// What a connection's certificate proved goes with the connection.
+    pub(crate) fn forget_connection(&mut self, flow: &Flow, is_closed: bool) {
+        if let Some(connection) = flow.connection.filter(|_| is_closed) {
+            self.identified.remove(&connection);
+        }
     }
 
     /// Whom an INVITE wants. A peer at which we are registered may write our user name where the
@@ -101,6 +144,15 @@ impl Exchange {
         };
         let (_, local) = self.local.iter().find(fits)?;
         Some(Flow { transport, local: *local, remote, connection: None })
+    }
+}
+
+/// The host of a trunk's peer as a URI has it.
+fn host_of(peer: &config::Peer) -> String {
+    let host = peer.host_text();
+    match peer.port {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
     }
 }
 

@@ -26,7 +26,13 @@ pub(super) fn check(file: &Path) -> Result<(), CliError> {
             return Err(CliError::Configuration(faults));
         }
     }
-    for warning in config.warnings() {
+    let seconds = i64::try_from(crate::server::clock::unix_ms() / 1000).unwrap_or(i64::MAX);
+    let faults = config::check_certificates(&config, seconds);
+    if !faults.is_empty() {
+        return Err(CliError::Configuration(faults));
+    }
+    let soon = config::certificate_warnings(&config, seconds);
+    for warning in config.warnings().into_iter().chain(soon) {
         writeln!(out, "{}: warning: {warning}.", file.display())?;
     }
     for feature in config.not_yet_available() {

@@ -44,8 +44,18 @@ pub enum Input {
         /// Where it came from.
         flow: Flow,
     },
-    /// Nothing more can be sent on this flow (connection refused, closed, unreachable).
+    /// The peer of a connection has proved these names by its certificate, lower case; comes before
+    /// its messages.
+    Identified {
+        /// The connection.
+        flow: Flow,
+        /// SIP domains and addresses (RFC 5922 §7.1).
+        names: Arc<[String]>,
+    },
+    /// Something could not be sent on this flow (connection refused, full, unreachable).
     TransportFailed(Flow),
+    /// A stream connection is gone.
+    Closed(Flow),
     /// Something on a `/tapi` connection.
     Application(ApplicationInput),
     /// A question or an action of an administrator; answered by [`Output::Answer`].

@@ -114,6 +114,8 @@ pub struct Exchange {
     pub(crate) completing: Completing,
     pub(crate) enrolments: BTreeMap<String, Enrolment>,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
+    /// What the certificates of connections prove, by connection.
+    pub(crate) identified: HashMap<u64, Arc<[String]>>,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
     next_call_id: u32,
@@ -165,6 +167,7 @@ impl Exchange {
             completing: Completing::default(),
             enrolments: BTreeMap::new(),
             trunk_targets: HashMap::new(),
+            identified: HashMap::new(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
             next_call_id,
@@ -191,6 +194,7 @@ impl Exchange {
     /// Takes one input and appends what is to be done to `out`.
     pub fn handle(&mut self, clock: Clock, input: Input, out: &mut Vec<Output>) {
         self.clock = clock;
+        let is_closed = matches!(input, Input::Closed(_));
         match input {
             Input::Sip(received) => {
                 count(&self.counters.sip_messages_received_total);
@@ -200,9 +204,11 @@ impl Exchange {
                 }
             }
             Input::Malformed { bytes, error, flow } => self.on_malformed(&bytes, error, flow),
-            Input::TransportFailed(flow) => {
+            Input::Identified { flow, names } => self.identify_connection(&flow, names),
+            Input::TransportFailed(flow) | Input::Closed(flow) => {
                 self.endpoint.transport_failed(clock.now, flow, &mut self.sip);
                 self.registrations_lost(flow);
+                self.forget_connection(&flow, is_closed);
             }
             Input::Application(input) => self.on_application(input),
             Input::Administrator { token, request } => {

@@ -40,6 +40,11 @@ const GATHER_MAX_MS: u32 = 600_000;
 impl Exchange {
     /// A request outside of any dialog.
     pub(crate) fn on_request(&mut self, id: RequestId, message: &Message, flow: Flow) {
+        let is_sips = message.request_uri().is_some_and(crate::call::identity::is_sips);
+        if is_sips && !flow.transport.is_secure() {
+            // RFC 3261 §26.2.2: it should not have come this way.
+            return self.reply(id, Reply::new(416));
+        }
         match message.method() {
             Method::Register => self.on_register(id, message, flow),
             Method::Options => self.on_options(id, message, flow),

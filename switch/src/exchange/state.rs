@@ -60,6 +60,7 @@ impl Exchange {
             call_data: String::new(),
             user_info: None,
             completion: None,
+            is_sips: false,
         }))
     }
 

@@ -14,7 +14,7 @@ use sip_stack::endpoint::{
     EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog,
     Outbox, Release, Reply,
 };
-use sip_stack::flow::{Received, Transmit};
+use sip_stack::flow::{Received, Transmit, Transport};
 use sip_stack::message::{HeaderName, Message, Method};
 use sip_stack::sdp::{
     Direction, Incompatible, LocalDescription, RelayMedia, Session, answer_locally, full_offer,
@@ -544,7 +544,12 @@ impl PhoneCore {
     }
 
     pub(super) fn contact(&self) -> String {
-        crate::call::identity::contact(&self.config.number, &self.config.flow)
+        let (number, flow) = (&self.config.number, &self.config.flow);
+        if matches!(flow.transport, Transport::Ws | Transport::Wss) {
+            // RFC 7118 §5: a browser knows no address of its own.
+            return format!("sip:{number}@{:x}.invalid;transport=ws", flow.local.port());
+        }
+        crate::call::identity::contact(number, flow)
     }
 
     pub(super) fn credentials(&self) -> ClientCredentials {

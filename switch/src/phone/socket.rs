@@ -1,10 +1,9 @@
-//! A phone on a real UDP socket. Nothing runs by itself: whoever owns it calls [`Phone::run`].
+//! A phone on a real socket. Nothing runs by itself: whoever owns it calls [`Phone::run`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use media::ToneCodec;
 use media::codec::g711;
 use sip_stack::endpoint::LegId;
@@ -16,6 +15,7 @@ use super::core::{Behaviour, HoldSpelling, PhoneConfig, PhoneCore, PhoneEvent};
 use super::instrument::Instrument;
 use super::keypad;
 use super::rtp::{RtpCounts, Voice};
+use super::wire::{Access, Wire};
 
 /// Between two RTP packets.
 const PACKET_TIME: Duration = Duration::from_millis(20);
@@ -41,8 +41,9 @@ pub enum PhoneError {
 /// A phone on loopback; see the module's text.
 pub struct Phone {
     core: PhoneCore,
-    socket: UdpSocket,
-    local: SocketAddr,
+    wire: Wire,
+    switch: SocketAddr,
+    flow: Flow,
     voice: Voice,
     start: Instant,
     next_packet: Now,
@@ -78,11 +79,22 @@ impl Phone {
         domain: &str,
         switch: SocketAddr,
         behaviour: Behaviour,
+        entropy: Box<dyn Entropy + Send>,
+    ) -> Result<Phone, PhoneError> {
+        Phone::over(&Access::Udp, (number, password, domain), switch, behaviour, entropy)
+    }
+
+    /// The same over any transport; the account is number, password and domain.
+    ///
+    /// Errors: no free port on loopback, or the switch refuses the connection.
+    pub fn over(
+        access: &Access,
+        (number, password, domain): (&str, &str, &str),
+        switch: SocketAddr,
+        behaviour: Behaviour,
         mut entropy: Box<dyn Entropy + Send>,
     ) -> Result<Phone, PhoneError> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_nonblocking(true)?;
-        let local = socket.local_addr()?;
+        let (wire, flow) = Wire::open(access, switch)?;
         let rtp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         rtp.set_nonblocking(true)?;
         let ssrc = entropy.next_u64() as u32;
@@ -90,14 +102,15 @@ impl Phone {
             number: number.to_owned(),
             password: password.to_owned(),
             domain: domain.to_owned(),
-            flow: Flow::udp(local, switch),
+            flow,
             rtp: rtp.local_addr()?,
             behaviour,
         };
         Ok(Phone {
             core: PhoneCore::new(config, entropy),
-            socket,
-            local,
+            wire,
+            switch,
+            flow,
             voice: Voice::new(rtp, ssrc, mark(number)),
             start: read_clock(),
             next_packet: Now::ZERO,
@@ -117,11 +130,16 @@ impl Phone {
 
     /// Its SIP address.
     pub fn address(&self) -> SocketAddr {
-        self.local
+        self.flow.local
     }
 
     fn now(&self) -> Now {
         Now(read_clock().duration_since(self.start))
+    }
+
+    /// Sends a keep-alive: a double CRLF (RFC 5626 §3.5.1).
+    pub fn ping(&mut self) {
+        self.wire.ping(self.switch);
     }
 
     /// Registers, without waiting.
@@ -345,11 +363,9 @@ impl Phone {
 
     /// Takes what arrived, fires timers, sends voice. Never blocks.
     pub fn step(&mut self) {
-        let mut buffer = [0; 65_536];
-        while let Ok((length, remote)) = self.socket.recv_from(&mut buffer) {
-            let bytes = Bytes::copy_from_slice(&buffer[..length]);
+        while let Some((bytes, remote)) = self.wire.receive(self.switch) {
             if let Ok(message) = Message::parse(bytes) {
-                let flow = Flow::udp(self.local, remote);
+                let flow = Flow { remote, ..self.flow };
                 let now = self.now();
                 self.core.receive(now, Received { message, flow });
             }
@@ -433,8 +449,7 @@ impl Phone {
 
     fn flush(&mut self) {
         while let Some(transmit) = self.core.poll_transmit() {
-            // A full socket buffer loses a datagram, as a network may; the timers repeat it.
-            let _ = self.socket.send_to(&transmit.bytes, transmit.flow.remote);
+            self.wire.send(&transmit.bytes, transmit.flow.remote);
         }
     }
 }
@@ -446,9 +461,7 @@ fn mark(number: &str) -> u8 {
 
 /// Lets the socket of the first phone wake us, at the latest after a millisecond.
 fn wait_briefly(phones: &mut [&mut Phone]) {
-    let Some(phone) = phones.first() else { return };
-    let _ = phone.socket.set_nonblocking(false);
-    let _ = phone.socket.set_read_timeout(Some(Duration::from_millis(1)));
-    let _ = phone.socket.peek_from(&mut [0; 1]);
-    let _ = phone.socket.set_nonblocking(true);
+    if let Some(phone) = phones.first() {
+        phone.wire.wait_briefly();
+    }
 }

@@ -39,9 +39,10 @@ pub(super) fn reach(contact: &SipUri<'_>, is_direct: bool, flow: Flow) -> Flow {
 /// The binding when its connection is gone.
 pub(super) fn without_connection(binding: Binding) -> Binding {
     let flow = Flow { connection: None, ..binding.flow };
-    let is_web = matches!(flow.transport, Transport::Ws | Transport::Wss);
+    // A phone behind TLS or WebSocket is never called back: it proves no name (RFC 5626 §5.3).
+    let may_open = flow.transport == Transport::Tcp;
     let contact = match Uri::parse(&binding.uri) {
-        Ok(Uri::Sip(contact)) if binding.is_direct && !is_web => address_of(&contact, &flow),
+        Ok(Uri::Sip(contact)) if binding.is_direct && may_open => address_of(&contact, &flow),
         _ => None,
     };
     match contact {

@@ -99,6 +99,10 @@ impl Registrar {
             let Ok(Uri::Sip(uri)) = Uri::parse(contact.uri) else {
                 return Err(Reply::new(400).reason("Contact Is No SIP URI"));
             };
+            if uri.is_secure && !request.flow.transport.is_secure() {
+                // RFC 3261 §26.2.2: what is for a SIPS URI could never leave over this flow.
+                return Err(Reply::new(403).reason("SIPS Contact Without TLS"));
+            }
             let lifetime = request.lifetime(contact)?;
             let at = new.iter().position(|binding| is_same(binding, contact, &uri));
             let present = at.and_then(|at| new.get(at).cloned());

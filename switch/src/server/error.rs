@@ -27,6 +27,9 @@ pub enum ServerError {
     /// A SIP listener could not be bound.
     #[error("{0}; stop it or change [sip] listen.")]
     Bind(#[from] BindError),
+    /// The certificates of `[sip.tls]` cannot be used.
+    #[error("{0}; see [sip.tls].")]
+    Tls(#[from] sip_stack::transport::TlsError),
     /// The control interface could not be bound.
     #[error(
         "cannot listen on {address} for the control interface ({error}): stop the other program or change [api] listen."

@@ -28,9 +28,9 @@ impl From<TransportEvent> for Input {
             TransportEvent::Malformed { bytes, flow, error } => {
                 Self::Malformed { bytes, flow, error }
             }
-            TransportEvent::Failed { flow } | TransportEvent::Closed { flow } => {
-                Self::TransportFailed(flow)
-            }
+            TransportEvent::Identified { flow, names } => Self::Identified { flow, names },
+            TransportEvent::Failed { flow } => Self::TransportFailed(flow),
+            TransportEvent::Closed { flow } => Self::Closed(flow),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::{Config, Peer};
 use sip_stack::flow::Transport;
 use sip_stack::time::Entropy;
-use sip_stack::transport::{Resolver, Target};
+use sip_stack::transport::{self, Resolver, Target, Transports};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -18,18 +18,24 @@ use crate::exchange::Input;
 const ASK_EVERY: Duration = Duration::from_secs(60);
 
 type Targets = Vec<(Transport, SocketAddr)>;
+/// Each trunk's peer as it was when it was asked for, and the answer.
+type Known = HashMap<String, (Peer, Targets)>;
 
 /// Feeds the exchange with the trunks' addresses until it is gone.
 pub(super) async fn run(
     resolver: Resolver,
     mut entropy: Box<dyn Entropy + Send>,
     mut config: watch::Receiver<Arc<Config>>,
+    transports: Weak<Transports>,
     mailbox: mpsc::Sender<Input>,
 ) {
-    let mut known: HashMap<String, (Peer, Targets)> = HashMap::new();
+    let mut known: Known = HashMap::new();
     loop {
         let current = Arc::clone(&config.borrow_and_update());
         known.retain(|name, _| current.trunks.contains_key(name));
+        if let Some(transports) = transports.upgrade() {
+            transports.set_peers(peers(&current, &known));
+        }
         for (name, trunk) in &current.trunks {
             let targets = match resolver.resolve(&target_of(&trunk.peer), &mut *entropy).await {
                 Ok(targets) => targets,
@@ -47,6 +53,10 @@ pub(super) async fn run(
                 continue;
             }
             known.insert(name.clone(), answer);
+            // First whom to believe there, then that somebody is there.
+            if let Some(transports) = transports.upgrade() {
+                transports.set_peers(peers(&current, &known));
+            }
             let resolved = Input::Resolved { trunk: name.clone(), targets };
             if mailbox.send(resolved).await.is_err() {
                 return;
@@ -57,6 +67,21 @@ pub(super) async fn run(
             return;
         }
     }
+}
+
+/// Whom TLS may be opened to: the trunks' addresses and what certificates have to prove there.
+fn peers(config: &Config, known: &Known) -> Vec<transport::Peer> {
+    let mut peers = Vec::new();
+    for (name, (_, targets)) in known {
+        let Some(trunk) = config.trunks.get(name) else { continue };
+        let under_tls = targets.iter().filter(|(transport, _)| *transport == Transport::Tls);
+        peers.extend(under_tls.map(|(_, address)| transport::Peer {
+            address: *address,
+            domain: trunk.peer.host.clone(),
+            names: trunk.certificate_names.clone(),
+        }));
+    }
+    peers
 }
 
 fn target_of(peer: &Peer) -> Target {
@@ -100,7 +125,7 @@ mod tests {
         let resolver = Resolver::new(Arc::new(Nothing), &[Transport::Udp], true, false);
         let (current, follower) = watch::channel(parse(OFFICE));
         let (mailbox, mut inputs) = mpsc::channel(4);
-        tokio::spawn(run(resolver, Box::new(Seeded::new(1)), follower, mailbox));
+        tokio::spawn(run(resolver, Box::new(Seeded::new(1)), follower, Weak::new(), mailbox));
         for port in [5090_u16, 5091] {
             let Some(Input::Resolved { trunk, targets }) = inputs.recv().await else {
                 panic!("nothing was resolved");

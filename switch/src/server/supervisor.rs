@@ -1,15 +1,17 @@
 //! Reload, drain and stop: what signals and administrators ask of the process.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::Config;
+use sip_stack::transport::Transports;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ServerError;
+use super::certificates::{self, Expiry};
 use crate::api::{Api, Control, Tokens};
 use crate::exchange::Input;
 
@@ -48,6 +50,9 @@ pub(super) struct Supervisor {
     pub(super) control: mpsc::Receiver<Control>,
     /// True when no call is left after a drain or stop.
     pub(super) drained: watch::Receiver<bool>,
+    /// Gone when the exchange's thread ends.
+    pub(super) transports: Weak<Transports>,
+    pub(super) expiry: Expiry,
 }
 
 /// Why the switch comes to rest.
@@ -178,6 +183,10 @@ impl Supervisor {
         keep_until_restart(&old, &mut new);
         let notes = notes_of(&changes);
         let new = Arc::new(new);
+        self.expiry.note(&new);
+        if let Some(transports) = self.transports.upgrade() {
+            certificates::reconfigure(&transports, &new);
+        }
         self.api.reconfigure(Tokens::new(&new.api.tokens), new.api.max_queued_messages);
         let _ = self.mailbox.send(Input::Reload(Arc::clone(&new))).await;
         self.config.send_replace(new);
@@ -193,7 +202,7 @@ impl Supervisor {
 /// that is not in force.
 fn keep_until_restart(old: &Config, new: &mut Config) {
     new.domain.clone_from(&old.domain);
-    new.sip = old.sip.clone();
+    new.sip = std::mem::replace(&mut new.sip, old.sip.clone()).over(&old.sip);
     new.media = old.media.clone();
     new.state = old.state.clone();
     new.capture = old.capture.clone();
