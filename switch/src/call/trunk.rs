@@ -10,8 +10,8 @@ use config::IdentifyBy;
 use sip_stack::auth::ClientCredentials;
 use sip_stack::flow::{Flow, Transport};
 use sip_stack::message::Message;
-use sip_stack::uri::Uri;
 use sip_stack::transport;
+use sip_stack::uri::Uri;
 use tapi::constant::CallState;
 
 use super::cause::Cause;
