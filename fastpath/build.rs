@@ -13,6 +13,9 @@ fn main() {
     println!("cargo:rerun-if-env-changed=PATH");
     let Some(folder) = env::var_os("OUT_DIR") else { return };
     let object = PathBuf::from(folder).join("relay.o");
+    if env::var_os("CARGO_FEATURE_XDP").is_none() {
+        return;
+    }
     let clang = env::var("BPF_CLANG").unwrap_or_else(|_| "clang".to_owned());
     let compiled = Command::new(&clang)
         .args(["-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror"])

@@ -31,7 +31,7 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 13] = [
+const NEEDS_RESTART: [Setting; 15] = [
     ("domain", |old, new| old.domain != new.domain),
     ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
     ("sip.session_expires", |old, new| old.sip.session_expires != new.sip.session_expires),
@@ -45,6 +45,8 @@ const NEEDS_RESTART: [Setting; 13] = [
     ("media.ports", |old, new| old.media.ports != new.media.ports),
     ("media.workers", |old, new| old.media.workers != new.media.workers),
     ("media.timeout", |old, new| old.media.timeout != new.media.timeout),
+    ("media.fast_path", |old, new| old.media.fast_path != new.media.fast_path),
+    ("media.fast_path_pins", |old, new| old.media.fast_path_pins != new.media.fast_path_pins),
     ("state.path", |old, new| old.state != new.state),
     ("capture", |old, new| old.capture != new.capture),
 ];

@@ -29,8 +29,8 @@ pub use model::feature::{
 };
 pub use model::line::{AgentHandler, Line, LineDefaults, SharedLine};
 pub use model::rim::{
-    Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
-    Transport,
+    Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, State, StatePath,
+    Switch, Token, Transport,
 };
 pub use model::route::{CallingCard, IdentifyBy, Location, Peer, Route, Trunk};
 pub use model::subscription::{Subscriptions, Watchers};

@@ -13,10 +13,16 @@
 //! Maps and attachments are pinned: they stay in force when the process dies, and the next one
 //! takes them over.
 
+#![cfg_attr(not(feature = "xdp"), allow(dead_code, reason = "there is no program to serve"))]
+
 mod hop;
 mod layout;
 mod netlink;
 mod path;
+#[cfg(feature = "xdp")]
+mod program;
+#[cfg(not(feature = "xdp"))]
+#[path = "no_program.rs"]
 mod program;
 mod record;
 mod sys;
@@ -69,7 +75,7 @@ pub struct Options {
 #[non_exhaustive]
 pub enum FastPathError {
     /// There was no clang when the crate was built.
-    #[error("the program is not built in: install clang and build again")]
+    #[error("the program is not built in: install clang and build again with the feature xdp")]
     NotBuilt,
     /// Loopback has no driver to gain by.
     #[error("media comes to the loopback address {0}, which the kernel path has no use for")]

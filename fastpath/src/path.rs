@@ -145,6 +145,13 @@ impl FastPath {
         Status { flows, orphans, interfaces, unpinned: self.unpinned.clone() }
     }
 
+    /// How often the program ran and for how long, by hook, while the kernel kept statistics of it
+    /// (`sysctl kernel.bpf_stats_enabled=1`).
+    #[must_use]
+    pub fn run_times(&self) -> Vec<(&'static str, u64, Duration)> {
+        locked(&self.program).run_times()
+    }
+
     /// Takes the program out of the kernel and forgets its maps: an orderly end.
     pub fn close(&self) {
         let mut table = locked(&self.shared.flows);

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aya::maps::{HashMap, Map, MapData};
 use aya::programs::links::{FdLink, PinnedLink};
@@ -214,6 +215,19 @@ impl Program {
             (attached.name.clone(), attached.hooks(), reasons(attached).collect())
         };
         self.attached.values().map(row).collect()
+    }
+
+    /// How often the program ran and for how long, by hook.
+    pub(crate) fn run_times(&self) -> Vec<(&'static str, u64, Duration)> {
+        let time = |hook, name| {
+            let info = match self.ebpf.program(name)? {
+                aya::programs::Program::Xdp(program) => program.info(),
+                aya::programs::Program::SchedClassifier(program) => program.info(),
+                _ => return None,
+            };
+            info.ok().map(|info| (hook, info.run_count(), info.run_time()))
+        };
+        [time("xdp", XDP), time("tc", TC)].into_iter().flatten().collect()
     }
 
     /// Takes everything out of the kernel.

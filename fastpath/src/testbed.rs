@@ -20,6 +20,11 @@ pub const MIDDLE_RIGHT: Ipv4Addr = Ipv4Addr::new(10, 72, 0, 1);
 /// The phones on the right.
 pub const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 72, 0, 2);
 
+/// The phones on the left, on the way that leaves the switch out ([`Testbed::join`]).
+pub const DIRECT_LEFT: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 1);
+/// The phones on the right, likewise.
+pub const DIRECT_RIGHT: Ipv4Addr = Ipv4Addr::new(10, 73, 0, 2);
+
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// One of the namespaces.
@@ -94,6 +99,19 @@ impl Testbed {
             run("ip", &words)?;
         }
         Ok(())
+    }
+
+    /// Adds a veth from the left to the right that leaves the switch out.
+    pub fn join(&self) -> Result<(), String> {
+        let (left, right) = (self.namespace(Side::Left), self.namespace(Side::Right));
+        let words = format!(
+            "-n {left} link add direct type veth peer name direct netns {right}\n\
+             -n {left} addr add {DIRECT_LEFT}/24 dev direct\n\
+             -n {right} addr add {DIRECT_RIGHT}/24 dev direct\n\
+             -n {left} link set direct up\n\
+             -n {right} link set direct up"
+        );
+        words.lines().try_for_each(|line| run("ip", &line.split(' ').collect::<Vec<_>>()))
     }
 
     /// A folder on a BPF file system.

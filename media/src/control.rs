@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::codec::{MemberCodec, ToneCodec, Voice};
@@ -40,6 +41,37 @@ pub struct MediaConfig {
     pub quarantine: Duration,
     /// Whose tones are played, until [`MediaPlane::set_country`].
     pub country: Country,
+    /// Whether the kernel forwards what needs no more than rewriting.
+    pub fast_path: FastPathConfig,
+}
+
+/// The kernel path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FastPathConfig {
+    /// Where its program is attached.
+    pub mode: FastPathMode,
+    /// A folder on a BPF file system that keeps streams going when the process dies.
+    pub pins: PathBuf,
+}
+
+/// Where the program of the kernel path is attached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FastPathMode {
+    /// XDP where the driver has it, tc everywhere.
+    #[default]
+    Auto,
+    /// XDP in the driver only.
+    Xdp,
+    /// tc only.
+    Tc,
+    /// Nowhere: all media goes through user space.
+    Off,
+}
+
+impl Default for FastPathConfig {
+    fn default() -> Self {
+        Self { mode: FastPathMode::Auto, pins: PathBuf::from("/sys/fs/bpf/strowger") }
+    }
 }
 
 impl MediaConfig {
@@ -60,8 +92,41 @@ impl Default for MediaConfig {
             timeout: Duration::from_secs(60),
             quarantine: Duration::from_secs(30),
             country: Country::default(),
+            fast_path: FastPathConfig::default(),
         }
     }
+}
+
+/// How the relay forwards.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RelayReport {
+    /// Why there is no kernel path; `None` if there is one.
+    pub kernel_off: Option<String>,
+    /// Why streams on the kernel path would end with the process; `None` if they would not.
+    pub unpinned: Option<String>,
+    /// Media packets that went through user space from one party to the other.
+    pub user_packets: u64,
+    /// Media packets that the kernel forwarded.
+    pub kernel_packets: u64,
+    /// Streams that the kernel forwards now.
+    pub kernel_streams: u64,
+    /// Streams of an earlier process that the kernel forwards until they fall silent.
+    pub kernel_orphans: u64,
+    /// Where the program is attached.
+    pub interfaces: Vec<KernelInterface>,
+}
+
+/// The program at an interface.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct KernelInterface {
+    /// Its name.
+    pub name: String,
+    /// In the driver.
+    pub xdp: bool,
+    /// In the stack.
+    pub tc: bool,
+    /// Why it is not in both.
+    pub reasons: Vec<String>,
 }
 
 /// What the media plane reports of its own accord.
@@ -267,4 +332,9 @@ pub trait MediaPlane: Send {
 
     /// Counters so far, without disturbing the worker. `None` for a stale id.
     fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics>;
+
+    /// How packets are forwarded.
+    fn report(&self) -> RelayReport {
+        RelayReport::default()
+    }
 }

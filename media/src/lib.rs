@@ -24,11 +24,12 @@ pub mod rtcp;
 pub mod rtp;
 
 pub use control::{
-    CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped, Format,
-    MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial,
-    PayloadMap, Performance, Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics,
-    Termination, TerminationId, TerminationStatistics, Tone, ToneCodec, Treatment, Voice,
-    WATCHED_TONES_MAX, Watch, WatchedTone,
+    CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
+    FastPathConfig, FastPathMode, Format, KernelInterface, MEMBERS_MAX, MediaConfig, MediaError,
+    MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial, PayloadMap, Performance, RelayReport,
+    Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId,
+    TerminationStatistics, Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch,
+    WatchedTone,
 };
 #[cfg(feature = "io")]
-pub use relay::{Relay, RelayControl};
+pub use relay::{Relay, RelayControl, Watcher};

@@ -9,6 +9,7 @@ pub mod clock;
 mod entropy;
 mod error;
 mod exchange_thread;
+mod kernel_path;
 mod logging;
 mod resolve;
 mod supervisor;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use config::Config;
-use media::{MediaConfig, Relay};
+use media::{MediaConfig, Relay, Watcher};
 use sip_stack::flow::Transport;
 use sip_stack::transport::{self, DnsLookup, Listen, Resolver, TransportCounts, Transports};
 use tokio::net::TcpListener;
@@ -36,7 +37,7 @@ use crate::exchange::counters::Counters;
 use crate::exchange::{Exchange, ExchangeParts, Input};
 use crate::observe::hep::Hep;
 use crate::observe::trace::Trace;
-use crate::observe::{Metrics, Sample};
+use crate::observe::{Metrics, Sample, Source};
 use crate::registry::Registry;
 use crate::store::{SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
@@ -89,6 +90,8 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
     let (mailbox, inputs) = mpsc::channel(MAX_MAILBOX);
     let (relay, notices) = Relay::start(media_config(&config))?;
+    let watcher = relay.watcher();
+    kernel_path::announce(config.media.fast_path, &watcher.read());
     let transports = bind(&config, &mailbox).await?;
     let listener = bind_api(&config, runtime).await?;
     let api_address = listener.local_addr().map_err(ServerError::System)?;
@@ -104,7 +107,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         control,
         Tokens::new(&config.api.tokens),
         config.api.max_queued_messages,
-        metrics(&counters, &transports, &store, &expiry),
+        metrics(&counters, &transports, &store, &expiry, watcher),
         Arc::clone(&trace),
     );
     let local = transports.local_addresses();
@@ -174,6 +177,7 @@ fn media_config(config: &Config) -> MediaConfig {
         ports: config.media.ports.clone(),
         workers: config.media.workers,
         timeout: config.media.timeout,
+        fast_path: kernel_path::config(&config.media),
         ..MediaConfig::default()
     }
 }
@@ -222,6 +226,7 @@ fn metrics(
     transports: &Arc<Transports>,
     store: &Arc<dyn Store>,
     expiry: &Expiry,
+    relay: Watcher,
 ) -> Metrics {
     // Weak: the listeners have to close when the exchange's thread ends.
     let transports = Arc::downgrade(transports);
@@ -233,10 +238,14 @@ fn metrics(
     let of_certificates = move || vec![expiry.sample()];
     let store = Arc::clone(store);
     let of_store = move || store_samples(store.counters());
-    Metrics::new(
-        Arc::clone(counters),
-        vec![Box::new(of_transports), Box::new(of_certificates), Box::new(of_store)],
-    )
+    let of_relay = move || kernel_path::samples(&relay);
+    let sources: Vec<Source> = vec![
+        Box::new(of_transports),
+        Box::new(of_certificates),
+        Box::new(of_store),
+        Box::new(of_relay),
+    ];
+    Metrics::new(Arc::clone(counters), sources)
 }
 
 fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {

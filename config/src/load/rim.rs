@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{At, Section};
 use crate::check::Target;
 use crate::diagnose::nearest;
 use crate::model::rim::{
-    Api, DigestAlgorithm, Listen, Media, Registration, Scope, Sip, State, StatePath, Switch, Token,
-    Transport,
+    Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, State, StatePath,
+    Switch, Token, Transport,
 };
 use crate::model::tls::Connections;
 use crate::secret::Secret;
@@ -178,6 +179,15 @@ pub(super) fn registration(root: &Section<'_>) -> Registration {
     registration
 }
 
+/// Where Linux has its BPF file system, and our folder there.
+const PINS: &str = "/sys/fs/bpf/strowger";
+const FAST_PATHS: [(&str, FastPath); 4] = [
+    ("auto", FastPath::Auto),
+    ("xdp", FastPath::Xdp),
+    ("tc", FastPath::Tc),
+    ("off", FastPath::Off),
+];
+
 pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
     let listens = sip.listen.iter().map(|listen| listen.address.ip());
     let first_listener = listens.clone().next().unwrap_or(LOOPBACK);
@@ -187,6 +197,8 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         ports: 16384..=32767,
         workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         timeout: Duration::from_secs(300),
+        fast_path: FastPath::Auto,
+        fast_path_pins: PathBuf::from(PINS),
         music: None,
     };
     let section = root.table("media");
@@ -200,6 +212,14 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         media.workers =
             workers.and_then(|number| usize::try_from(number).ok()).unwrap_or(media.workers);
         media.timeout = section.duration("timeout", SECOND).unwrap_or(media.timeout);
+        media.fast_path = section.choice("fast_path", &FAST_PATHS).unwrap_or_default();
+        if let Some(pins) = section.string("fast_path_pins", "a folder on a BPF file system") {
+            media.fast_path_pins = PathBuf::from(&pins.value);
+            if !media.fast_path_pins.is_absolute() {
+                let found = format!("\"{}\" is no absolute path", pins.value);
+                section.fault("fast_path_pins", found, format!("a folder such as \"{PINS}\""));
+            }
+        }
         media.music = section.sound("music");
         if let Some(public) = media.public_address
             && (public.is_unspecified() || public.is_ipv4() != media.address.is_ipv4())

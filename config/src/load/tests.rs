@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{load, parse};
-use crate::{FeatureCode, Listen, OnTimeout, Scope, StatePath, Strategy, Transport};
+use crate::{FastPath, FeatureCode, Listen, OnTimeout, Scope, StatePath, Strategy, Transport};
 
 mod reference;
 
@@ -313,6 +313,23 @@ fn a_bad_address_or_port_is_a_fault() {
         faults("domain = \"not a host\"\n"),
         ["1:10: \"not a host\" is no host name; expected a host name such as \"office.example\""]
     );
+}
+
+#[test]
+fn a_kernel_path_that_is_none_is_a_fault() {
+    assert_each(&[
+        (
+            "[media]\nfast_path = \"xpd\"\n",
+            "7:13: \"xpd\" is not known here; expected \"auto\", \"xdp\", \"tc\" or \"off\"; did you mean \"xdp\"?",
+        ),
+        (
+            "[media]\nfast_path_pins = \"pins\"\n",
+            "7:18: \"pins\" is no absolute path; expected a folder such as \"/sys/fs/bpf/strowger\"",
+        ),
+    ]);
+    let text = format!("{BASE}[media]\nfast_path = \"tc\"\nfast_path_pins = \"/run/bpf\"\n");
+    let media = parse(&text, "x.toml").unwrap().media;
+    assert_eq!((media.fast_path, media.fast_path_pins), (FastPath::Tc, "/run/bpf".into()));
 }
 
 #[test]

@@ -59,6 +59,21 @@ impl fmt::Display for Listen {
     }
 }
 
+/// Where the kernel forwards media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FastPath {
+    /// In the driver (XDP) where it can, in the stack (tc) otherwise; in user space where neither
+    /// can be had.
+    #[default]
+    Auto,
+    /// In the driver only.
+    Xdp,
+    /// In the stack only.
+    Tc,
+    /// Nowhere: everything goes through user space.
+    Off,
+}
+
 /// What carries SIP messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -121,6 +136,10 @@ pub struct Media {
     pub workers: usize,
     /// A call whose media stops this long is ended; default 5 minutes.
     pub timeout: Duration,
+    /// Where the kernel forwards media that needs no more than rewriting.
+    pub fast_path: FastPath,
+    /// A folder on a BPF file system: what keeps such media going when the process dies.
+    pub fast_path_pins: PathBuf,
     /// What the held and the parked hear whose holder or lot has no music of its own; without it, a
     /// synthesised tone.
     pub music: Option<Sound>,

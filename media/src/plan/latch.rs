@@ -79,6 +79,23 @@ impl Latch {
         *self = Self::default();
     }
 
+    /// The peer's address once it is final.
+    #[must_use]
+    pub fn locked(&self) -> Option<SocketAddr> {
+        match self.state {
+            State::Locked { address } => Some(address),
+            State::Open | State::Learning { .. } => None,
+        }
+    }
+
+    /// Notes that packets of the locked peer were heard elsewhere.
+    pub fn note(&mut self, stream: Option<(Ssrc, Seq)>, now_us: u64) {
+        if self.locked().is_some() {
+            self.last_us = self.last_us.max(now_us);
+            self.stream = stream.or(self.stream);
+        }
+    }
+
     /// The one comparison that throws strangers out before anything is read.
     #[must_use]
     pub fn is_foreign(&self, from: SocketAddr, now_us: u64) -> bool {

@@ -10,6 +10,7 @@
 //! send first; [`Treatment::Silence`](crate::Treatment::Silence) keeps its binding open.
 
 mod address;
+mod handover;
 mod inlet;
 pub mod latch;
 mod outlet;
@@ -18,9 +19,10 @@ pub mod statistics;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use handover::{Handover, RtpHandover, handover, last_of};
 pub use inlet::Inlet;
 pub use latch::{Judgement, Latch, LatchRules};
-pub use outlet::{Outlet, Stamp};
+pub use outlet::{Mapping, Outlet, Stamp};
 pub use statistics::{DirectionCounters, DropReason};
 
 use crate::ear::Ear;

@@ -66,6 +66,17 @@ pub struct Stamp {
     pub lead: u32,
 }
 
+/// How packets of a source are rewritten.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// The SSRC that they get.
+    pub ssrc: u32,
+    /// Added to their numbers.
+    pub sequence_delta: u16,
+    /// Added to their times.
+    pub time_delta: u32,
+}
+
 impl Outlet {
     /// Sets where the peer is.
     pub fn set_remote(&self, media: Option<SocketAddr>, control: Option<SocketAddr>) {
@@ -162,6 +173,32 @@ impl Outlet {
             to: line.ssrc.load(Ordering::Relaxed),
             timestamp_delta: line.timestamp_delta.load(Ordering::Relaxed),
         })
+    }
+
+    /// How packets of a source are rewritten, where that source is the one that is heard.
+    #[must_use]
+    pub fn mapping(&self, source: u32, ssrc: Ssrc) -> Option<Mapping> {
+        let line = &self.continuity;
+        let heard = u64::from(source) << 32 | u64::from(ssrc.0);
+        (line.source.load(Ordering::Relaxed) == heard).then(|| Mapping {
+            ssrc: line.ssrc.load(Ordering::Relaxed),
+            sequence_delta: low_half(line.sequence_delta.load(Ordering::Relaxed)),
+            time_delta: line.timestamp_delta.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Notes how far somebody else has sent a source's packets by its [`Mapping`], so that the next
+    /// source goes on from there. `last` is as it was received.
+    pub fn note(&self, source: u32, ssrc: Ssrc, last: (Seq, RtpTime), now_us: u64) {
+        let Some(mapping) = self.mapping(source, ssrc) else { return };
+        let line = &self.continuity;
+        let (sequence, time) = last;
+        let sent = sequence.plus(mapping.sequence_delta);
+        if sent.after(Seq(low_half(line.last_sequence.load(Ordering::Relaxed)))) > 0 {
+            line.last_sequence.store(u32::from(sent.0), Ordering::Relaxed);
+            line.last_timestamp.store(time.plus(mapping.time_delta).0, Ordering::Relaxed);
+            line.last_us.store(now_us, Ordering::Relaxed);
+        }
     }
 
     /// True before any media was sent.

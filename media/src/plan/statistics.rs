@@ -42,6 +42,8 @@ pub struct DirectionStatistics {
     pub jitter_ms: u32,
     /// RTCP packets.
     pub rtcp_packets: u64,
+    /// Those of `packets` that the kernel forwarded; the others went through user space.
+    pub kernel_packets: u64,
     /// What was not relayed.
     pub dropped: Dropped,
 }
@@ -88,6 +90,8 @@ pub struct DirectionCounters {
     late: AtomicU64,
     jitter_ms: AtomicU64,
     rtcp_packets: AtomicU64,
+    kernel_packets: AtomicU64,
+    kernel_bytes: AtomicU64,
     source: AtomicU64,
     direction: AtomicU64,
     malformed: AtomicU64,
@@ -100,6 +104,12 @@ impl DirectionCounters {
     pub fn count(&self, bytes: usize) {
         add(&self.packets, 1);
         add(&self.bytes, u64::try_from(bytes).unwrap_or_default());
+    }
+
+    /// Counts packets that the kernel forwarded. May be called by several threads.
+    pub fn count_kernel(&self, packets: u64, bytes: u64) {
+        self.kernel_packets.fetch_add(packets, Ordering::Relaxed);
+        self.kernel_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts an RTCP packet.
@@ -137,8 +147,9 @@ impl DirectionCounters {
     pub fn read(&self) -> DirectionStatistics {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DirectionStatistics {
-            packets: value(&self.packets),
-            bytes: value(&self.bytes),
+            packets: value(&self.packets) + value(&self.kernel_packets),
+            bytes: value(&self.bytes) + value(&self.kernel_bytes),
+            kernel_packets: value(&self.kernel_packets),
             lost: value(&self.lost),
             late: value(&self.late),
             jitter_ms: u32::try_from(value(&self.jitter_ms)).unwrap_or(u32::MAX),

@@ -4,7 +4,10 @@
 //! a bounded queue and an eventfd; counters and addresses are read without asking it.
 
 mod batch;
+mod kernel;
+mod notice;
 mod port;
+mod report;
 mod room;
 mod sys;
 mod worker;
@@ -18,7 +21,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use self::kernel::{Kernel, Offload};
 use self::port::{PortPair, Reserve};
+pub use self::report::Watcher;
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
 use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Signal, Worker};
 use crate::context::{
@@ -26,8 +31,8 @@ use crate::context::{
 };
 use crate::control::{
     ConferenceId, Country, Format, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify,
-    PayloadMap, Performance, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId,
-    TerminationStatistics, Treatment, Watch,
+    PayloadMap, Performance, RelayReport, Sound, SoundId, StreamPorts, StreamSpec,
+    StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
 use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
@@ -51,16 +56,22 @@ impl Relay {
         let (notices, receiver) = sync_channel(NOTICES_MAX);
         let count = config.workers.max(1);
         let mut random = random();
-        let reserve =
-            Reserve::new(config.address, &config.ports, count, config.quarantine, &mut random)?;
+        let (kernel, off) = match Kernel::open(&config, clock) {
+            Ok(kernel) => (Some(Arc::new(kernel)), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let quarantine = config.quarantine;
+        let reserve = Reserve::new(config.address, &config.ports, count, quarantine, &mut random)?;
         let workers = (0..count)
-            .map(|index| Thread::start(index, clock, notices.clone(), config.timeout))
+            .map(|index| Thread::start(index, clock, notices.clone(), &kernel, config.timeout))
             .collect::<Result<Vec<_>, _>>()
             .map_err(MediaError::Worker)?;
         let control = RelayControl {
             config,
             clock,
             workers,
+            kernel,
+            off,
             reserve,
             board: Board::default(),
             conferences: Conferences::default(),
@@ -81,6 +92,9 @@ pub struct RelayControl {
     config: MediaConfig,
     clock: Clock,
     workers: Vec<Thread>,
+    kernel: Option<Arc<Kernel>>,
+    /// Why there is no kernel path.
+    off: Option<String>,
     reserve: Reserve,
     board: Board<Carrier>,
     conferences: Conferences,
@@ -107,6 +121,7 @@ impl Thread {
         index: usize,
         clock: Clock,
         notices: SyncSender<Notify>,
+        kernel: &Option<Arc<Kernel>>,
         timeout: Duration,
     ) -> std::io::Result<Self> {
         let (commands, queue) = sync_channel(COMMANDS_MAX);
@@ -114,8 +129,10 @@ impl Thread {
             waker: Waker::new()?,
             is_awake: AtomicBool::new(false),
             notices_lost: AtomicU64::new(0),
+            forwarded: AtomicU64::new(0),
         });
-        let worker = Worker::new(clock, queue, notices, Arc::clone(&signal), timeout)?;
+        let kernel = kernel.clone();
+        let worker = Worker::new(clock, queue, notices, Arc::clone(&signal), kernel, timeout)?;
         let name = format!("media-{index}");
         let handle = Builder::new().name(name).spawn(move || worker.run())?;
         Ok(Self { commands, signal, handle: Some(handle) })
@@ -168,8 +185,24 @@ impl RelayControl {
         handles.filter_map(|handle| thread_cpu_time(handle.as_pthread_t())).sum()
     }
 
+    /// A handle that tells how packets are forwarded, from any thread.
+    #[must_use]
+    pub fn watcher(&self) -> Watcher {
+        let signals = self.workers.iter().map(|thread| Arc::clone(&thread.signal)).collect();
+        Watcher::new(signals, self.kernel.clone(), self.off.clone())
+    }
+
+    /// A stream's counters, whoever counted.
+    fn read(&self, bound: &Bound) -> StreamStatistics {
+        match &self.kernel {
+            Some(kernel) => kernel.statistics(bound),
+            None => bound.outlet.statistics(),
+        }
+    }
+
     fn take_pair(&mut self) -> Result<Arc<PortPair>, MediaError> {
-        let pair = self.reserve.take(self.clock.now_us());
+        let is_free = |port| self.kernel.as_ref().is_none_or(|kernel| !kernel.is_orphaned(port));
+        let pair = self.reserve.take(self.clock.now_us(), is_free);
         if matches!(pair, Err(MediaError::PortsExhausted)) {
             self.exhausted += 1;
         }
@@ -181,8 +214,13 @@ impl RelayControl {
         let index = self.board.streams(id)?.len();
         let ports = pair.ports;
         self.life = self.life.wrapping_add(1);
-        let bound =
-            Arc::new(Bound { outlet: Outlet::default(), pair, life: self.life, key: (id, index) });
+        let bound = Arc::new(Bound {
+            outlet: Outlet::default(),
+            offload: Offload::default(),
+            pair,
+            life: self.life,
+            key: (id, index),
+        });
         let carrier = Carrier { bound: Arc::clone(&bound), inlet: None };
         let key = self.board.push(id, ports, carrier)?;
         let plan = Box::new(compile(self.board.stream(key)?));
@@ -427,8 +465,10 @@ impl MediaPlane for RelayControl {
         }
         let streams = self.board.remove(id).unwrap_or_default();
         let now_us = self.clock.now_us();
-        let statistics =
-            streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
+        if let Some(kernel) = &self.kernel {
+            streams.iter().for_each(|stream| kernel.finish(&stream.handle.bound));
+        }
+        let statistics = streams.iter().map(|stream| self.read(&stream.handle.bound)).collect();
         for stream in streams {
             let bound = stream.handle.bound;
             self.tell(&bound, Command::Close(Arc::clone(&bound)));
@@ -439,9 +479,12 @@ impl MediaPlane for RelayControl {
 
     fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics> {
         let streams = self.board.streams(id)?;
-        let streams =
-            streams.iter().map(|stream| stream.handle.bound.outlet.statistics()).collect();
+        let streams = streams.iter().map(|stream| self.read(&stream.handle.bound)).collect();
         Some(TerminationStatistics { streams })
+    }
+
+    fn report(&self) -> RelayReport {
+        self.watcher().read()
     }
 }
 
@@ -455,6 +498,9 @@ impl Drop for RelayControl {
                 // A worker that panicked has said so on standard error already.
                 let _ = handle.join();
             }
+        }
+        if let Some(kernel) = &self.kernel {
+            kernel.close();
         }
     }
 }

@@ -109,7 +109,23 @@ impl Reserve {
 
     /// A pair for a stream. Binds one only while the traffic still grows; otherwise it costs one
     /// look at each of the two sockets.
-    pub(super) fn take(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
+    pub(super) fn take(
+        &mut self,
+        now_us: u64,
+        is_free: impl Fn(u16) -> bool,
+    ) -> Result<Arc<PortPair>, MediaError> {
+        for _ in 0..=self.len() {
+            let pair = self.take_any(now_us)?;
+            if is_free(pair.ports.rtp) {
+                return Ok(pair);
+            }
+            // Another process's call still runs over it.
+            self.give_back(pair, now_us);
+        }
+        Err(MediaError::PortsExhausted)
+    }
+
+    fn take_any(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
         while let Some((_, pair)) = self.resting.pop_front_if(|(until, _)| *until <= now_us) {
             self.ready.push_back(pair);
         }
@@ -237,49 +253,51 @@ mod tests {
     #[test]
     fn a_freed_pair_rests_before_it_serves_again() {
         let mut reserve = reserve(27_300..=27_301, Duration::from_secs(30));
-        let pair = reserve.take(0).unwrap();
-        assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+        let pair = reserve.take_any(0).unwrap();
+        assert!(matches!(reserve.take_any(0), Err(MediaError::PortsExhausted)));
         let ports = pair.ports;
         reserve.give_back(pair, 1_000_000);
-        assert!(matches!(reserve.take(1_999_999), Err(MediaError::PortsExhausted)));
-        assert_eq!(reserve.take(2_000_000).unwrap().ports, ports);
+        assert!(matches!(reserve.take_any(1_999_999), Err(MediaError::PortsExhausted)));
+        assert_eq!(reserve.take_any(2_000_000).unwrap().ports, ports);
     }
 
     #[test]
     fn a_freed_pair_rests_long_while_there_are_others() {
         let mut reserve = reserve(27_320..=27_327, Duration::from_secs(30));
-        let pair = reserve.take(0).unwrap();
+        let pair = reserve.take_any(0).unwrap();
         let ports = pair.ports;
         reserve.give_back(pair, 0);
         for _ in 0..3 {
-            assert_ne!(reserve.take(29_999_999).unwrap().ports, ports);
+            assert_ne!(reserve.take_any(29_999_999).unwrap().ports, ports);
         }
-        assert_eq!(reserve.take(30_000_000).unwrap().ports, ports);
+        assert_eq!(reserve.take_any(30_000_000).unwrap().ports, ports);
     }
 
     #[test]
     fn ports_of_other_programs_are_stepped_over() {
         let _other = UdpSocket::bind((LOCAL, 27_305)).unwrap();
         let mut reserve = reserve(27_304..=27_307, Duration::ZERO);
-        assert_eq!(reserve.take(0).unwrap().ports, StreamPorts { rtp: 27_306, rtcp: 27_307 });
-        assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+        assert_eq!(reserve.take_any(0).unwrap().ports, StreamPorts { rtp: 27_306, rtcp: 27_307 });
+        assert!(matches!(reserve.take_any(0), Err(MediaError::PortsExhausted)));
     }
 
     #[test]
     fn a_port_that_another_program_gave_up_serves_when_all_others_are_in_use() {
         let other = UdpSocket::bind((LOCAL, 27_331)).unwrap();
         let mut reserve = reserve(27_330..=27_333, Duration::ZERO);
-        assert_eq!(reserve.take(0).unwrap().ports.rtp, 27_332);
-        assert!(matches!(reserve.take(0), Err(MediaError::PortsExhausted)));
+        assert_eq!(reserve.take_any(0).unwrap().ports.rtp, 27_332);
+        assert!(matches!(reserve.take_any(0), Err(MediaError::PortsExhausted)));
         drop(other);
-        assert_eq!(reserve.take(0).unwrap().ports.rtp, 27_330);
+        assert_eq!(reserve.take_any(0).unwrap().ports.rtp, 27_330);
     }
 
     #[test]
     fn pairs_are_spread_over_the_workers_and_their_slots() {
         let mut reserve = reserve(27_310..=27_317, Duration::ZERO);
-        let mut places: Vec<_> =
-            (0..4).map(|_| reserve.take(0).unwrap()).map(|pair| (pair.worker, pair.slot)).collect();
+        let mut places: Vec<_> = (0..4)
+            .map(|_| reserve.take_any(0).unwrap())
+            .map(|pair| (pair.worker, pair.slot))
+            .collect();
         places.sort_unstable();
         assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
     }

@@ -9,13 +9,15 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
+use super::kernel::{Attempts, Candidate, Kernel, Offload};
+use super::notice::{WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
 use super::room::Rooms;
 use super::sys::{Poller, Waker};
 use crate::context::{Key, Member, Mixer, PACKET_LEN, Performer, Player, Step};
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
-use crate::ear::{Ear, Heard};
+use crate::ear::Ear;
 use crate::plan::{
     Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Stamp,
     Verdict, next_port, run,
@@ -30,8 +32,6 @@ const BURST_MAX: usize = 4;
 const FRAME_US: u64 = 20_000;
 /// A worker that was kept from its treatments for longer starts the rhythm anew.
 const BEHIND_MAX_US: u64 = 5 * FRAME_US;
-/// The event of the waker.
-const WAKE: u64 = u64::MAX;
 
 /// The clock of the whole relay.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +50,9 @@ impl Clock {
 }
 
 /// One life of a port pair: the sockets, and the state that other threads may touch.
-#[derive(Debug)]
 pub(super) struct Bound {
     pub(super) outlet: Outlet,
+    pub(super) offload: Offload,
     pub(super) pair: Arc<PortPair>,
     /// Told apart from earlier lives of the same sockets.
     pub(super) life: u32,
@@ -73,6 +73,7 @@ pub(super) struct Lane {
     /// Silence counts from here when no packet came since.
     watched_us: u64,
     is_reported: bool,
+    attempts: Attempts,
 }
 
 /// Where accepted media goes.
@@ -113,6 +114,8 @@ pub(super) struct Signal {
     pub(super) is_awake: AtomicBool,
     /// Notices that found their queue full.
     pub(super) notices_lost: AtomicU64,
+    /// Media packets that this worker forwarded.
+    pub(super) forwarded: AtomicU64,
 }
 
 pub(super) struct Worker {
@@ -121,6 +124,7 @@ pub(super) struct Worker {
     notices: SyncSender<Notify>,
     signal: Arc<Signal>,
     poller: Poller,
+    kernel: Option<Arc<Kernel>>,
     timeout_us: u64,
     lanes: Vec<Option<Lane>>,
     /// Slots of lanes with a player.
@@ -137,6 +141,7 @@ impl Worker {
         commands: Receiver<Command>,
         notices: SyncSender<Notify>,
         signal: Arc<Signal>,
+        kernel: Option<Arc<Kernel>>,
         timeout: Duration,
     ) -> std::io::Result<Self> {
         let poller = Poller::new()?;
@@ -147,6 +152,7 @@ impl Worker {
             notices,
             signal,
             poller,
+            kernel,
             timeout_us: u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX),
             lanes: Vec::new(),
             treated: Vec::new(),
@@ -168,7 +174,7 @@ impl Worker {
             // Commands first: what was ordered before a packet was sent counts for that packet.
             let has_commands = (0..count).any(|index| self.poller.event(index) == Some(WAKE));
             if has_commands && !self.obey(now_us) {
-                return;
+                return self.end();
             }
             for index in 0..count {
                 match self.poller.event(index) {
@@ -186,6 +192,13 @@ impl Worker {
             if now_us >= self.next_sweep_us {
                 self.sweep(now_us);
             }
+        }
+    }
+
+    /// Nothing stays with the kernel.
+    fn end(&self) {
+        if let Some(kernel) = &self.kernel {
+            self.lanes.iter().flatten().for_each(|lane| kernel.finish(&lane.bound));
         }
     }
 
@@ -221,11 +234,20 @@ impl Worker {
         for (at, (slot, component)) in arrivals.iter().enumerate() {
             let Some(lane) = self.lanes.get_mut(*slot).and_then(Option::as_mut) else { continue };
             let Some((packet, from)) = batch.packet(at) else { continue };
-            let sink = lane.sink.as_deref();
+            let kernel = self.kernel.as_deref();
+            if let Some(kernel) = kernel {
+                kernel.absorb(&lane.bound, &mut lane.ingress, &mut lane.attempts);
+            }
+            let payload_type = packet.get(1).map_or(0, |octet| octet & 0x7f);
+            let sink = lane.sink.as_ref();
             let ends = Ends { own: &lane.bound.outlet, sink: sink.map(|sink| &sink.outlet) };
             let arrival = Arrival { packet, from, component: *component, now_us };
             let outcome = run(&lane.plan, &mut lane.ingress, ends, arrival);
             if let Some(finding) = outcome.finding {
+                if let (Finding::Latched(_), Some(kernel)) = (finding, kernel) {
+                    kernel.take_back(&lane.bound);
+                    kernel.changed(&lane.bound);
+                }
                 let keys = lane.ingress.ear.as_ref().is_some_and(|ear| ear.hears_keys());
                 tell(&self.notices, &self.signal, lane.bound.key, finding, keys);
             }
@@ -245,6 +267,17 @@ impl Worker {
             else {
                 continue;
             };
+            if let Some(kernel) = kernel.filter(|_| !is_rtcp) {
+                let candidate = Candidate {
+                    bound: &lane.bound,
+                    sink,
+                    plan: &lane.plan,
+                    ingress: &lane.ingress,
+                    payload: payload_type,
+                    now_us,
+                };
+                kernel.consider(&mut lane.attempts, &candidate);
+            }
             let fd = sink.pair.fd(component);
             let payer = Payer::Sink;
             let what = Leaving { fd, buffer: at, slot: *slot, payer, is_rtcp, length };
@@ -258,7 +291,9 @@ impl Worker {
 
     fn send(&self, batch: &mut Batch) {
         let lane = |slot: usize| self.lanes.get(slot).and_then(Option::as_ref);
+        let mut forwarded = 0;
         batch.send(|what, is_sent| {
+            forwarded += u64::from(is_sent && !what.is_rtcp && what.payer == Payer::Sink);
             let bound = match what.payer {
                 Payer::Sink => lane(what.slot).and_then(|lane| lane.sink.as_ref()),
                 Payer::Own => lane(what.slot).map(|lane| &lane.bound),
@@ -271,6 +306,9 @@ impl Worker {
                 (false, _) => bound.outlet.sent.count_drop(DropReason::Undeliverable),
             }
         });
+        // This thread alone writes it.
+        let before = self.signal.forwarded.load(Ordering::Relaxed);
+        self.signal.forwarded.store(before + forwarded, Ordering::Relaxed);
     }
 
     /// Carries out all commands; false when told to stop.
@@ -298,6 +336,9 @@ impl Worker {
                     self.treat(&bound, now_us, |lane| lane.performer = performer);
                 }
                 Ok(Command::Watch { bound, ear }) => {
+                    if let Some(kernel) = self.kernel.as_deref().filter(|_| ear.is_some()) {
+                        kernel.take_back(&bound);
+                    }
                     if let Some(lane) = self.lane(&bound) {
                         let former = std::mem::replace(&mut lane.ingress.ear, ear);
                         if let (Some(ear), Some(former)) = (&mut lane.ingress.ear, former) {
@@ -336,6 +377,7 @@ impl Worker {
             performer: None,
             watched_us: now_us,
             is_reported: false,
+            attempts: Attempts::default(),
         };
         if let Some(place) = self.lanes.get_mut(slot) {
             *place = Some(lane);
@@ -350,7 +392,13 @@ impl Worker {
         learns_anew: bool,
         now_us: u64,
     ) {
+        let kernel = self.kernel.clone();
         let Some(lane) = self.lane(bound) else { return };
+        if let Some(kernel) = &kernel {
+            kernel.take_back(bound);
+            kernel.absorb(bound, &mut lane.ingress, &mut lane.attempts);
+            lane.attempts = Attempts::default();
+        }
         let outlet = &lane.bound.outlet;
         let (old, new) = (&lane.plan.rules, &plan.rules);
         // The address that a hold by c=0.0.0.0 hides is still the peer's: RTCP goes on.
@@ -372,17 +420,24 @@ impl Worker {
         lane.plan = plan;
         lane.sink = to.sink;
         lane.inlet = to.inlet;
+        if let Some(kernel) = &kernel {
+            kernel.changed(bound);
+        }
     }
 
     /// Changes what is played to a lane.
     fn treat(&mut self, bound: &Arc<Bound>, now_us: u64, change: impl FnOnce(&mut Lane)) {
         let slot = bound.pair.slot;
         let had_frames = self.has_frames();
+        let kernel = self.kernel.clone();
         let Some(lane) = self.lane(bound) else { return };
         let was_treated = lane.is_treated();
         change(lane);
         let is_treated = lane.is_treated();
         lane.bound.outlet.set_treated(is_treated);
+        if let Some(kernel) = kernel.filter(|_| is_treated != was_treated) {
+            kernel.changed(bound);
+        }
         if is_treated && !was_treated {
             if !had_frames {
                 self.next_frame_us = now_us;
@@ -396,6 +451,9 @@ impl Worker {
     fn close(&mut self, bound: &Arc<Bound>) {
         if self.lane(bound).is_none() {
             return;
+        }
+        if let Some(kernel) = &self.kernel {
+            kernel.finish(bound);
         }
         let slot = bound.pair.slot;
         for component in [Component::Media, Component::Control] {
@@ -443,6 +501,10 @@ impl Worker {
     fn sweep(&mut self, now_us: u64) {
         self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
         for lane in self.lanes.iter_mut().flatten() {
+            if let Some(kernel) = &self.kernel {
+                kernel.absorb(&lane.bound, &mut lane.ingress, &mut lane.attempts);
+                kernel.follow(&lane.bound);
+            }
             if let Some(ear) = &mut lane.ingress.ear {
                 ear.wait(now_us);
                 while let Some(heard) = ear.take() {
@@ -528,70 +590,4 @@ fn play(
         outlet.sent.count_drop(DropReason::Undeliverable);
     }
     over
-}
-
-/// Tells what a packet revealed; that a key went down only where it was asked for.
-fn tell(
-    notices: &SyncSender<Notify>,
-    signal: &Signal,
-    (id, stream): Key,
-    finding: Finding,
-    tells_keys: bool,
-) {
-    let (down, up) = match finding {
-        Finding::Latched(address) => {
-            return notify(notices, signal, Notify::Latched { id, stream, address });
-        }
-        Finding::Key(digit) => (Some(digit), None),
-        Finding::Digit(digit, duration) => (None, Some((digit, duration))),
-        Finding::WholeKey(digit, duration) => (Some(digit), Some((digit, duration))),
-    };
-    if let Some(digit) = down.filter(|_| tells_keys) {
-        notify(notices, signal, Notify::Key { id, stream, digit });
-    }
-    if let Some((digit, duration)) = up {
-        notify(notices, signal, Notify::Digit { id, stream, digit, duration });
-    }
-}
-
-/// What was heard in a voice.
-fn heard_notice((id, stream): Key, heard: Heard) -> Notify {
-    match heard {
-        Heard::Key(digit) => Notify::Key { id, stream, digit },
-        Heard::Digit(digit, duration) => Notify::Digit { id, stream, digit, duration },
-        Heard::Tone(name) => Notify::Tone { id, stream, name },
-        Heard::Signal(signal) => Notify::Signal { id, stream, signal },
-    }
-}
-
-fn notify(notices: &SyncSender<Notify>, signal: &Signal, notice: Notify) {
-    if notices.try_send(notice).is_err() {
-        signal.notices_lost.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// An event's data: life, slot, component.
-fn pack(slot: usize, component: Component, life: u32) -> u64 {
-    let place = u64::try_from(slot).unwrap_or_default() << 1;
-    u64::from(life) << 32 | place | u64::from(component == Component::Control)
-}
-
-fn unpack(event: u64) -> (usize, Component, u32) {
-    let component = if event & 1 == 1 { Component::Control } else { Component::Media };
-    let slot = usize::try_from((event & 0xffff_ffff) >> 1).unwrap_or_default();
-    (slot, component, u32::try_from(event >> 32).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_name_their_socket() {
-        for component in [Component::Media, Component::Control] {
-            let event = pack(8_191, component, 77);
-            assert_eq!(unpack(event), (8_191, component, 77));
-            assert_ne!(event, WAKE);
-        }
-    }
 }

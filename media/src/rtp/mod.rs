@@ -11,7 +11,7 @@ pub mod telephone_event;
 pub use header::{Header, PayloadSet};
 pub use jitter::{Jitter, Taken};
 pub use sequence::{RtpTime, Seq, Ssrc};
-pub use statistics::Reception;
+pub use statistics::{Elsewhere, Reception, Standing};
 pub use telephone_event::{DigitDetector, KeyEvent, TelephoneEvent};
 
 /// Longest packet that is relayed.

@@ -17,6 +17,34 @@ pub struct Reception {
     jitter: Jitter,
 }
 
+/// From where somebody else goes on counting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The source.
+    pub ssrc: Ssrc,
+    /// Its extended highest sequence number.
+    pub highest: u32,
+    /// The timestamp that came with it.
+    pub last_time: RtpTime,
+    /// 16 times the jitter in ticks.
+    pub jitter: u32,
+}
+
+/// What somebody else counted of a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Elsewhere {
+    /// The extended highest sequence number now.
+    pub highest: u32,
+    /// Packets that came, those that repeat a number left out.
+    pub received: u64,
+    /// Packets that came after a later one, or twice.
+    pub late: u64,
+    /// The timestamp of the highest number.
+    pub last_time: RtpTime,
+    /// 16 times the jitter in ticks.
+    pub jitter: u32,
+}
+
 #[derive(Clone, Debug)]
 struct Source {
     ssrc: Ssrc,
@@ -70,6 +98,36 @@ impl Reception {
         } else {
             source.resync_at = Some(header.sequence.plus(1));
         }
+    }
+
+    /// Where the numbering stands; `None` before the first packet.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let source = self.current.as_ref()?;
+        Some(Standing {
+            ssrc: source.ssrc,
+            highest: self.extended_highest()?,
+            last_time: self.jitter.last,
+            jitter: self.jitter.scaled,
+        })
+    }
+
+    /// Takes in what somebody else counted of the same source, starting from [`Self::standing`].
+    pub fn absorb(&mut self, elsewhere: &Elsewhere) {
+        let now = self.extended_highest();
+        let (Some(source), Some(now)) = (&mut self.current, now) else { return };
+        let ahead = elsewhere.highest.wrapping_sub(now);
+        // Otherwise packets that were counted here have gone further.
+        if ahead.cast_signed() > 0 {
+            source.expected += u64::from(ahead);
+            source.highest = source.highest.plus((ahead & 0xffff).try_into().unwrap_or_default());
+            source.resync_at = None;
+            self.jitter.last = elsewhere.last_time;
+        }
+        source.received += elsewhere.received;
+        self.late += elsewhere.late;
+        self.jitter.scaled = elsewhere.jitter;
+        self.jitter.transit = None;
     }
 
     /// Packets that never came (RFC 3550 A.3).
@@ -241,5 +299,25 @@ mod tests {
             reception.on_packet(&packet(i, 160, 1), u64::from(i) * 20_000, 8_000);
         }
         assert_eq!(reception.jitter_ms(), 0);
+    }
+
+    #[test]
+    fn what_is_counted_elsewhere_is_neither_lost_nor_counted_twice() {
+        let mut reception = Reception::default();
+        feed(&mut reception, &[65_530, 65_531]);
+        let standing = reception.standing().unwrap();
+        assert_eq!(standing.highest, 65_531);
+        // A packet on its way when the other one began to count.
+        feed(&mut reception, &[65_532]);
+        let elsewhere = Elsewhere { highest: 65_540, received: 7, ..Elsewhere::default() };
+        reception.absorb(&elsewhere);
+        assert_eq!((reception.lost(), reception.extended_highest()), (1, Some(65_540)));
+        // An event that was heard here in between, then more elsewhere.
+        feed(&mut reception, &[5]);
+        assert_eq!((reception.lost(), reception.extended_highest()), (1, Some(65_541)));
+        reception.absorb(&Elsewhere { highest: 65_542, received: 1, late: 3, ..elsewhere });
+        assert_eq!((reception.lost(), reception.late()), (1, 3));
+        reception.absorb(&Elsewhere { highest: 65_542, ..Elsewhere::default() });
+        assert_eq!(reception.lost(), 1);
     }
 }

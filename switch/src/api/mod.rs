@@ -200,6 +200,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/calls/{call_id}/redirect", post(lines::redirect))
         .route("/calls/{call_id}/{action}", post(rest::act))
         .route("/media", get(rest::media))
+        .route("/media/paths", get(rest::media_paths))
         .route("/trunks", get(rest::trunks))
         .route("/park", get(rest::park))
         .route("/pickup-groups", get(rest::pickup_groups))

@@ -109,6 +109,9 @@ fn table_paths() -> Value {
     json!({
         "/api/v1/registrations": { "get": collection("Where phones are registered.") },
         "/api/v1/media": { "get": collection("Media streams: ports, packets, loss.") },
+        "/api/v1/media/paths": { "get": collection(
+            "Packets through user space and through the kernel; where its program is attached.",
+        ) },
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
         "/api/v1/park": { "get": collection("Who waits in which park slot.") },
         "/api/v1/completions": { "get": collection("Who waits for whom, see lineCompleteCall.") },

@@ -86,6 +86,12 @@ pub(super) async fn media(State(api): State<Arc<Api>>, caller: Caller) -> Answer
     collection(&api, &caller, AdminRequest::Media).await
 }
 
+/// `GET media/paths`: packets through user space and through the kernel.
+pub(super) async fn media_paths(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.require(Scope::Read)?;
+    Ok(items(api.answers.ask(&api.mailbox, AdminRequest::MediaPaths).await?))
+}
+
 pub(super) async fn trunks(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
     caller.require(Scope::Read)?;
     collection(&api, &caller, AdminRequest::Trunks).await

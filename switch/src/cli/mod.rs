@@ -62,8 +62,14 @@ enum Command {
         #[command(flatten)]
         list: List,
     },
-    /// Show the media streams
-    Media(List),
+    /// Show the media streams, or how packets are forwarded
+    Media {
+        #[command(flatten)]
+        list: List,
+        /// Show packets through user space and through the kernel
+        #[arg(long)]
+        paths: bool,
+    },
     /// Show the trunks
     Trunks(List),
     /// Show who waits in which park slot
@@ -188,7 +194,9 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Registrations(list) => tables::show(&tables::REGISTRATIONS, &list),
         Command::Calls { ladder: Some(call_id), list } => ladder::show(call_id, &list),
         Command::Calls { ladder: None, list } => tables::show(&tables::CALLS, &list),
-        Command::Media(list) => tables::show(&tables::MEDIA, &list),
+        Command::Media { list, paths } => {
+            tables::show(if paths { &tables::MEDIA_PATHS } else { &tables::MEDIA }, &list)
+        }
         Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
         Command::Park(list) => tables::show(&tables::PARK, &list),
         Command::PickupGroups(list) => tables::show(&tables::PICKUP_GROUPS, &list),

@@ -83,6 +83,21 @@ pub(super) const MEDIA: Table = Table {
         column("SENT", "packetsSent"),
         column("LOST", "packetsLost"),
         column("JITTER MS", "jitterMs"),
+        column("KERNEL %", "kernelPercent"),
+    ],
+};
+
+pub(super) const MEDIA_PATHS: Table = Table {
+    collection: "media/paths",
+    columns: &[
+        column("PATH", "path"),
+        column("PACKETS", "packets"),
+        column("%", "percent"),
+        column("STREAMS", "streams"),
+        column("ORPHANS", "orphans"),
+        column("INTERFACES", "interfaces"),
+        column("OFF", "off"),
+        column("NOT PINNED", "unpinned"),
     ],
 };
 

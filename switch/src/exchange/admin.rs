@@ -18,6 +18,7 @@ impl Exchange {
             AdminRequest::Registrations => Ok(self.registration_rows()),
             AdminRequest::Calls => Ok(self.call_rows()),
             AdminRequest::Media => Ok(self.media_rows()),
+            AdminRequest::MediaPaths => Ok(media_paths(&self.media.report())),
             AdminRequest::Trunks => Ok(self.trunk_rows()),
             AdminRequest::Park => Ok(self.park_rows()),
             AdminRequest::PickupGroups => Ok(self.pickup_group_rows()),
@@ -165,6 +166,8 @@ impl Exchange {
                     "bytesReceived": stream.received.bytes, "bytesSent": stream.sent.bytes,
                     "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,
                     "packetsDropped": stream.received.dropped.total(),
+                    "packetsKernel": stream.received.kernel_packets,
+                    "kernelPercent": percent(stream.received.kernel_packets, stream.received.packets),
                 }));
             }
         }
@@ -384,4 +387,35 @@ fn wrong_state(error: LineErr) -> Problem {
 
 fn is_established(state: CallState) -> bool {
     matches!(state, CallState::Connected | CallState::OnHold)
+}
+
+/// How much media goes each way, and where the kernel's is.
+fn media_paths(report: &media::RelayReport) -> Value {
+    let all = report.user_packets + report.kernel_packets;
+    let interface = |interface: &media::KernelInterface| {
+        let hooks = [("xdp", interface.xdp), ("tc", interface.tc)];
+        let hooks: Vec<_> = hooks.iter().filter(|(_, is)| *is).map(|(name, _)| *name).collect();
+        let hooks = if hooks.is_empty() { "nowhere".to_owned() } else { hooks.join(" and ") };
+        let reasons = interface.reasons.join("; ");
+        let reasons = if reasons.is_empty() { reasons } else { format!(" ({reasons})") };
+        format!("{}: {hooks}{reasons}", interface.name)
+    };
+    let interfaces: Vec<_> = report.interfaces.iter().map(interface).collect();
+    json!([
+        {
+            "path": "user space", "packets": report.user_packets,
+            "percent": percent(report.user_packets, all),
+        },
+        {
+            "path": "kernel", "packets": report.kernel_packets,
+            "percent": percent(report.kernel_packets, all),
+            "streams": report.kernel_streams, "orphans": report.kernel_orphans,
+            "interfaces": interfaces, "off": report.kernel_off, "unpinned": report.unpinned,
+        },
+    ])
+}
+
+/// A share in hundredths; `None` of nothing.
+fn percent(part: u64, whole: u64) -> Option<u64> {
+    part.saturating_mul(100).checked_div(whole)
 }

@@ -124,6 +124,8 @@ pub enum AdminRequest {
     Calls,
     /// Rows of `GET media`.
     Media,
+    /// Rows of `GET media/paths`.
+    MediaPaths,
     /// Rows of `GET trunks`.
     Trunks,
     /// Rows of `GET park`.

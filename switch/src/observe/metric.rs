@@ -27,7 +27,7 @@ impl Sample {
 }
 
 /// Reads values that live elsewhere when somebody asks for them.
-pub(super) type Source = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
+pub type Source = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
 
 /// Everything that `/metrics` shows.
 pub struct Metrics {

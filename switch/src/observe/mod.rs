@@ -5,4 +5,4 @@ mod metric;
 pub mod security;
 pub mod trace;
 
-pub use metric::{Metrics, Sample};
+pub use metric::{Metrics, Sample, Source};

@@ -1,0 +1,65 @@
+//! The place of the program in a build without it: it cannot be loaded.
+
+use std::convert::Infallible;
+
+use crate::hop::Hooks;
+use crate::layout::{FLOW_LEN, KEY_LEN};
+use crate::record::Records;
+use crate::{FastPathError, Options};
+
+pub(crate) const IS_BUILT: bool = false;
+
+/// There is none.
+pub(crate) struct Program(Infallible);
+
+/// There are none.
+pub(crate) struct Flows(Infallible);
+
+/// Is never made.
+pub(crate) struct Loaded {
+    pub(crate) program: Program,
+    pub(crate) flows: Flows,
+    pub(crate) records: Records,
+    pub(crate) unpinned: Option<String>,
+}
+
+impl Program {
+    pub(crate) fn load(_options: &Options, _places: u32) -> Result<Loaded, FastPathError> {
+        Err(FastPathError::NotBuilt)
+    }
+
+    pub(crate) fn attach(&mut self, _index: u32, _name: &str, _is_native: bool) -> Hooks {
+        match self.0 {}
+    }
+
+    pub(crate) fn interfaces(&self) -> Vec<(String, Hooks, Vec<String>)> {
+        match self.0 {}
+    }
+
+    pub(crate) fn run_times(&self) -> Vec<(&'static str, u64, std::time::Duration)> {
+        match self.0 {}
+    }
+
+    pub(crate) fn remove(&mut self) {
+        match self.0 {}
+    }
+}
+
+impl Flows {
+    pub(crate) fn keys(&self) -> std::iter::Empty<Result<[u8; KEY_LEN], Infallible>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        _key: [u8; KEY_LEN],
+        _flow: [u8; FLOW_LEN],
+        _flags: u64,
+    ) -> Result<(), Infallible> {
+        match self.0 {}
+    }
+
+    pub(crate) fn remove(&mut self, _key: &[u8; KEY_LEN]) -> Result<(), Infallible> {
+        match self.0 {}
+    }
+}

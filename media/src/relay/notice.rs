@@ -1,0 +1,79 @@
+//! What a worker tells call control, and how its events name their sockets.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+
+use super::worker::Signal;
+use crate::context::Key;
+use crate::control::Notify;
+use crate::ear::Heard;
+use crate::plan::{Component, Finding};
+
+/// The event of the waker.
+pub(super) const WAKE: u64 = u64::MAX;
+
+/// Tells what a packet revealed; that a key went down only where it was asked for.
+pub(super) fn tell(
+    notices: &SyncSender<Notify>,
+    signal: &Signal,
+    (id, stream): Key,
+    finding: Finding,
+    tells_keys: bool,
+) {
+    let (down, up) = match finding {
+        Finding::Latched(address) => {
+            return notify(notices, signal, Notify::Latched { id, stream, address });
+        }
+        Finding::Key(digit) => (Some(digit), None),
+        Finding::Digit(digit, duration) => (None, Some((digit, duration))),
+        Finding::WholeKey(digit, duration) => (Some(digit), Some((digit, duration))),
+    };
+    if let Some(digit) = down.filter(|_| tells_keys) {
+        notify(notices, signal, Notify::Key { id, stream, digit });
+    }
+    if let Some((digit, duration)) = up {
+        notify(notices, signal, Notify::Digit { id, stream, digit, duration });
+    }
+}
+
+/// What was heard in a voice.
+pub(super) fn heard_notice((id, stream): Key, heard: Heard) -> Notify {
+    match heard {
+        Heard::Key(digit) => Notify::Key { id, stream, digit },
+        Heard::Digit(digit, duration) => Notify::Digit { id, stream, digit, duration },
+        Heard::Tone(name) => Notify::Tone { id, stream, name },
+        Heard::Signal(signal) => Notify::Signal { id, stream, signal },
+    }
+}
+
+pub(super) fn notify(notices: &SyncSender<Notify>, signal: &Signal, notice: Notify) {
+    if notices.try_send(notice).is_err() {
+        signal.notices_lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An event's data: life, slot, component.
+pub(super) fn pack(slot: usize, component: Component, life: u32) -> u64 {
+    let place = u64::try_from(slot).unwrap_or_default() << 1;
+    u64::from(life) << 32 | place | u64::from(component == Component::Control)
+}
+
+pub(super) fn unpack(event: u64) -> (usize, Component, u32) {
+    let component = if event & 1 == 1 { Component::Control } else { Component::Media };
+    let slot = usize::try_from((event & 0xffff_ffff) >> 1).unwrap_or_default();
+    (slot, component, u32::try_from(event >> 32).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_name_their_socket() {
+        for component in [Component::Media, Component::Control] {
+            let event = pack(8_191, component, 77);
+            assert_eq!(unpack(event), (8_191, component, 77));
+            assert_ne!(event, WAKE);
+        }
+    }
+}

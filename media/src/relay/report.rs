@@ -1,0 +1,61 @@
+//! How the relay forwards, as administrators see it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::kernel::Kernel;
+use super::worker::Signal;
+use crate::control::{KernelInterface, RelayReport};
+
+/// Reads how the relay forwards. Cheap to clone; usable as long as one likes.
+#[derive(Clone)]
+pub struct Watcher {
+    signals: Vec<Arc<Signal>>,
+    kernel: Option<Arc<Kernel>>,
+    off: Option<String>,
+}
+
+impl Watcher {
+    pub(super) fn new(
+        signals: Vec<Arc<Signal>>,
+        kernel: Option<Arc<Kernel>>,
+        off: Option<String>,
+    ) -> Self {
+        Self { signals, kernel, off }
+    }
+
+    /// How it stands now.
+    #[must_use]
+    pub fn read(&self) -> RelayReport {
+        let user_packets =
+            self.signals.iter().map(|signal| signal.forwarded.load(Ordering::Relaxed)).sum();
+        let Some(kernel) = &self.kernel else {
+            return RelayReport {
+                kernel_off: self.off.clone(),
+                user_packets,
+                ..RelayReport::default()
+            };
+        };
+        let status = kernel.status();
+        let interface = |(name, hooks, reasons): (String, fastpath::Hooks, Vec<String>)| {
+            KernelInterface { name, xdp: hooks.xdp, tc: hooks.tc, reasons }
+        };
+        RelayReport {
+            kernel_off: None,
+            unpinned: status.unpinned,
+            user_packets,
+            kernel_packets: kernel.forwarded(),
+            kernel_streams: u64::try_from(status.flows).unwrap_or_default(),
+            kernel_orphans: u64::try_from(status.orphans).unwrap_or_default(),
+            interfaces: status.interfaces.into_iter().map(interface).collect(),
+        }
+    }
+
+    /// How often the kernel path's program ran and for how long, by hook, while the kernel kept
+    /// statistics of it (`sysctl kernel.bpf_stats_enabled=1`).
+    #[must_use]
+    pub fn run_times(&self) -> Vec<(&'static str, u64, Duration)> {
+        self.kernel.as_ref().map_or_else(Vec::new, |kernel| kernel.run_times())
+    }
+}

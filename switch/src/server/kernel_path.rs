@@ -1,0 +1,50 @@
+//! The kernel path of media: from the configuration to the relay, and into log and metrics.
+
+use config::FastPath;
+use media::{FastPathConfig, FastPathMode, RelayReport, Watcher};
+
+use crate::observe::Sample;
+
+/// What the relay is told.
+pub(super) fn config(media: &config::Media) -> FastPathConfig {
+    let mode = match media.fast_path {
+        FastPath::Auto => FastPathMode::Auto,
+        FastPath::Xdp => FastPathMode::Xdp,
+        FastPath::Tc => FastPathMode::Tc,
+        FastPath::Off => FastPathMode::Off,
+    };
+    FastPathConfig { mode, pins: media.fast_path_pins.clone() }
+}
+
+/// Logs whether there is a kernel path, and why not.
+pub(super) fn announce(wished: FastPath, report: &RelayReport) {
+    match &report.kernel_off {
+        Some(reason) if matches!(wished, FastPath::Auto | FastPath::Off) => {
+            tracing::info!("media goes through user space: {reason}");
+        }
+        Some(reason) => tracing::warn!("media goes through user space: {reason}"),
+        None => tracing::info!(
+            orphans = report.kernel_orphans,
+            "media that needs no more than rewriting goes through the kernel"
+        ),
+    }
+    if let Some(reason) = &report.unpinned {
+        tracing::warn!("media in the kernel ends with the process: {reason}");
+    }
+}
+
+/// For `/metrics`.
+pub(super) fn samples(watcher: &Watcher) -> Vec<Sample> {
+    let report = watcher.read();
+    let name = |name: &str| format!("media_{name}");
+    let (user, kernel) = (report.user_packets, report.kernel_packets);
+    let is_on = u64::from(report.kernel_off.is_none());
+    let (streams, orphans) = (report.kernel_streams, report.kernel_orphans);
+    vec![
+        Sample::counter(name("user_packets_total"), "Media packets by user space.", user),
+        Sample::counter(name("kernel_packets_total"), "Media packets by the kernel.", kernel),
+        Sample::gauge(name("kernel_path"), "1 if there is a kernel path.", is_on),
+        Sample::gauge(name("kernel_streams"), "Streams that the kernel forwards.", streams),
+        Sample::gauge(name("kernel_orphans"), "Such streams of an earlier process.", orphans),
+    ]
+}
