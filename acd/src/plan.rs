@@ -69,6 +69,8 @@ pub struct QueuePlan {
     pub retry: Duration,
     /// So many calls not answered in a row make an agent NOTREADY.
     pub misses: Option<u32>,
+    /// An agent who did not answer is left alone this long.
+    pub no_answer_back_off: Duration,
     /// An agent whose phone was busy is left alone this long.
     pub busy_back_off: Duration,
     /// An agent who rejected a call is left alone this long.
@@ -99,6 +101,7 @@ impl QueuePlan {
             ring_timeout: None,
             retry: Duration::from_secs(5),
             misses: Some(3),
+            no_answer_back_off: Duration::ZERO,
             busy_back_off: Duration::from_secs(60),
             reject_back_off: Duration::from_secs(10),
             max_wait: None,

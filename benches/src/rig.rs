@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media::{
-    ConferenceId, Country, Format, MediaError, MediaPlane, MemberCodec, PayloadMap, Performance,
-    Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId, TerminationStatistics,
-    Treatment, Watch,
+    Audience, ConferenceId, Country, Format, MediaError, MediaPlane, MemberCodec, PayloadMap,
+    Performance, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId,
+    TerminationStatistics, Treatment, Watch,
 };
 use sip_stack::flow::{Flow, Received, Transport};
 use sip_stack::message::Message;
@@ -77,6 +77,7 @@ impl Rig {
             forwardings: Vec::new(),
             messages: Vec::new(),
             completions: Default::default(),
+            centre: None,
             clock: Clock { now: Now::ZERO, unix_ms: START_UNIX_MS },
         });
         let phones = Phones::new(PhonesConfig {
@@ -231,6 +232,8 @@ impl MediaPlane for Ports {
     ) -> Result<(), MediaError> {
         Err(MediaError::UnknownConference)
     }
+
+    fn set_audience(&mut self, _id: TerminationId, _stream: usize, _audience: Audience) {}
 
     fn leave(&mut self, _id: TerminationId, _stream: usize) {}
 

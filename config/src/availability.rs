@@ -6,17 +6,7 @@ use crate::model::Config;
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 3] = [
-    ("queues (queues)", |config| !config.queues.is_empty()),
-    ("agents (agent_groups, agents)", |config| {
-        !config.agents.is_empty() || !config.agent_groups.is_empty()
-    }),
-    ("agent codes (feature_codes.agent_*)", |config| has_code(config, "agent_")),
-];
-
-fn has_code(config: &Config, family: &str) -> bool {
-    config.feature_codes.codes.keys().any(|feature| feature.name().starts_with(family))
-}
+const NOT_YET_AVAILABLE: [Feature; 0] = [];
 
 impl Config {
     /// The features that this file configures and this release does not have, for the log of each start
@@ -40,20 +30,15 @@ mod tests {
     }
 
     #[test]
-    fn names_what_is_configured_and_only_that() {
-        let text = format!("{PLAIN}[feature_codes]\nagent_login = \"*45\"\n");
-        let features = parse(&text, "x").unwrap().not_yet_available();
-        assert_eq!(features, ["agent codes (feature_codes.agent_*)"]);
-    }
-
-    #[test]
-    fn park_lots_pickup_and_shared_lines_are_there() {
+    fn park_lots_pickup_shared_lines_and_queues_are_there() {
         let text = format!(
             "{PLAIN}[park.lots.main]\nnumber = \"700\"\nslots = \"701-720\"\n\
              [pickup_groups.sales]\nid = \"10\"\n\
              [shared_lines.250]\nmembers = [\"201\"]\n\
              [feature_codes]\npickup_group = \"*8\"\npickup_directed = \"**\"\n\
-             pickup_held = \"*7\"\n"
+             pickup_held = \"*7\"\nagent_login = \"*45\"\n\
+             [queues.q]\nnumber = \"600\"\ngroups = [\"a\"]\n[agent_groups.a]\n\
+             [agents.jane]\npassword = \"1\"\ngroups = [\"a\"]\n"
         );
         assert_eq!(parse(&text, "x").unwrap().not_yet_available(), Vec::<&str>::new());
     }

@@ -60,7 +60,7 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 20] = [
+const APPLIED: [Setting; 21] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
@@ -76,6 +76,7 @@ const APPLIED: [Setting; 20] = [
     ("queues", |old, new| old.queues != new.queues),
     ("agent_groups", |old, new| old.agent_groups != new.agent_groups),
     ("agents", |old, new| old.agents != new.agents),
+    ("call_centre", |old, new| old.call_centre != new.call_centre),
     ("completion", |old, new| old.completion != new.completion),
     ("feature_codes", |old, new| old.feature_codes != new.feature_codes),
     ("trunks", |old, new| old.trunks != new.trunks),

@@ -23,9 +23,12 @@ pub use diff::{Changes, diff};
 pub use duration::{DurationFault, format_duration, parse_duration};
 pub use load::{load, parse};
 pub use model::capture::Capture;
+pub use model::centre::{
+    Agent, AgentGroup, Announcements, CallCentre, Queue, QueueStrategy, WhenEmpty,
+};
 pub use model::feature::{
-    Agent, AgentGroup, Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot,
-    OnTimeout, Park, PickupGroup, Queue, Room, Slots, Strategy,
+    Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot, OnTimeout, Park,
+    PickupGroup, Room, Slots, Strategy,
 };
 pub use model::line::{AgentHandler, Line, LineDefaults, SharedLine};
 pub use model::rim::{

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 pub use crate::codec::{MemberCodec, ToneCodec, Voice};
 pub use crate::context::{
-    CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Format, MEMBERS_MAX, PARTIALS_MAX, PayloadMap,
-    Performance, STREAMS_MAX, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId,
-    Treatment,
+    Audience, CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Format, MEMBERS_MAX, PARTIALS_MAX,
+    PayloadMap, Performance, STREAMS_MAX, Sound, SoundId, StreamPorts, StreamSpec, Termination,
+    TerminationId, Treatment,
 };
 pub use crate::dsp::tone::{Country, Partial, Tone};
 pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};
@@ -288,6 +288,9 @@ pub trait MediaPlane: Send {
         stream: usize,
         codec: MemberCodec,
     ) -> Result<(), MediaError>;
+
+    /// Says who of its conference hears a stream; joining anew makes that all others again.
+    fn set_audience(&mut self, id: TerminationId, stream: usize, audience: Audience);
 
     /// Ends what [`MediaPlane::join`] began.
     fn leave(&mut self, id: TerminationId, stream: usize);

@@ -24,7 +24,7 @@ pub mod rtcp;
 pub mod rtp;
 
 pub use control::{
-    CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
+    Audience, CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
     FastPathConfig, FastPathMode, Format, KernelInterface, MEMBERS_MAX, MediaConfig, MediaError,
     MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial, PayloadMap, Performance, RelayReport,
     Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId,

@@ -122,6 +122,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         forwardings: store.take_forwardings(),
         messages: store.take_messages(),
         completions: store.take_completions(),
+        centre: store.take_centre(),
         clock: clock::read(),
     });
     let capture = Capture { trace, hep: collector(&config)? };

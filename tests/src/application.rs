@@ -34,6 +34,8 @@ pub struct Application {
     /// What the last reply was to.
     replied: Option<String>,
     told: Vec<String>,
+    /// Messages of the call centre are read and not told.
+    ignores_agents: bool,
 }
 
 impl Application {
@@ -68,6 +70,7 @@ impl Application {
                     requests: HashMap::new(),
                     replied: None,
                     told: Vec::new(),
+                    ignores_agents: false,
                 })
             }
             Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
@@ -203,9 +206,14 @@ impl Application {
 
     /// The next notification.
     pub fn next(&mut self, what: &str) -> Value {
-        let message = match self.inbox.pop_front() {
-            Some(message) => message,
-            None => self.read(what),
+        let message = loop {
+            let message = match self.inbox.pop_front() {
+                Some(message) => message,
+                None => self.read(what),
+            };
+            if !self.ignores_agents || !is_of_agents(&message) {
+                break message;
+            }
         };
         assert!(message.get("method").is_some(), "{what}: the response {message} to nothing");
         let short = self.brief(&message);
@@ -287,8 +295,16 @@ impl Application {
         )
         .expect("lineGetAppPriority");
         let rest: Vec<Value> = self.inbox.drain(..).collect();
+        let ignores = self.ignores_agents;
+        let rest: Vec<Value> =
+            rest.into_iter().filter(|message| !ignores || !is_of_agents(message)).collect();
         let rest: Vec<String> = rest.iter().map(|message| self.brief(message)).collect();
         assert!(rest.is_empty(), "{rest:#?}");
+    }
+
+    /// From now on nothing of what the call centre says is told.
+    pub fn ignore_agents(&mut self) {
+        self.ignores_agents = true;
     }
 
     /// The number of the last notification.
@@ -429,9 +445,26 @@ impl Application {
             "LINE_MONITORTONE" => line_up(format!("{} MONITORTONE", call()), &["appSpecific"]),
             "LINE_MONITORMEDIA" => line_up(format!("{} MONITORMEDIA", call()), &["mediaModes"]),
             "LINE_CLOSE" => format!("{} CLOSE", line(number("hLine"))),
+            "LINE_AGENTSTATUSEX" => line_up("AGENT".to_owned(), &["agentStatus", "agentState"]),
+            "LINE_AGENTSESSIONSTATUS" => {
+                line_up("SESSION".to_owned(), &["agentSessionStatus", "agentSessionState"])
+            }
+            "LINE_AGENTSTATUS" => {
+                let first = format!("{} AGENTSTATUS", line(number("hLine")));
+                line_up(first, &["agentStatus", "agentState"])
+            }
+            "LINE_QUEUESTATUS" => line_up("QUEUE".to_owned(), &["queueStatus"]),
+            "LINE_GROUPSTATUS" => line_up("GROUP".to_owned(), &["groupStatus"]),
             _ => line_up(method.trim_start_matches("LINE_").to_owned(), &["deviceId"]),
         }
     }
+}
+
+fn is_of_agents(message: &Value) -> bool {
+    let method = message["method"].as_str().unwrap_or_default();
+    ["LINE_AGENT", "LINE_QUEUE", "LINE_GROUP", "LINE_PROXY"]
+        .iter()
+        .any(|family| method.starts_with(family))
 }
 
 /// `LINECALLSTATE_IDLE` as `IDLE`, sets with `|`.

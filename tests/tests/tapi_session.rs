@@ -59,7 +59,7 @@ fn an_application_starts_with_line_initialize_ex_and_nothing_else() {
     let old = json!({"appName": "x", "apiVersion": "1.0"});
     assert_eq!(app.refusal("lineInitializeEx", old), "INCOMPATIBLEAPIVERSION");
     let started = start(&mut app, "first");
-    assert_eq!(started["numDevs"], 6);
+    assert_eq!(started["numDevs"], 7, "six phones and a queue");
     assert_eq!(started["resumeWindow"], 60);
     assert!(started["instance"].as_str().is_some_and(|instance| instance.len() >= 16));
     assert!(started.get("apiVersion").is_some());

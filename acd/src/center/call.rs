@@ -170,9 +170,9 @@ impl Center {
                 agent.misses = agent.misses.saturating_add(1);
                 if plan.misses.is_some_and(|most| agent.misses >= most) {
                     agent.misses = 0;
-                    self.stop_offering(offer, now);
+                    return self.stop_offering(offer, now);
                 }
-                return;
+                plan.no_answer_back_off
             }
             Refusal::Unregistered => {
                 if let Some(desk) = self.desks.get_mut(&offer.at) {

@@ -1,4 +1,4 @@
-//! Readers of groups, lots, rooms, queues, agents, completion and feature codes.
+//! Readers of groups, lots, rooms, completion and feature codes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use super::lines::members;
 use super::{At, Section};
 use crate::check::{SlotClaim, Target};
 use crate::model::feature::{
-    Agent, AgentGroup, Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot,
-    OnTimeout, Park, PickupGroup, Queue, Room, Slots, Strategy,
+    Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot, OnTimeout, Park,
+    PickupGroup, Room, Slots, Strategy,
 };
-use crate::secret::Secret;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -30,7 +29,7 @@ const MAX_MESSAGE_CHARS: usize = 200;
 const MAX_CODE_CHARS: usize = 16;
 
 /// A number that must be there and belongs to this section alone.
-fn own_number(section: &Section<'_>, owner: String) -> String {
+pub(super) fn own_number(section: &Section<'_>, owner: String) -> String {
     section.required("number", "the number that is dialled to reach it");
     let Some(number) = section.number("number", "a number") else { return String::new() };
     section.context.claim(&number, owner);
@@ -50,7 +49,7 @@ pub(super) fn destination(section: &Section<'_>, key: &'static str, own: &str) -
 }
 
 /// Names of things of one kind.
-fn references(
+pub(super) fn references(
     section: &Section<'_>,
     key: &'static str,
     target: Target,
@@ -185,60 +184,6 @@ pub(super) fn conference(root: &Section<'_>) -> Conference {
     }
     parent.finish();
     conference
-}
-
-pub(super) fn queues(root: &Section<'_>) -> BTreeMap<String, Queue> {
-    let mut queues = BTreeMap::new();
-    for (name, section) in root.children("queues") {
-        let number = own_number(&section, format!("queue \"{}\"", name.value));
-        let queue = Queue {
-            strategy: strategy(&section, Strategy::LongestIdle),
-            groups: references(&section, "groups", Target::AgentGroup, false),
-            wrap_up: section.duration("wrap_up", Duration::ZERO).unwrap_or_default(),
-            max_wait: section.duration("max_wait", SECOND),
-            on_max_wait: destination(&section, "on_max_wait", &number),
-            number,
-            name: name.value.clone(),
-        };
-        if queue.on_max_wait.is_some() && !section.context.is_partial && !section.has("max_wait") {
-            let found = format!("{} has no effect", section.name("on_max_wait"));
-            section.fault("on_max_wait", found, "max_wait beside it");
-        }
-        section.finish();
-        queues.insert(name.value, queue);
-    }
-    queues
-}
-
-pub(super) fn agent_groups(root: &Section<'_>) -> BTreeMap<String, AgentGroup> {
-    let mut groups = BTreeMap::new();
-    for (id, section) in root.children("agent_groups") {
-        let name = section.label("name").unwrap_or_else(|| id.value.clone());
-        section.finish();
-        groups.insert(id.value.clone(), AgentGroup { id: id.value, name });
-    }
-    groups
-}
-
-pub(super) fn agents(root: &Section<'_>) -> BTreeMap<String, Agent> {
-    let mut agents = BTreeMap::new();
-    for (id, section) in root.children("agents") {
-        section.is_number(&id);
-        let line = section.string("line", "the number of a line");
-        if let Some(line) = &line {
-            section.context.refer(Target::Line, line);
-        }
-        let password = section.required_secret("password", "PIN");
-        let agent = Agent {
-            password: password.map_or_else(|| Secret::new(""), |password| password.value),
-            groups: references(&section, "groups", Target::AgentGroup, false),
-            line: line.map(|line| line.value),
-            id: id.value.clone(),
-        };
-        section.finish();
-        agents.insert(id.value, agent);
-    }
-    agents
 }
 
 pub(super) fn completion(root: &Section<'_>) -> Completion {

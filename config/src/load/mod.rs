@@ -4,6 +4,7 @@
 //! thrown away with the rest, so that one run shows every fault.
 
 mod capture;
+mod centre;
 mod features;
 mod lines;
 mod location;
@@ -182,9 +183,10 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         park: features::park(&root),
         hunt_groups: features::hunt_groups(&root),
         conference: features::conference(&root),
-        queues: features::queues(&root),
-        agent_groups: features::agent_groups(&root),
-        agents: features::agents(&root),
+        queues: centre::queues(&root),
+        agent_groups: centre::agent_groups(&root),
+        agents: centre::agents(&root),
+        call_centre: centre::call_centre(&root),
         completion: features::completion(&root),
         feature_codes: features::feature_codes(&root),
         trunks: routes::trunks(&root),

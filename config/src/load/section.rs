@@ -120,6 +120,16 @@ impl<'a> Section<'a> {
     /// A recording, named by its file; a relative path starts at the folder of the configuration.
     pub(crate) fn sound(&self, key: &'static str) -> Option<Sound> {
         let text = self.string(key, "the path of a WAV file")?;
+        self.sound_at(&text)
+    }
+
+    /// Several recordings.
+    pub(crate) fn sounds(&self, key: &'static str) -> Vec<Sound> {
+        let texts = self.strings(key, "a list of paths of WAV files").unwrap_or_default();
+        texts.iter().filter_map(|text| self.sound_at(text)).collect()
+    }
+
+    fn sound_at(&self, text: &At<String>) -> Option<Sound> {
         let path = self.context.folder.join(&text.value);
         if let Some(known) = self.context.sounds.borrow().get(&path) {
             return Some(known.clone());

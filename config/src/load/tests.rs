@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{load, parse};
-use crate::{FastPath, FeatureCode, Listen, OnTimeout, Scope, StatePath, Strategy, Transport};
+use crate::{FastPath, FeatureCode, Listen, OnTimeout, QueueStrategy, Scope, StatePath, Transport};
 
 mod reference;
 
@@ -74,7 +74,7 @@ fn the_reference_office_loads_unchanged() {
     assert_eq!((lot.slots.count(), lot.on_timeout.clone()), (20, OnTimeout::Recall));
     assert_eq!(config.hunt_groups["260"].on_no_answer.as_deref(), Some("206"));
     assert_eq!(config.conference.rooms["800"].max_members, 32);
-    assert_eq!(config.queues["support"].strategy, Strategy::LongestIdle);
+    assert_eq!(config.queues["support"].strategy, QueueStrategy::LongestIdle);
     assert_eq!(config.queues["support"].max_wait, Some(Duration::from_secs(300)));
     assert_eq!(config.agents["jane"].line.as_deref(), Some("204"));
     assert_eq!(config.completion.expires, Duration::from_secs(1800));

@@ -1,9 +1,8 @@
-//! Groups, lots, rooms, queues, agents, completion, feature codes.
+//! Groups, lots, rooms, completion, feature codes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::secret::Secret;
 use crate::sound::Sound;
 
 /// `[pickup_groups.NAME]`.
@@ -142,47 +141,6 @@ pub struct Room {
     pub max_members: u32,
 }
 
-/// `[queues.NAME]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Queue {
-    /// The name in the file.
-    pub name: String,
-    /// What is dialled to reach it.
-    pub number: String,
-    /// How the agent is chosen; default longest-idle.
-    pub strategy: Strategy,
-    /// Names of the agent groups that serve it, in the order of the file; at least one.
-    pub groups: Vec<String>,
-    /// After a call an agent gets none for this long; default none.
-    pub wrap_up: Duration,
-    /// A call waits at most this long; without it, for ever.
-    pub max_wait: Option<Duration>,
-    /// Where a call goes that waited too long; without it, it is ended.
-    pub on_max_wait: Option<String>,
-}
-
-/// `[agent_groups.NAME]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AgentGroup {
-    /// The key in the file.
-    pub id: String,
-    /// Shown to people; the key where the file gives none.
-    pub name: String,
-}
-
-/// `[agents.NAME]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Agent {
-    /// The agent's identifier.
-    pub id: String,
-    /// The PIN that lineCreateAgent and the log-in code take.
-    pub password: Secret,
-    /// Names of the groups it may join.
-    pub groups: Vec<String>,
-    /// Where it works unless it logs in elsewhere.
-    pub line: Option<String>,
-}
-
 /// `[completion]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Completion {
@@ -253,6 +211,12 @@ pub enum FeatureCode {
     AgentReady,
     /// The agent takes none.
     AgentNotReady,
+    /// A supervisor hears an agent's call.
+    SupervisorListen,
+    /// The agent hears the supervisor, too.
+    SupervisorWhisper,
+    /// So does the customer.
+    SupervisorBarge,
     /// Plays back what is said.
     EchoTest,
 }
@@ -267,7 +231,7 @@ pub(crate) enum Argument {
 }
 
 impl FeatureCode {
-    pub(crate) const ALL: [(&str, Self, Argument); 18] = [
+    pub(crate) const ALL: [(&str, Self, Argument); 21] = [
         ("pickup_group", Self::PickupGroup, Argument::PickupGroupId),
         ("pickup_directed", Self::PickupDirected, Argument::Number),
         ("pickup_held", Self::PickupHeld, Argument::None),
@@ -285,6 +249,9 @@ impl FeatureCode {
         ("agent_logout", Self::AgentLogout, Argument::None),
         ("agent_ready", Self::AgentReady, Argument::None),
         ("agent_not_ready", Self::AgentNotReady, Argument::None),
+        ("supervisor_listen", Self::SupervisorListen, Argument::Number),
+        ("supervisor_whisper", Self::SupervisorWhisper, Argument::Number),
+        ("supervisor_barge", Self::SupervisorBarge, Argument::Number),
         ("echo_test", Self::EchoTest, Argument::None),
     ];
 

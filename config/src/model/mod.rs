@@ -1,6 +1,7 @@
 //! The typed configuration. Every value here has been checked; names refer to things that exist.
 
 pub(crate) mod capture;
+pub(crate) mod centre;
 pub(crate) mod feature;
 pub(crate) mod line;
 pub(crate) mod rim;
@@ -11,9 +12,8 @@ pub(crate) mod tls;
 use std::collections::BTreeMap;
 
 use self::capture::Capture;
-use self::feature::{
-    Agent, AgentGroup, Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup, Queue,
-};
+use self::centre::{Agent, AgentGroup, CallCentre, Queue};
+use self::feature::{Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup};
 use self::line::{Line, LineDefaults, SharedLine};
 use self::rim::{Api, Media, Registration, Sip, State, Switch, Transport};
 use self::route::{Location, Route, Trunk};
@@ -60,6 +60,8 @@ pub struct Config {
     pub agent_groups: BTreeMap<String, AgentGroup>,
     /// `[agents.NAME]` by identifier.
     pub agents: BTreeMap<String, Agent>,
+    /// `[call_centre]`: what all queues and agents share.
+    pub call_centre: CallCentre,
     /// `[completion]`: how failed calls may be completed.
     pub completion: Completion,
     /// `[feature_codes]`: what phones dial to use features.
@@ -78,6 +80,11 @@ impl Config {
     /// The first route that matches what was dialled, and the number to send to its trunk.
     pub fn route(&self, dialled: &str) -> Option<(&Route, String)> {
         self.routes.iter().find_map(|route| Some((route, route.apply(dialled)?)))
+    }
+
+    /// The queue that a number reaches.
+    pub fn queue_at(&self, number: &str) -> Option<&Queue> {
+        centre::queue_at(&self.queues, number)
     }
 
     /// The dangerous settings that were allowed by `i_know = true`, and what cannot work, a sentence

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::TerminationId;
 use super::board::Key;
 use super::player::{Frame as Packet, PACKET_LEN};
 use crate::codec::MemberCodec;
@@ -36,6 +37,18 @@ impl ConferenceId {
     pub fn new(index: u32, generation: u32) -> Self {
         Self { index, generation }
     }
+}
+
+/// Who of a conference hears a member; what the member hears is not touched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Audience {
+    /// All others.
+    #[default]
+    All,
+    /// Nobody: it only listens.
+    Nobody,
+    /// One member: it whispers.
+    Only(TerminationId),
 }
 
 /// The conferences, by generation-counted ids, and who is in them.
@@ -111,6 +124,7 @@ pub struct Member<T> {
     heard_len: usize,
     frame: Frame,
     speaks: bool,
+    audience: Audience,
     next: Header,
 }
 
@@ -132,6 +146,7 @@ impl<T> Member<T> {
             heard_len: 0,
             frame: [0; FRAME_SAMPLES],
             speaks: false,
+            audience: Audience::All,
             next: Header {
                 payload: codec.payload,
                 is_marked: true,
@@ -247,9 +262,16 @@ impl<T> Mixer<T> {
         self.sum.fill(0);
         for (_, member) in &mut self.members {
             member.listen();
-            if member.speaks {
+            if member.speaks && member.audience == Audience::All {
                 add(&mut self.sum, &member.frame);
             }
+        }
+    }
+
+    /// Says who hears a member from the next frame on.
+    pub fn set_audience(&mut self, key: Key, audience: Audience) {
+        for (_, member) in self.members.iter_mut().filter(|(member, _)| *member == key) {
+            member.audience = audience;
         }
     }
 
@@ -266,9 +288,21 @@ impl<T> Mixer<T> {
 
     /// Writes the packet that lets the member at `place` hear all others.
     pub fn speak(&mut self, place: usize, packet: &mut [u8; PACKET_LEN]) -> Option<Packet> {
-        let (_, member) = self.members.get_mut(place)?;
+        let (key, member) = self.members.get(place)?;
+        let is_in_sum = member.speaks && member.audience == Audience::All;
+        let own = is_in_sum.then_some(&member.frame);
         let mut frame = [0; FRAME_SAMPLES];
-        hear(&self.sum, member.speaks.then_some(&member.frame), &mut frame);
+        let whisper = Audience::Only(key.0);
+        let mut whispers =
+            self.members.iter().filter(|(_, m)| m.speaks && m.audience == whisper).peekable();
+        if whispers.peek().is_some() {
+            let mut sum = *self.sum;
+            whispers.for_each(|(_, other)| add(&mut sum, &other.frame));
+            hear(&sum, own, &mut frame);
+        } else {
+            hear(&self.sum, own, &mut frame);
+        }
+        let (_, member) = self.members.get_mut(place)?;
         Some(member.encode(&frame, packet))
     }
 }
@@ -411,6 +445,39 @@ mod tests {
         }
         assert_eq!(mixer.members().len(), 2);
         assert!(parties[1].hears(500.0) > 0.9 && parties[1].hears(1_300.0) < 0.02);
+    }
+
+    #[test]
+    fn who_only_listens_hears_all_and_is_heard_by_nobody() {
+        let (mut mixer, mut parties) = room(&CODECS[..3]);
+        mixer.set_audience(key(2), Audience::Nobody);
+        for _ in 0..75 {
+            parties.iter_mut().for_each(Party::says_a_frame);
+            frame(&mut mixer, &mut parties);
+        }
+        let listener = &parties[2];
+        assert!(listener.hears(500.0) > 0.9 && listener.hears(900.0) > 0.9);
+        assert!(parties[0].hears(1_300.0) < 0.02 && parties[1].hears(1_300.0) < 0.02);
+        assert!(parties[0].hears(900.0) > 0.9 && parties[1].hears(500.0) > 0.9);
+    }
+
+    #[test]
+    fn a_whisper_is_heard_by_one_until_it_is_for_all() {
+        let (mut mixer, mut parties) = room(&CODECS[..3]);
+        mixer.set_audience(key(2), Audience::Only(key(1).0));
+        for _ in 0..75 {
+            parties.iter_mut().for_each(Party::says_a_frame);
+            frame(&mut mixer, &mut parties);
+        }
+        assert!(parties[1].hears(1_300.0) > 0.9 && parties[1].hears(500.0) > 0.9);
+        assert!(parties[0].hears(1_300.0) < 0.02 && parties[2].hears(1_300.0) < 0.02);
+        mixer.set_audience(key(2), Audience::All);
+        parties.iter_mut().for_each(|party| party.heard.clear());
+        for _ in 0..75 {
+            parties.iter_mut().for_each(Party::says_a_frame);
+            frame(&mut mixer, &mut parties);
+        }
+        assert!(parties[0].hears(1_300.0) > 0.9 && parties[1].hears(1_300.0) > 0.9);
     }
 
     #[test]

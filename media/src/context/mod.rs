@@ -12,7 +12,9 @@ mod termination;
 
 pub use board::{Board, Key, Stream};
 pub use compile::compile;
-pub use conference::{CONFERENCES_MAX, ConferenceId, Conferences, MEMBERS_MAX, Member, Mixer};
+pub use conference::{
+    Audience, CONFERENCES_MAX, ConferenceId, Conferences, MEMBERS_MAX, Member, Mixer,
+};
 pub use performance::{DIGITS_MAX, Format, PARTIALS_MAX, Performance, Performer, Step};
 pub use player::{Frame, PACKET_LEN, Player};
 pub use sound::{SOUND_RATES_HZ, Sound, SoundId};

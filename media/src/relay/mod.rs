@@ -27,7 +27,7 @@ pub use self::report::Watcher;
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
 use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Signal, Worker};
 use crate::context::{
-    Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, compile,
+    Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, compile,
 };
 use crate::control::{
     ConferenceId, Country, Format, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify,
@@ -375,6 +375,14 @@ impl MediaPlane for RelayControl {
         self.tell_mixer(conference, |room| Command::Join(room, key, member));
         self.refresh(key, false);
         Ok(())
+    }
+
+    fn set_audience(&mut self, id: TerminationId, stream: usize, audience: Audience) {
+        let key = (id, stream);
+        let seat = self.board.stream(key).and_then(|entry| entry.seat);
+        if let Some((conference, _)) = seat {
+            self.tell_mixer(conference, |room| Command::Audience(room, key, audience));
+        }
     }
 
     fn leave(&mut self, id: TerminationId, stream: usize) {

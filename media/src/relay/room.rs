@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
 use super::worker::Bound;
-use crate::context::{Key, Member, Mixer, PACKET_LEN};
+use crate::context::{Audience, Key, Member, Mixer, PACKET_LEN};
 use crate::plan::{Component, DropReason, Stamp};
 
 /// Rooms by number; most numbers are another worker's.
@@ -43,6 +43,12 @@ impl Rooms {
     pub(super) fn join(&mut self, room: usize, key: Key, member: Box<Member<Arc<Bound>>>) {
         if let Some(Some(mixer)) = self.rooms.get_mut(room) {
             mixer.join(key, member);
+        }
+    }
+
+    pub(super) fn set_audience(&mut self, room: usize, key: Key, audience: Audience) {
+        if let Some(Some(mixer)) = self.rooms.get_mut(room) {
+            mixer.set_audience(key, audience);
         }
     }
 

@@ -14,7 +14,7 @@ use super::notice::{WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
 use super::room::Rooms;
 use super::sys::{Poller, Waker};
-use crate::context::{Key, Member, Mixer, PACKET_LEN, Performer, Player, Step};
+use crate::context::{Audience, Key, Member, Mixer, PACKET_LEN, Performer, Player, Step};
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
 use crate::ear::Ear;
@@ -99,6 +99,8 @@ pub(super) enum Command {
     Room(usize, Option<Box<Mixer<Arc<Bound>>>>),
     /// A member joins the conference in a room.
     Join(usize, Key, Box<Member<Arc<Bound>>>),
+    /// Who hears a member.
+    Audience(usize, Key, Audience),
     /// A member leaves it.
     Leave(usize, Key),
     /// A pair has served.
@@ -328,6 +330,9 @@ impl Worker {
                     self.rooms.set(room, mixer);
                 }
                 Ok(Command::Join(room, key, member)) => self.rooms.join(room, key, member),
+                Ok(Command::Audience(room, key, audience)) => {
+                    self.rooms.set_audience(room, key, audience);
+                }
                 Ok(Command::Leave(room, key)) => self.rooms.leave(room, key),
                 Ok(Command::Treat { bound, player }) => {
                     self.treat(&bound, now_us, |lane| lane.player = player);

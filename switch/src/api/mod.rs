@@ -6,6 +6,7 @@
 
 mod answers;
 mod applications;
+mod call_centre;
 mod events;
 mod ladder;
 mod lines;
@@ -205,6 +206,13 @@ fn router(api: Arc<Api>) -> Router {
         .route("/park", get(rest::park))
         .route("/pickup-groups", get(rest::pickup_groups))
         .route("/subscriptions", get(rest::subscriptions))
+        .route("/queues", get(call_centre::queues))
+        .route("/agents", get(call_centre::agents))
+        .route("/agents/{agent}/login", post(call_centre::log_in))
+        .route("/agents/{agent}/logout", post(call_centre::log_out))
+        .route("/agents/{agent}/state", put(call_centre::set_state))
+        .route("/agents/{agent}/supervise", post(call_centre::supervise))
+        .route("/agent-sessions", get(call_centre::sessions))
         .route("/events", get(rest::follow))
         .route("/reload", post(rest::reload))
         .route("/drain", post(rest::drain));

@@ -34,7 +34,7 @@ pub fn document() -> Value {
 }
 
 fn paths() -> Value {
-    let parts = [line_paths(), call_paths(), table_paths(), service_paths()];
+    let parts = [line_paths(), call_paths(), centre_paths(), table_paths(), service_paths()];
     let paths = parts.into_iter().filter_map(|part| match part {
         Value::Object(part) => Some(part),
         _ => None,
@@ -101,6 +101,33 @@ fn call_paths() -> Value {
             "Sends the call that is offered to 'line' to another number (lineRedirect).",
             "Redirect",
         ) },
+    })
+}
+
+/// Queues and agents.
+fn centre_paths() -> Value {
+    let agent = || json!([{ "name": "agent", "in": "path", "required": true, "schema": { "type": "string" } }]);
+    let done = || answers(&[("200", "Done."), ("400", ""), ("404", ""), ("409", "")]);
+    json!({
+        "/api/v1/queues": { "get": collection("The queues: who waits, who serves, the counters.") },
+        "/api/v1/agents": { "get": collection("The agents, their states and counters.") },
+        "/api/v1/agent-sessions": { "get": collection("Who serves which group where.") },
+        "/api/v1/agents/{agent}/login": { "post": {
+            "summary": "Logs the agent in for all its groups at a line; the sessions are ready.",
+            "parameters": agent(), "requestBody": body("Party"), "responses": done(),
+        } },
+        "/api/v1/agents/{agent}/logout": { "post": {
+            "summary": "Ends the agent's sessions, after the present call where there is one.",
+            "parameters": agent(), "responses": done(),
+        } },
+        "/api/v1/agents/{agent}/state": { "put": {
+            "summary": "Makes the agent ready or not ready (lineSetAgentStateEx).",
+            "parameters": agent(), "requestBody": body("AgentState"), "responses": done(),
+        } },
+        "/api/v1/agents/{agent}/supervise": { "post": {
+            "summary": "Rings a supervisor's phone, then joins the agent's call.",
+            "parameters": agent(), "requestBody": body("Supervise"), "responses": done(),
+        } },
     })
 }
 
@@ -249,6 +276,17 @@ fn schemas() -> Value {
             "properties": {
                 "line": { "type": "string", "examples": ["201"] },
                 "to": { "type": "string", "examples": ["206"] },
+            },
+        },
+        "AgentState": {
+            "type": "object", "required": ["state"], "additionalProperties": false,
+            "properties": { "state": { "enum": ["ready", "not-ready"] } },
+        },
+        "Supervise": {
+            "type": "object", "required": ["line", "mode"], "additionalProperties": false,
+            "properties": {
+                "line": { "type": "string", "examples": ["206"] },
+                "mode": { "enum": ["listen", "whisper", "barge"] },
             },
         },
         "Dnd": {

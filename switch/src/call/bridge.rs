@@ -22,6 +22,9 @@ impl Exchange {
         if caller.is_some_and(|caller| self.echo_again(caller)) {
             return;
         }
+        if self.treat_queued(connection) {
+            return;
+        }
         let Some((caller, called)) = self.pair(connection) else { return };
         let tones = (self.treatment(caller, called), self.treatment(called, caller));
         for call in [caller, called] {

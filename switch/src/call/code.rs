@@ -15,6 +15,7 @@ use tapi::constant::{CallState, ConnectedMode, DisconnectMode};
 
 use super::cause::Cause;
 use super::park::{PICKUP_ALIAS, park_place};
+use super::supervise::{self, Hearing};
 use super::{CallId, Origination, Timer};
 use crate::exchange::Exchange;
 use crate::feature::forward::{Family, check_destination};
@@ -51,6 +52,9 @@ impl Exchange {
             let ringing = self.ringing_at(&line, number);
             return Some(ringing.and_then(|ringing| self.pick_up(caller, ringing)));
         }
+        if let Some((hearing, agent)) = supervise::asked_for(dialled) {
+            return Some(self.supervise(caller, agent, hearing));
+        }
         let config = self.config.clone();
         let Target::Feature { code, argument } = route::resolve(&config, dialled) else {
             return None;
@@ -68,6 +72,21 @@ impl Exchange {
             }
             FeatureCode::CompletionSet | FeatureCode::CompletionCancel => {
                 return Some(self.complete_by_code(caller, &line, code));
+            }
+            FeatureCode::SupervisorListen => {
+                return Some(self.supervise(caller, argument, Hearing::Nobody));
+            }
+            FeatureCode::SupervisorWhisper => {
+                return Some(self.supervise(caller, argument, Hearing::Agent));
+            }
+            FeatureCode::SupervisorBarge => {
+                return Some(self.supervise(caller, argument, Hearing::All));
+            }
+            FeatureCode::AgentLogin
+            | FeatureCode::AgentLogout
+            | FeatureCode::AgentReady
+            | FeatureCode::AgentNotReady => {
+                return Some(self.agent_by_code(caller, &line, code, argument));
             }
             code => return self.forward_by_code(caller, &number, code, argument),
         };

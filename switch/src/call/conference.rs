@@ -194,7 +194,7 @@ impl Exchange {
     }
 
     /// Gives a party the description that it still needs, with one codec that can be mixed.
-    fn answer_for_mixer(&mut self, id: CallId, number: &str) -> Result<(), Cause> {
+    pub(super) fn answer_for_mixer(&mut self, id: CallId, number: &str) -> Result<(), Cause> {
         let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
         let leg = call.leg.ok_or(Cause::NO_RESOURCES)?;
         let (is_confirmed, flow) = self
@@ -294,6 +294,9 @@ impl Exchange {
         self.media.treat(termination, stream, Treatment::None);
         if let Err(error) = self.media.join(media, termination, stream, codec) {
             tracing::warn!(%error, "a party cannot be mixed");
+        }
+        if let Some(audience) = self.audience_of(id) {
+            self.media.set_audience(termination, stream, audience);
         }
     }
 

@@ -101,6 +101,8 @@ impl Exchange {
 
     fn pressed(&mut self, speaker: CallId, digit: char) {
         self.dial_by_key(speaker, digit);
+        self.supervise_by_key(speaker, digit);
+        self.pin_by_key(speaker, digit);
         self.heard_by_all(speaker, digit, DigitMode::Dtmf);
     }
 
@@ -218,7 +220,10 @@ impl Exchange {
         let number = format!("{}{digit}", call.dialling.digits);
         let is_end = digit == '#' && has_digits;
         let target = route::resolve(&self.config, &number);
-        let is_known = matches!(target, Target::Line(_) | Target::HuntGroup(_) | Target::Room(_));
+        let is_known = matches!(
+            target,
+            Target::Line(_) | Target::HuntGroup(_) | Target::Room(_) | Target::Queue(_)
+        );
         let dialled = if is_end { String::new() } else { key };
         // LINEERR_INVALCALLSTATE cannot come: the call takes digits.
         if self.dial_more(id, &dialled, is_end || is_known).is_ok() && !is_end && !is_known {

@@ -38,6 +38,7 @@ impl Exchange {
         if alerts && !call.has_alerted {
             call.has_alerted = true;
             self.begin_ringing(id);
+            self.centre_rings(id);
         }
         self.refresh_capability(id);
         self.tell_wish(id);
@@ -78,6 +79,10 @@ impl Exchange {
         let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else {
             return self.seek_progress(connection, status);
         };
+        if self.calls.get(caller.0).is_some_and(super::Call::is_established) {
+            // A queue has answered the caller before it was sent on to here.
+            return self.treat_waiting(id);
+        }
         let is_only_fork = self.calls.get(id.0).is_some_and(|call| call.legs == [leg])
             && self.connections.get(connection.0).is_some_and(|c| c.called.len() == 1);
         // Members of a group are heard once one has answered (sip-mapping §3.10).
@@ -208,6 +213,8 @@ impl Exchange {
         let Some(connection) = self.connections.get_mut(key.0) else { return };
         connection.answered = Some(id);
         connection.hunt = None;
+        self.leave_for(key, id);
+        let Some(connection) = self.connections.get_mut(key.0) else { return };
         let losers: Vec<CallId> =
             connection.called.iter().copied().filter(|other| *other != id).collect();
         let caller = connection.caller;
@@ -291,6 +298,9 @@ impl Exchange {
         if call.side == Side::Caller {
             // The caller's own phone refused lineMakeCall: the state says how.
             return self.show_failure(id, Outcome::Disconnected(cause.disconnect_mode()));
+        }
+        if self.agent_failed(id, cause) {
+            return;
         }
         let cause = match self.forward_failed(id, cause) {
             None => return,

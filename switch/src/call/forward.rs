@@ -14,6 +14,7 @@ use super::cause::{Cause, Outcome};
 use super::fork::ELSEWHERE;
 use super::{CallId, ConnectionKey, Origination, Side};
 use crate::exchange::Exchange;
+use crate::exchange::centre::Parting;
 use crate::feature::forward::{CallerFacts, Decision, MAX_HOPS, Occasion, check_destination};
 use crate::route::{self, Target};
 
@@ -197,6 +198,10 @@ impl Exchange {
             Hop { from: line.to_owned(), to: number.to_owned(), reason: CallReason::Redirect };
         self.check_hop(key, source, &hop).map_err(|_| LineErr::InvalAddress)?;
         self.done(request);
+        if self.is_queue_call(id) {
+            self.end_waiting(key, Some(number), Cause::NO_ANSWER, Parting::Taken);
+            return Ok(());
+        }
         self.leave_group(key, id);
         self.release_with(id, REDIRECTED);
         self.finish(id);
@@ -266,6 +271,7 @@ impl Exchange {
             Target::Line(line) => self.reach_line(key, source, &line.number),
             Target::Trunk { trunk, number } => self.call_trunk(key, source, &trunk.name, &number),
             Target::HuntGroup(group) => self.hunt(key, source, group),
+            Target::Queue(queue) => self.enter_queue(key, source, &queue.id),
             Target::SharedLine(shared) => self.reach_shared(key, source, &shared.number),
             _ => Err(Cause::UNKNOWN_NUMBER),
         }

@@ -36,11 +36,12 @@ impl Identity {
     /// The identity of a party of ours or of the outside.
     pub fn of(config: &Config, party: &Party) -> Identity {
         match party {
-            Party::Line(number) => Identity {
-                number: number.clone(),
-                name: config.lines.get(number).map(|line| line.name.clone()).unwrap_or_default(),
-                is_private: false,
-            },
+            Party::Line(number) => {
+                let name = config.lines.get(number).map(|line| &line.name);
+                let name = name.or_else(|| config.queue_at(number).map(|queue| &queue.name));
+                let name = name.cloned().unwrap_or_default();
+                Identity { number: number.clone(), name, is_private: false }
+            }
             Party::Trunk { number, .. } => {
                 Identity { number: number.clone(), ..Identity::default() }
             }
@@ -149,6 +150,25 @@ pub fn is_anonymous(message: &Message) -> bool {
 }
 
 impl Exchange {
+    /// Name and number of what was dialled, as far as the directory knows it.
+    pub(crate) fn identity_of_number(&self, number: &str) -> Identity {
+        let line = self.config.lines.get(number).map(|line| &line.name);
+        let name = line
+            .or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name))
+            .or_else(|| self.config.shared_lines.get(number).map(|shared| &shared.name))
+            .or_else(|| self.config.queue_at(number).map(|queue| &queue.name));
+        let name = name.cloned().unwrap_or_default();
+        Identity { number: number.to_owned(), name, is_private: false }
+    }
+
+    /// A party by its number, as LINECALLINFO shows it; nothing for no number.
+    pub(crate) fn party_of_number(&self, number: &str) -> tapi::PartyId {
+        if number.is_empty() {
+            return tapi::PartyId::unavail();
+        }
+        self.identity_of_number(number).party_id()
+    }
+
     /// Who the party of a call is, for others.
     pub(crate) fn identity_of(&self, id: CallId) -> Identity {
         let Some(call) = self.calls.get(id.0) else { return Identity::default() };

@@ -13,6 +13,7 @@ use tapi::{AddressId, CallMode, CompletionEnd, RequestKey};
 use super::complete::Failed;
 use super::conference::ConferenceKey;
 use super::errand::Errand;
+use super::supervise::Hearing;
 use super::{CallId, Completes, Origination, Party, Side, Timer, Waiting};
 use crate::exchange::Exchange;
 use crate::exchange::state::NewParty;
@@ -24,10 +25,12 @@ const ACTIVE: CallMode = CallMode::Connected(ConnectedMode::Active);
 pub struct Intrusion {
     /// The call that joined.
     pub intruder: CallId,
-    /// The call by which the busy line sees it.
-    pub shown: CallId,
-    /// The completion identifier, valid as long as the intrusion.
-    pub completion: u32,
+    /// The call by which the busy line sees it; a supervisor is not shown.
+    pub shown: Option<CallId>,
+    /// The completion identifier, valid as long as the intrusion; a supervisor has none.
+    pub completion: Option<u32>,
+    /// Who hears the one that joined.
+    pub hearing: Hearing,
     /// The two that talked before.
     pub pair: (CallId, CallId),
 }
@@ -81,7 +84,7 @@ impl Exchange {
     /// The call of a busy line that can be joined: both of its parties.
     ///
     /// Errors: OPERATIONFAILED.
-    fn intrudable(&self, line: &str) -> Result<(CallId, CallId), LineErr> {
+    pub(super) fn intrudable(&self, line: &str) -> Result<(CallId, CallId), LineErr> {
         let calls = self.by_line.get(line).map(Vec::as_slice).unwrap_or_default();
         let pair = |id: &CallId| {
             let far = self.far(*id)?;
@@ -180,7 +183,13 @@ impl Exchange {
         }
         if let Some(conference) = self.conferences.get_mut(key.0) {
             let pair = (near, far);
-            conference.intrusion = Some(Intrusion { intruder: id, shown, completion, pair });
+            conference.intrusion = Some(Intrusion {
+                intruder: id,
+                shown: Some(shown),
+                completion: Some(completion),
+                hearing: Hearing::All,
+                pair,
+            });
         }
         self.set_state(id, CallState::Connected, ACTIVE);
         for call in [shown, id] {
@@ -210,7 +219,8 @@ impl Exchange {
     pub(crate) fn end_intrusion_by_id(&mut self, line: &str, id: u32, request: RequestKey) -> bool {
         let is_its = |intrusion: &Intrusion| {
             let call = self.calls.get(intrusion.intruder.0);
-            intrusion.completion == id && call.is_some_and(|call| call.party.line() == Some(line))
+            intrusion.completion == Some(id)
+                && call.is_some_and(|call| call.party.line() == Some(line))
         };
         let found = self.conferences.iter().find_map(|(key, conference)| {
             conference.intrusion.as_ref().is_some_and(is_its).then_some(ConferenceKey(key))
@@ -227,19 +237,20 @@ impl Exchange {
         let Some(intrusion) = conference.intrusion.take() else { return };
         let members = conference.members.clone();
         members.into_iter().for_each(|member| self.leave_conference(member));
-        let Intrusion { intruder, shown, completion, pair: (near, far) } = intrusion;
+        let Intrusion { intruder, shown, completion, pair: (near, far), .. } = intrusion;
         let line = self.calls.get(intruder.0).and_then(|call| call.party.line().map(str::to_owned));
         let is_there = |exchange: &Exchange, id: CallId| {
             exchange.calls.get(id.0).is_some_and(|call| {
                 !matches!(call.state, CallState::Idle | CallState::Disconnected)
             })
         };
-        for id in [intruder, shown] {
+        for id in std::iter::once(intruder).chain(shown) {
             if is_there(self, id) {
                 self.clear_called(id, DisconnectMode::Normal, "Q.850;cause=16");
             }
         }
-        if let Some(device) = line.as_deref().and_then(|line| self.tapi.line_by_number(line)) {
+        let device = line.as_deref().and_then(|line| self.tapi.line_by_number(line));
+        if let (Some(device), Some(completion)) = (device, completion) {
             self.tapi.completion_ended(device, completion, CompletionEnd::Done);
         }
         let has_phone = |id: CallId| self.calls.get(id.0).is_some_and(|call| call.leg.is_some());

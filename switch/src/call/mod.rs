@@ -6,6 +6,8 @@
 //! ring, with several. Everything here is carried out by the
 //! [`Exchange`](crate::exchange::Exchange), which owns all of it.
 
+pub mod agent_code;
+pub mod announce;
 pub mod bridge;
 pub mod camp;
 pub mod cause;
@@ -29,6 +31,7 @@ pub mod originate;
 pub mod parent;
 pub mod park;
 pub mod pickup;
+pub mod queue;
 pub mod recall;
 pub mod refer;
 pub mod release;
@@ -37,6 +40,7 @@ pub mod seek;
 pub mod shared;
 pub mod splice;
 pub mod station;
+pub mod supervise;
 pub mod swap;
 pub mod transfer;
 pub(crate) mod treatment;
@@ -56,6 +60,7 @@ use self::end::MediaEnd;
 use self::errand::Errand;
 use self::forward::Diversions;
 use self::hunt::Hunt;
+use self::queue::Waiting as QueueWaiting;
 use self::seek::Seek;
 use self::wishes::Details;
 
@@ -316,6 +321,8 @@ pub struct Connection {
     pub diversions: Diversions,
     /// The members of a group are tried.
     pub hunt: Option<Hunt>,
+    /// Its caller waits in a queue.
+    pub queue: Option<QueueWaiting>,
     /// lineSetCallData: what all its lines see.
     pub call_data: String,
     /// User-to-User that the called phones get with the INVITE.
@@ -387,6 +394,16 @@ pub enum Timer {
     CalleeFree(u32),
     /// The time of a request for completion is over.
     CompletionExpires(u32),
+    /// A caller that waits in a queue has heard ringing for long enough.
+    RungInQueue(CallId),
+    /// Those who wait because of a queue's call are told something.
+    Announce(CallId),
+    /// Nobody keys the rest of a PIN.
+    PinPause(CallId),
+    /// The call centre has something to do.
+    Centre,
+    /// Its picture is to be kept.
+    SaveCentre,
     /// Registrations may have expired.
     Registrations,
     /// The registration at a trunk's peer is due again.

@@ -385,6 +385,7 @@ impl Exchange {
         match route::resolve(&config, &route::dialable(&config, dialled)) {
             Target::Line(line) => self.reach_line(key, source, &line.number),
             Target::HuntGroup(group) => self.hunt(key, source, group),
+            Target::Queue(queue) => self.enter_queue(key, source, &queue.id),
             Target::SharedLine(shared) => self.reach_shared(key, source, &shared.number),
             Target::Trunk { trunk, number } if !is_outside => {
                 self.call_trunk(key, source, &trunk.name, &number)
@@ -396,10 +397,6 @@ impl Exchange {
             Target::Feature { code, .. } => {
                 let name = code.name();
                 tracing::info!(%dialled, feature = name, "feature code is not yet available");
-                Err(Cause::FORBIDDEN)
-            }
-            Target::NotAvailable(feature) => {
-                tracing::info!(%dialled, feature, "feature is not yet available");
                 Err(Cause::FORBIDDEN)
             }
             Target::Unknown => Err(Cause::UNKNOWN_NUMBER),
@@ -422,7 +419,7 @@ impl Exchange {
         self.call_appearance(connection, caller, (number, None), ring_time)
     }
 
-    fn is_registered(&self, line: &str) -> bool {
+    pub(crate) fn is_registered(&self, line: &str) -> bool {
         !self.registrar.registry().contacts(line).is_empty()
     }
 
@@ -514,7 +511,7 @@ impl Exchange {
 
     /// The attempt of `caller` cannot go on: tell its phone and show why.
     pub(crate) fn attempt_failed(&mut self, caller: CallId, cause: Cause) {
-        if self.later_party_failed(caller, cause) {
+        if self.later_party_failed(caller, cause) || self.lets_go(caller, cause) {
             return;
         }
         self.note_failure(caller, cause);

@@ -187,9 +187,13 @@ impl Exchange {
         let other = connection.seek.as_ref().map(|seek| seek.transferee).or(connection.caller);
         let other = other.ok_or(Cause::NOTHING_RINGS)?;
         self.reserve_like(picker, other)?;
-        let losers = connection_called(self.connections.get(key.0).map(|c| c.called.as_slice()));
+        let called = |exchange: &Exchange| {
+            connection_called(exchange.connections.get(key.0).map(|c| c.called.as_slice()))
+        };
         self.describe_pickup(picker, other, from);
         if self.connections.get(key.0).is_some_and(|connection| connection.seek.is_some()) {
+            self.leave_for(key, picker);
+            let losers = called(self);
             for loser in losers {
                 self.clear_called(loser, DisconnectMode::Pickup, ELSEWHERE);
             }
@@ -197,6 +201,8 @@ impl Exchange {
             return Ok(());
         }
         self.align(other, picker)?;
+        self.leave_for(key, picker);
+        let losers = called(self);
         for loser in losers {
             self.give_way(loser, picker);
         }

@@ -96,6 +96,9 @@ impl Exchange {
         if self.leave_station(id) {
             return;
         }
+        if self.drop_queue_call(id) {
+            return;
+        }
         self.drop_members(id);
         let Some(call) = self.calls.get(id.0) else { return };
         let is_offered = call.side == Side::Called
@@ -168,6 +171,8 @@ impl Exchange {
 
     /// DISCONNECTED with `mode`, phone on hook, IDLE.
     pub(crate) fn clear_called(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
+        let is_abandoned = self.is_queue_call(id);
+        let mode = if is_abandoned { DisconnectMode::Normal } else { mode };
         self.show_disconnected(id, mode);
         let is_consultation = self.calls.get(id.0).is_some_and(|call| {
             call.leg.is_some()

@@ -93,6 +93,11 @@ impl Exchange {
         let transferee = self.far(id).ok_or(LineErr::InvalCallState)?;
         let state = self.calls.get(consult.0).ok_or(LineErr::InvalConsultCallHandle)?.state;
         match state {
+            CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer
+                if self.waits_in_queue(consult) =>
+            {
+                self.splice_ringing(id, consult, transferee, &asked)
+            }
             CallState::Connected | CallState::OnHold | CallState::OnHoldPendTransfer => {
                 self.splice(id, consult, transferee, &asked)
             }
@@ -198,7 +203,9 @@ impl Exchange {
             self.publish_move(target, former);
             self.describe_target(target, transferee, &by);
         }
-        self.play(transferee, Tone::Ringback);
+        if !self.treat_queued(search) {
+            self.play(transferee, Tone::Ringback);
+        }
         Ok(())
     }
 

@@ -44,7 +44,8 @@ impl Music {
 fn recordings(config: &Config) -> impl Iterator<Item = &config::Sound> {
     let lines = config.lines.values().filter_map(|line| line.music.as_ref());
     let lots = config.park.lots.values().filter_map(|lot| lot.music.as_ref());
-    config.media.music.iter().chain(lines).chain(lots)
+    let queues = config.queues.values().filter_map(|queue| queue.music.as_ref());
+    config.media.music.iter().chain(lines).chain(lots).chain(queues)
 }
 
 impl Exchange {
@@ -88,9 +89,16 @@ impl Exchange {
 
     /// What the caller of `called` hears while that call waits to be answered.
     pub(crate) fn while_ringing(&self, called: &Call, codec: MemberCodec) -> Treatment {
-        let chosen = called.treatment.unwrap_or(CallTreatment::Ringback);
+        let queue = self.connections.get(called.connection.0).and_then(|c| c.queue.as_ref());
+        let usual = match queue.is_some_and(|waiting| waiting.is_answered) {
+            true => CallTreatment::Music,
+            false => CallTreatment::Ringback,
+        };
+        let chosen = called.treatment.unwrap_or(usual);
         let line = called.party.line().and_then(|line| self.config.lines.get(line));
+        let queue = queue.and_then(|waiting| self.config.queues.get(&waiting.queue));
         let music = line.and_then(|line| line.music.as_ref());
+        let music = music.or_else(|| queue.and_then(|queue| queue.music.as_ref()));
         self.treated(Some(chosen), music, codec)
     }
 
@@ -163,7 +171,10 @@ impl Exchange {
         let seek = connection.seek.as_ref().map(|seek| seek.transferee);
         let is_ours = |id: &CallId| {
             let caller = self.calls.get(id.0);
-            caller.is_some_and(|call| call.is_summoned() && call.state == CallState::Ringback)
+            caller.is_some_and(|call| {
+                let is_summoned = call.is_summoned() && call.state == CallState::Ringback;
+                is_summoned || call.is_established() && !call.is_away()
+            })
         };
         let Some(waiting) = seek.or(connection.caller.filter(is_ours)) else { return };
         let Some(codec) = self.calls.get(waiting.0).and_then(|call| tone_codec(&call.end)) else {

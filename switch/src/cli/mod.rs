@@ -78,6 +78,12 @@ enum Command {
     PickupGroups(List),
     /// Show who watches what: busy lamps, message lamps, rooms
     Subscriptions(List),
+    /// Show the queues of the call centre
+    Queues(List),
+    /// Show the agents of the call centre
+    Agents(List),
+    /// Show which agents serve which groups where
+    AgentSessions(List),
     /// Follow every TAPI message and registration change, one line each
     Events(Events),
     /// Carry out one TAPI operation and wait for its LINE_REPLY
@@ -201,6 +207,9 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Park(list) => tables::show(&tables::PARK, &list),
         Command::PickupGroups(list) => tables::show(&tables::PICKUP_GROUPS, &list),
         Command::Subscriptions(list) => tables::show(&tables::SUBSCRIPTIONS, &list),
+        Command::Queues(list) => tables::show(&tables::QUEUES, &list),
+        Command::Agents(list) => tables::show(&tables::AGENTS, &list),
+        Command::AgentSessions(list) => tables::show(&tables::AGENT_SESSIONS, &list),
         Command::Events(events) => events::follow(&events),
         Command::Tapi(tapi) => tapi::carry_out(&tapi),
         Command::Reload(connection) => tables::reload(&connection),
@@ -249,6 +258,9 @@ mod tests {
             "park --watch",
             "pickup-groups --json",
             "subscriptions --watch",
+            "queues --watch",
+            "agents --json",
+            "agent-sessions",
             "events --json --after 7",
             "tapi lineGetDevCaps {\"deviceId\":0}",
             "reload",

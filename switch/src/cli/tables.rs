@@ -161,6 +161,60 @@ pub(super) const COMPLETIONS: Table = Table {
     ],
 };
 
+pub(super) const QUEUES: Table = Table {
+    collection: "queues",
+    columns: &[
+        column("QUEUE", "queue"),
+        column("NUMBER", "number"),
+        column("STRATEGY", "strategy"),
+        column("WAITING", "waiting"),
+        column("LONGEST", "longestWait"),
+        column("READY", "agentsReady"),
+        column("BUSY", "agentsBusy"),
+        column("LOGGED IN", "agentsLoggedIn"),
+        column("QUEUED", "totalCallsQueued"),
+        column("ANSWERED", "callsAnswered"),
+        column("ABANDONED", "totalCallsAbandoned"),
+        column("AVG WAIT", "averageWaitTime"),
+        column("AVG ANSWER", "averageSpeedOfAnswer"),
+        column("SERVICE %", "serviceLevel"),
+    ],
+};
+
+pub(super) const AGENTS: Table = Table {
+    collection: "agents",
+    columns: &[
+        column("AGENT", "agent"),
+        column("NAME", "name"),
+        column("STATE", "agentState"),
+        column("SINCE", "since"),
+        column("LINE", "line"),
+        column("GROUPS", "groups"),
+        column("ACTIVITY", "activity"),
+        column("CALLS", "numberOfAcdCalls"),
+        column("TALK", "totalAcdTalkTime"),
+        column("WRAP-UP", "totalAcdWrapUpTime"),
+        column("IN", "numberOfIncomingCalls"),
+        column("OUT", "numberOfOutgoingCalls"),
+    ],
+};
+
+pub(super) const AGENT_SESSIONS: Table = Table {
+    collection: "agent-sessions",
+    columns: &[
+        column("SESSION", "hAgentSession"),
+        column("AGENT", "agent"),
+        column("GROUP", "group"),
+        column("LINE", "line"),
+        column("STATE", "agentSessionState"),
+        column("NEXT", "nextAgentSessionState"),
+        column("DURATION", "sessionDuration"),
+        column("CALLS", "numberOfCalls"),
+        column("AVG TALK", "averageTalkTime"),
+        column("AVG ANSWER", "averageTimeToAnswer"),
+    ],
+};
+
 /// Prints the table, once or whenever it changed.
 pub(super) fn show(shown: &Table, list: &List) -> Result<(), CliError> {
     let client = Client::find(&list.connection)?;
@@ -219,7 +273,8 @@ fn readable(rows: &[Value]) -> Vec<Value> {
             let shared: Vec<String> = shared.map(shared_address).collect();
             row.insert("addresses".to_owned(), shared.into());
         }
-        for member in ["callState", "mode", "condition"] {
+        let constants = ["agentState", "agentSessionState", "nextAgentSessionState"];
+        for member in ["callState", "mode", "condition"].into_iter().chain(constants) {
             let constant = row.get(member).and_then(Value::as_str);
             if let Some((_, name)) = constant.and_then(|constant| constant.split_once('_')) {
                 let name = Value::from(name);

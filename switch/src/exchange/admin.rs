@@ -26,6 +26,10 @@ impl Exchange {
             AdminRequest::SetMessageWaiting { line, count } => {
                 self.replace_message_waiting(&line, count)
             }
+            AdminRequest::Queues => Ok(self.queue_rows()),
+            AdminRequest::Agents => Ok(self.agent_rows()),
+            AdminRequest::AgentSessions => Ok(self.agent_session_rows()),
+            AdminRequest::AgentAction { agent, action } => self.agent_action(&agent, action),
             AdminRequest::Completions => Ok(self.completion_rows()),
             AdminRequest::CancelCompletion { completion } => self.cancel_completion(completion),
             AdminRequest::ClearMessages { line } => self.clear_messages(&line),
@@ -250,7 +254,7 @@ impl Exchange {
         ringing.map(row).collect()
     }
 
-    fn click_to_dial(&mut self, from: &str, to: &str) -> Result<Value, Problem> {
+    pub(super) fn click_to_dial(&mut self, from: &str, to: &str) -> Result<Value, Problem> {
         if !self.config.lines.contains_key(from) {
             return Err(Problem { status: 404, detail: format!("there is no line {from}") });
         }

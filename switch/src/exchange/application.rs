@@ -316,6 +316,10 @@ impl Exchange {
                 self.done(Some(request));
                 self.set_message_waiting(&line, count)
             }
+            Intent::Agent { request: asked, .. } => {
+                self.ask_centre(request, asked);
+                Ok(())
+            }
             Intent::SetCallTreatment { call, treatment } => {
                 let id = self.call_of(call)?;
                 self.set_call_treatment(id, treatment, request)
@@ -325,8 +329,7 @@ impl Exchange {
     }
 
     fn line_of(&self, device: tapi::DeviceId) -> Option<String> {
-        let mut numbers = self.config.lines.keys();
-        numbers.find(|number| self.tapi.line_by_number(number) == Some(device)).cloned()
+        self.number_of_device(device)
     }
 
     fn call_of(&self, call: tapi::CallKey) -> Result<CallId, LineErr> {

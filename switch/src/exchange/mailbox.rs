@@ -12,6 +12,7 @@ use sip_stack::flow::{Flow, Received, Transmit, Transport};
 use sip_stack::message::ParseError;
 use sip_stack::time::Now;
 
+use crate::call::supervise::Hearing;
 pub use crate::feature::forward::ForwardEntry;
 use crate::store::Change;
 
@@ -153,6 +154,19 @@ pub enum AdminRequest {
         /// The line.
         line: String,
     },
+    /// Rows of `GET queues`.
+    Queues,
+    /// Rows of `GET agents`.
+    Agents,
+    /// Rows of `GET agent-sessions`.
+    AgentSessions,
+    /// `POST agents/{agent}/…`, `PUT agents/{agent}/state`.
+    AgentAction {
+        /// The agent's identifier.
+        agent: String,
+        /// What is done.
+        action: AgentAction,
+    },
     /// Click to dial: `POST calls`.
     MakeCall {
         /// The line whose phone rings first.
@@ -193,6 +207,27 @@ pub enum AdminRequest {
         line: String,
         /// On or off.
         is_on: bool,
+    },
+}
+
+/// What can be done with an agent over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentAction {
+    /// It works at this line from now on.
+    LogIn {
+        /// The line.
+        line: String,
+    },
+    /// It works no more.
+    LogOut,
+    /// It takes calls, or none.
+    SetReady(bool),
+    /// A supervisor joins its call.
+    Supervise {
+        /// The supervisor's line.
+        line: String,
+        /// Who hears the supervisor.
+        hearing: Hearing,
     },
 }
 

@@ -6,6 +6,10 @@
 
 mod admin;
 mod application;
+pub(crate) mod centre;
+mod centre_admin;
+mod centre_agents;
+mod centre_plan;
 mod completions;
 pub mod counters;
 pub(crate) mod enrolments;
@@ -13,6 +17,7 @@ mod forwarding;
 mod ladder;
 pub mod mailbox;
 mod publish;
+mod queue_line;
 mod requests;
 pub(crate) mod state;
 mod step;
@@ -45,10 +50,11 @@ use crate::registrar::Registrar;
 use crate::registry::Registry;
 use crate::store::{StoredBinding, StoredCompletions, StoredForwarding};
 
+use self::centre::Centre;
 use self::counters::{Counters, count};
 pub use self::mailbox::{
-    AdminRequest, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId, ForwardEntry,
-    Input, Output, Problem,
+    AdminRequest, AgentAction, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId,
+    ForwardEntry, Input, Output, Problem,
 };
 pub use self::step::ConferenceStep;
 
@@ -80,6 +86,8 @@ pub struct ExchangeParts {
     pub messages: Vec<(String, u32)>,
     /// Who waited for whom in the previous run, and what was left for whom.
     pub completions: StoredCompletions,
+    /// The picture of the call centre of the previous run.
+    pub centre: Option<String>,
     /// The time of the start.
     pub clock: Clock,
 }
@@ -113,6 +121,7 @@ pub struct Exchange {
     pub(crate) music: Music,
     pub(crate) completing: Completing,
     pub(crate) enrolments: BTreeMap<String, Enrolment>,
+    pub(crate) centre: Centre,
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     /// What the certificates of connections prove, by connection.
     pub(crate) identified: HashMap<u64, Arc<[String]>>,
@@ -132,12 +141,22 @@ impl Exchange {
     /// An exchange at rest, its lines known to TAPI and its bindings restored.
     pub fn new(parts: ExchangeParts) -> Exchange {
         let ExchangeParts { config, media, registry, counters, mut entropy, local, .. } = parts;
-        let ExchangeParts { restored, forwardings, messages, completions, clock, .. } = parts;
+        let ExchangeParts {
+            restored,
+            forwardings,
+            messages,
+            completions,
+            centre: kept_centre,
+            clock,
+            ..
+        } = parts;
         let secret = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let lamps = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let instance = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let next_session = entropy.next_u64() >> 16;
+        let centre_seed = entropy.next_u64();
         let next_call_id = entropy.next_u64() as u32 & 0x00ff_ffff;
+        let centre = Centre::new(&config, centre_seed);
         let mut exchange = Exchange {
             clock,
             endpoint: Endpoint::new(endpoint_config(&config), entropy),
@@ -166,6 +185,7 @@ impl Exchange {
             music: Music::default(),
             completing: Completing::default(),
             enrolments: BTreeMap::new(),
+            centre,
             trunk_targets: HashMap::new(),
             identified: HashMap::new(),
             timers: TimerWheel::new(),
@@ -180,6 +200,7 @@ impl Exchange {
             has_reported_drained: false,
         };
         exchange.read_lines();
+        exchange.read_queue_lines();
         exchange.review_subscriptions();
         exchange.read_sounds();
         exchange.restore(restored);
@@ -188,6 +209,7 @@ impl Exchange {
             exchange.light_message_lamp(&line, count);
         }
         exchange.restore_completions(completions);
+        exchange.open_centre(kept_centre.as_deref());
         exchange
     }
 
@@ -271,6 +293,7 @@ impl Exchange {
             } else if !self.relay_tapi()
                 && !self.settle_listening()
                 && !self.review_touched()
+                && !self.settle_centre()
                 && !self.tell_watchers()
                 && !self.finish_draining()
             {
@@ -348,6 +371,11 @@ impl Exchange {
             Timer::Dialled(call) => self.on_dial_pause(call),
             Timer::Generated(call) => self.on_generated(call),
             Timer::Parked(call) => self.on_parked_too_long(call),
+            Timer::RungInQueue(call) => self.on_rung_long_enough(call),
+            Timer::Announce(call) => self.on_announce(call),
+            Timer::PinPause(call) => self.finish_pin(call),
+            Timer::Centre => self.on_centre_timer(),
+            Timer::SaveCentre => self.save_centre(),
             Timer::Parting(leg) => self.on_parting(leg),
             Timer::Refuse(call, cause) => self.refuse_caller(call, cause),
             Timer::Confirmed(call) => self.on_confirmation_over(call),
@@ -471,6 +499,7 @@ impl Exchange {
     /// when the last transactions are over, too.
     pub fn residue(&self) -> Vec<(&'static str, usize)> {
         let standing = [self.registration_timer, self.application_timer];
+        let standing_timers = standing.iter().flatten().count() + self.centre_timers();
         let rows = [
             ("calls", self.calls.len()),
             ("subscriptions", self.presence.len()),
@@ -481,9 +510,10 @@ impl Exchange {
             ("TAPI keys", self.by_tapi.len()),
             ("requests for completion", self.completing.queue.len()),
             ("recalls", self.completing.recalls.len() + self.completing.camped.len()),
+            ("calls of the call centre", self.centre_residue()),
             ("calls of lines", self.by_line.values().map(Vec::len).sum()),
             ("SIP legs and transactions", self.endpoint.residue()),
-            ("timers", self.timers.len().saturating_sub(standing.iter().flatten().count())),
+            ("timers", self.timers.len().saturating_sub(standing_timers)),
             ("TAPI requests", self.tapi.request_count()),
             ("calls that are listened to", self.listening.len()),
             ("digits and tones of applications", self.generations.len()),

@@ -21,6 +21,7 @@ use tapi::{AgentService, CompletionLimits, ForwardLimits, LineOffers, LineSpec, 
 use super::Exchange;
 use super::counters::count;
 use super::mailbox::Output;
+use super::queue_line::has_agents;
 use crate::call::Timer;
 use crate::call::shared::add_shared_addresses;
 use crate::call::user_info::MAX_INFO;
@@ -110,6 +111,7 @@ impl Exchange {
             self.tapi.line_service(self.clock.unix_ms, device, is_in_service);
         }
         self.presence.touch_line(line);
+        self.touch_desk(line);
     }
 
     /// A connection is gone, and with it the way to the phones that registered over it.
@@ -289,6 +291,7 @@ impl Exchange {
             .cloned()
             .collect();
         self.disenrol_for(&config);
+        let before = self.config.clone();
         self.config = Arc::new(Config::clone(&config).over(&self.config));
         for line in removed {
             if let Some(device) = self.tapi.line_by_number(&line) {
@@ -306,7 +309,9 @@ impl Exchange {
         let forgotten: Vec<String> = self.forwardings.keys().filter(gone).cloned().collect();
         forgotten.iter().for_each(|number| self.forget_forwarding(number));
         self.read_lines();
+        self.read_queue_lines();
         self.read_sounds();
+        self.reload_centre(&before);
         self.hunting.keep_only(&self.config);
         self.review_subscriptions();
         self.review_enrolments();
@@ -365,6 +370,9 @@ fn line_spec(config: &Config, line: &config::Line) -> LineSpec {
         address.cap_flags |= AddrCapFlag::ConferenceHeld | AddrCapFlag::ConferenceMake;
         address.cap_flags |=
             AddrCapFlag::Secure | AddrCapFlag::BlockIdOverride | AddrCapFlag::DestOffHook;
+        if has_agents(config) {
+            address.cap_flags |= AddrCapFlag::AcdGroup;
+        }
         address.offers = offers(config, line);
     }
     add_shared_addresses(&mut spec, config, line);
@@ -390,7 +398,7 @@ fn line_offers() -> LineOffers {
         monitor_media_modes: MediaMode::InteractiveVoice | MediaMode::G3Fax,
         user_user_info_size: MAX_INFO,
         settable_status: LineDevStatusFlag::MsgWait.into(),
-        agents: AgentService::None,
+        agents: AgentService::BuiltIn,
     }
 }
 
@@ -464,7 +472,7 @@ fn offers(config: &Config, line: &config::Line) -> Offers {
 }
 
 /// dwPermanentLineID: follows from the number alone (FNV-1a), so that restarts and reloads keep it.
-fn permanent_id(number: &str) -> u32 {
+pub(super) fn permanent_id(number: &str) -> u32 {
     number
         .bytes()
         .fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))

@@ -11,7 +11,6 @@ use crate::call::Dialling;
 use crate::call::cause::Outcome;
 use crate::call::end::MediaEnd;
 use crate::call::forward::{Diversions, Hop};
-use crate::call::identity::Identity;
 use crate::call::shared::{INACTIVE, address_of};
 use crate::call::user_info::text_of;
 use crate::call::wishes::Details;
@@ -57,6 +56,7 @@ impl Exchange {
             search: None,
             diversions: Diversions::default(),
             hunt: None,
+            queue: None,
             call_data: String::new(),
             user_info: None,
             completion: None,
@@ -120,6 +120,7 @@ impl Exchange {
         }
         if let Some(line) = line {
             self.presence.touch_line(&line);
+            self.touch_desk(&line);
             self.touch(&line);
             self.by_line.entry(line).or_default().push(id);
         }
@@ -183,6 +184,8 @@ impl Exchange {
             user_user_info: user_info.map(text_of).unwrap_or_default(),
             ..CallInfo::default()
         };
+        let mut info = info;
+        self.describe_queued(connection, new, &mut info);
         let address = address_of(&self.config, line, shared);
         self.announce_with(new, address, info)
     }
@@ -311,8 +314,9 @@ impl Exchange {
     /// What others may see of a call changed.
     pub(crate) fn touch_call(&mut self, id: CallId) {
         let Some(call) = self.calls.get(id.0) else { return };
-        if let Some(line) = call.party.line() {
-            self.presence.touch_line(line);
+        if let Some(line) = call.party.line().map(str::to_owned) {
+            self.presence.touch_line(&line);
+            self.touch_desk(&line);
         }
         if let Some(room) = self.room_of(id).map(str::to_owned) {
             self.presence.touch(Entity::Room(room));
@@ -410,6 +414,7 @@ impl Exchange {
     /// Ends a call for good: IDLE, ports back, nothing refers to it any more. Its legs must have
     /// been released or be gone.
     pub(crate) fn finish(&mut self, id: CallId) {
+        self.queue_call_finished(id);
         self.note_abandoned(id);
         self.touch_line_of(id);
         let recalled = self.completing.recalls.remove(&id);
@@ -449,6 +454,7 @@ impl Exchange {
         }
         if let Some(line) = call.party.line() {
             self.presence.touch_line(line);
+            self.touch_desk(line);
         }
         self.forget_in_connection(call.connection, id);
         self.member_gone(id);
@@ -523,24 +529,6 @@ impl Exchange {
         if let Some(token) = self.calls.get_mut(id.0).and_then(|call| call.ring_timer.take()) {
             self.timers.disarm(token);
         }
-    }
-
-    /// Name and number of what was dialled, as far as the directory knows it.
-    pub(crate) fn identity_of_number(&self, number: &str) -> Identity {
-        let line = self.config.lines.get(number).map(|line| &line.name);
-        let name = line
-            .or_else(|| self.config.hunt_groups.get(number).map(|group| &group.name))
-            .or_else(|| self.config.shared_lines.get(number).map(|shared| &shared.name));
-        let name = name.cloned().unwrap_or_default();
-        Identity { number: number.to_owned(), name, is_private: false }
-    }
-
-    /// A party by its number, as LINECALLINFO shows it; nothing for no number.
-    pub(crate) fn party_of_number(&self, number: &str) -> tapi::PartyId {
-        if number.is_empty() {
-            return tapi::PartyId::unavail();
-        }
-        self.identity_of_number(number).party_id()
     }
 
     /// A party whose partner left it in the switch's hands: connected, and held.

@@ -364,9 +364,11 @@ pub fn check_destination(config: &Config, line: &str, number: &str) -> Result<()
         return Err(LineErr::InvalAddress);
     }
     match route::resolve(config, &route::dialable(config, number)) {
-        Target::Line(_) | Target::SharedLine(_) | Target::Trunk { .. } | Target::HuntGroup(_) => {
-            Ok(())
-        }
+        Target::Line(_)
+        | Target::SharedLine(_)
+        | Target::Trunk { .. }
+        | Target::HuntGroup(_)
+        | Target::Queue(_) => Ok(()),
         _ => Err(LineErr::InvalAddress),
     }
 }

@@ -3,7 +3,7 @@
 use config::{FeatureCode, Watchers};
 use sip_stack::subscription::Package;
 
-use super::{Audience, CONFERENCE, DIALOG, Entity, MESSAGE_SUMMARY, PRESENCE};
+use super::{Audience, CONFERENCE, DIALOG, Entity, MESSAGE_SUMMARY, PRESENCE, Working};
 use crate::exchange::Exchange;
 use crate::feature::forward::Family;
 
@@ -27,6 +27,12 @@ impl Exchange {
         }
         if config.hunt_groups.contains_key(&number) {
             return Some(Entity::HuntGroup(number));
+        }
+        if config.queue_at(&number).is_some() {
+            return Some(Entity::Queue(number));
+        }
+        if config.agents.contains_key(&number) {
+            return Some(Entity::Agent(number));
         }
         if config.shared_lines.contains_key(&number) {
             return Some(Entity::SharedLine(number));
@@ -52,6 +58,7 @@ impl Exchange {
             let to = (!argument.is_empty()).then(|| argument.to_owned());
             Some(Entity::Forwarding(line.to_owned(), family, to))
         };
+        let work = |working| Some(Entity::Work(line.to_owned(), working));
         match code {
             FeatureCode::PickupGroup if argument.is_empty() => {
                 let own = self.config.lines.get(line)?.pickup_group.clone();
@@ -70,6 +77,9 @@ impl Exchange {
                 let is_shared = self.config.shared_lines.contains_key(argument);
                 is_shared.then(|| Entity::SharedLine(argument.to_owned()))
             }
+            FeatureCode::AgentLogin | FeatureCode::AgentLogout => work(Working::LoggedIn),
+            FeatureCode::AgentReady => work(Working::Ready),
+            FeatureCode::AgentNotReady => work(Working::NotReady),
             FeatureCode::DndSet | FeatureCode::DndCancel => {
                 Some(Entity::DoNotDisturb(line.to_owned()))
             }
@@ -119,7 +129,19 @@ impl Exchange {
                 self.config.conference.rooms.get(number)?;
                 trusted(self.is_in_room(line, number))
             }
-            Entity::DoNotDisturb(own) | Entity::Forwarding(own, ..) | Entity::Mailbox(own) => {
+            // How many wait is for everybody to see; who they are is not.
+            Entity::Queue(number) => {
+                self.config.queue_at(number)?;
+                trusted(false)
+            }
+            Entity::Agent(agent) => {
+                self.config.agents.get(agent)?;
+                trusted(false)
+            }
+            Entity::DoNotDisturb(own)
+            | Entity::Forwarding(own, ..)
+            | Entity::Work(own, _)
+            | Entity::Mailbox(own) => {
                 (own == line && self.config.lines.contains_key(own)).then_some(Audience::Trusted)
             }
         }
@@ -138,9 +160,12 @@ impl Exchange {
             Entity::Line(number)
             | Entity::DoNotDisturb(number)
             | Entity::Forwarding(number, ..)
+            | Entity::Work(number, _)
             | Entity::Mailbox(number) => config.lines.contains_key(number),
             Entity::Slot(number) | Entity::Lot(number) => self.lot_of(number).is_some(),
             Entity::HuntGroup(number) => config.hunt_groups.contains_key(number),
+            Entity::Queue(number) => config.queue_at(number).is_some(),
+            Entity::Agent(agent) => config.agents.contains_key(agent),
             Entity::SharedLine(number) => config.shared_lines.contains_key(number),
             Entity::PickupGroup(name) => config.pickup_groups.contains_key(name),
             Entity::Room(number) => config.conference.rooms.contains_key(number),

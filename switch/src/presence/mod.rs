@@ -37,6 +37,17 @@ pub(crate) const CONFERENCE: Package =
 /// Whether a line can be reached, in words (RFC 3856, RFC 3863).
 pub(crate) const PRESENCE: Package = Package { name: "presence", content: "application/pidf+xml" };
 
+/// What a key for agents shows of its own line.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Working {
+    /// Somebody is logged in.
+    LoggedIn,
+    /// Somebody takes calls.
+    Ready,
+    /// Whoever is logged in takes none.
+    NotReady,
+}
+
 /// Something that can be watched.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Entity {
@@ -48,6 +59,10 @@ pub(crate) enum Entity {
     Lot(String),
     /// A hunt group, by its number.
     HuntGroup(String),
+    /// A queue, by its number.
+    Queue(String),
+    /// An agent, by its identifier.
+    Agent(String),
     /// A shared line, by its number.
     SharedLine(String),
     /// A pickup group, by its name.
@@ -56,6 +71,8 @@ pub(crate) enum Entity {
     Room(String),
     /// Do not disturb of a line.
     DoNotDisturb(String),
+    /// Whether agents work at a line, and how: the log-in and the ready keys.
+    Work(String, Working),
     /// Forwarding of a line: the family, and where to, if only that matters.
     Forwarding(String, Family, Option<String>),
     /// The messages that wait at a line.
@@ -152,11 +169,19 @@ impl Presence {
             return;
         }
         self.touch(Entity::Line(line.to_owned()));
+        self.touch(Entity::Queue(line.to_owned()));
         for group in self.groups.get(line).into_iter().flatten() {
             if self.by_entity.contains_key(group) {
                 self.changed.insert(group.clone());
             }
         }
+    }
+
+    /// Who works where, and how, changed.
+    pub(crate) fn touch_work(&mut self) {
+        let is_work = |entity: &&Entity| matches!(entity, Entity::Work(..));
+        let watched: Vec<Entity> = self.by_entity.keys().filter(is_work).cloned().collect();
+        self.changed.extend(watched);
     }
 
     /// What a line has set about its calls changed.

@@ -45,6 +45,13 @@ impl Exchange {
                 taken.filter_map(|slot| self.slot_dialog(slot)).collect()
             }
             Entity::HuntGroup(number) => self.hunt_dialogs(number, is_trusted),
+            Entity::Queue(number) => {
+                self.calls_of(number).filter_map(|id| self.dialog(id, is_trusted)).collect()
+            }
+            Entity::Agent(agent) => self.agent_lamp(agent).into_iter().collect(),
+            Entity::Work(line, working) => {
+                self.is_working(line, *working).then(|| self.lit(line)).into_iter().collect()
+            }
             Entity::SharedLine(number) => self.shared_dialogs(number, is_trusted),
             Entity::PickupGroup(name) => {
                 let members = self.presence.members_of(name);
@@ -183,7 +190,7 @@ impl Exchange {
     }
 
     /// A lamp that is simply on.
-    fn lit(&self, number: &str) -> Dialog {
+    pub(crate) fn lit(&self, number: &str) -> Dialog {
         Dialog {
             id: number.to_owned(),
             state: State::Confirmed,
@@ -268,6 +275,9 @@ fn idle_id(of: &Entity) -> &str {
         | Entity::Slot(name)
         | Entity::Lot(name)
         | Entity::HuntGroup(name)
+        | Entity::Queue(name)
+        | Entity::Agent(name)
+        | Entity::Work(name, _)
         | Entity::SharedLine(name)
         | Entity::PickupGroup(name)
         | Entity::Room(name)

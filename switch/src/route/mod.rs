@@ -2,7 +2,7 @@
 
 pub(crate) mod location;
 
-use config::{Config, FeatureCode, HuntGroup, Line, Room, SharedLine, Trunk};
+use config::{Config, FeatureCode, HuntGroup, Line, Queue, Room, SharedLine, Trunk};
 
 pub use location::dialable;
 
@@ -31,8 +31,8 @@ pub enum Target<'a> {
     },
     /// A conference room of ours.
     Room(&'a Room),
-    /// Configured, but this release cannot do it.
-    NotAvailable(&'static str),
+    /// A queue of the call centre.
+    Queue(&'a Queue),
     /// Nothing has this number.
     Unknown,
 }
@@ -51,8 +51,8 @@ pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
     if let Some(room) = config.conference.rooms.get(dialled) {
         return Target::Room(room);
     }
-    if let Some(feature) = configured_feature(config, dialled) {
-        return Target::NotAvailable(feature);
+    if let Some(queue) = config.queue_at(dialled) {
+        return Target::Queue(queue);
     }
     if let Some((code, argument)) = config.feature_codes.find(dialled) {
         return Target::Feature { code, argument };
@@ -64,11 +64,6 @@ pub fn resolve<'a>(config: &'a Config, dialled: &'a str) -> Target<'a> {
         },
         None => Target::Unknown,
     }
-}
-
-fn configured_feature(config: &Config, dialled: &str) -> Option<&'static str> {
-    let mut queues = config.queues.values();
-    queues.any(|queue| queue.number == dialled).then_some("queues")
 }
 
 #[cfg(test)]
@@ -111,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn features_of_later_releases_are_named_instead_of_not_found() {
+    fn a_queue_is_found_by_its_number() {
         let config = office();
-        assert!(matches!(resolve(&config, "600"), Target::NotAvailable(_)));
+        assert!(matches!(resolve(&config, "600"), Target::Queue(queue) if queue.id == "support"));
     }
 
     #[test]

@@ -45,6 +45,11 @@ pub enum Change {
         /// The messages, oldest first.
         messages: Vec<StoredMessage>,
     },
+    /// Keep this picture of the call centre in place of the former one.
+    SaveCentre {
+        /// Its text; the store does not read it.
+        snapshot: String,
+    },
 }
 
 /// What a change is about; a later change about the same thing replaces an earlier one.
@@ -60,6 +65,8 @@ pub(crate) enum Subject {
     Completion(u32),
     /// What was left for a line by others.
     Left(String),
+    /// The call centre.
+    Centre,
 }
 
 impl Change {
@@ -73,6 +80,7 @@ impl Change {
             Self::RemoveCompletion { id } => Subject::Completion(*id),
             Self::SaveLeft { line, .. } => Subject::Left(line.clone()),
             Self::SaveMessages { line, .. } => Subject::Messages(line.clone()),
+            Self::SaveCentre { .. } => Subject::Centre,
         }
     }
 }
@@ -208,6 +216,9 @@ pub trait Store: Send + Sync {
     fn take_messages(&self) -> Vec<(String, u32)>;
     /// What the previous run kept of call completion. Answers it once.
     fn take_completions(&self) -> StoredCompletions;
+
+    /// The picture of the call centre that the previous run kept. Answers it once.
+    fn take_centre(&self) -> Option<String>;
 
     /// Waits until everything applied so far has been written or has failed.
     fn flush(&self);

@@ -9,10 +9,10 @@ use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion};
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -46,6 +46,7 @@ const MIGRATIONS: [&str; 4] = [
     ) STRICT",
     "CREATE TABLE messages (line TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
     completion::TABLES,
+    "CREATE TABLE centre (id INTEGER PRIMARY KEY CHECK (id = 1), snapshot TEXT NOT NULL) STRICT",
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -122,6 +123,11 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
         Change::SaveLeft { line, messages } => {
             completion::save_messages(transaction, line, messages)?;
         }
+        Change::SaveCentre { snapshot } => {
+            let mut statement =
+                transaction.prepare_cached("INSERT OR REPLACE INTO centre VALUES (1, ?1)")?;
+            statement.execute([snapshot])?;
+        }
     }
     Ok(())
 }
@@ -166,6 +172,13 @@ pub(super) fn messages(connection: &Connection) -> rusqlite::Result<Vec<(String,
     let mut statement = connection.prepare("SELECT line, count FROM messages ORDER BY line")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
+}
+
+/// The picture of the call centre, if one was ever kept.
+pub(super) fn centre(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut statement = connection.prepare("SELECT snapshot FROM centre")?;
+    let mut rows = statement.query_map([], |row| row.get(0))?;
+    rows.next().transpose()
 }
 
 /// All bindings, oldest first.

@@ -45,6 +45,7 @@ pub struct SqliteStore {
     forwardings: Mutex<Vec<StoredForwarding>>,
     messages: Mutex<Vec<(String, u32)>>,
     completions: Mutex<StoredCompletions>,
+    centre: Mutex<Option<String>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -73,6 +74,7 @@ impl SqliteStore {
         let forwardings = schema::forwardings(&connection).map_err(unreadable)?;
         let messages = schema::messages(&connection).map_err(unreadable)?;
         let completions = completion::read(&connection).map_err(unreadable)?;
+        let centre = schema::centre(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
         let writer = Writer {
@@ -92,6 +94,7 @@ impl SqliteStore {
             forwardings: Mutex::new(forwardings),
             messages: Mutex::new(messages),
             completions: Mutex::new(completions),
+            centre: Mutex::new(centre),
             counters,
             writer: Some(writer),
         })
@@ -125,6 +128,10 @@ impl Store for SqliteStore {
 
     fn take_completions(&self) -> StoredCompletions {
         std::mem::take(&mut *self.completions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_centre(&self) -> Option<String> {
+        self.centre.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn flush(&self) {

@@ -297,3 +297,18 @@ fn a_write_that_fails_is_counted_and_tried_again() {
     drop(store);
     assert_eq!(open(&path).unwrap().take_bindings().len(), 2);
 }
+
+#[test]
+fn the_latest_picture_of_the_call_centre_comes_back_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_centre(), None);
+    for snapshot in ["{\"old\":1}", "{\"new\":2}"] {
+        store.apply(Change::SaveCentre { snapshot: snapshot.to_owned() });
+    }
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_centre().as_deref(), Some("{\"new\":2}"));
+    assert_eq!(store.take_centre(), None);
+}

@@ -24,7 +24,7 @@ fn object(value: Value) -> Map<String, Value> {
 
 impl AgentAnswer {
     /// The fields of the client's LINE_REPLY.
-    pub(crate) fn fields(&self) -> Map<String, Value> {
+    pub fn fields(&self) -> Map<String, Value> {
         object(match self {
             Self::Done => json!({}),
             Self::Agent(agent) => json!({ "hAgent": agent.0 }),

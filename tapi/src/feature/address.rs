@@ -26,7 +26,11 @@ pub struct AddressSituation {
 
 /// LINEADDRESSCAPS.dwAddressFeatures: what can ever be done on an address.
 pub fn offered_address_features(offers: &Offers) -> Mask<AddrFeature> {
-    offers.offered_address_features() | AddrFeature::MakeCall
+    let mut features = offers.offered_address_features();
+    if offers.makes_calls {
+        features.insert(AddrFeature::MakeCall);
+    }
+    features
 }
 
 /// LINEADDRESSSTATUS.dwAddressFeatures: what can be done on an address now.
@@ -69,10 +73,15 @@ pub fn offered_line_features(
     addresses: impl IntoIterator<Item = Mask<AddrFeature>>,
 ) -> Mask<LineFeature> {
     let mut every = Mask::<AddrFeature>::all();
+    let mut any = Mask::<AddrFeature>::EMPTY;
     for address in addresses {
         every = every & address;
+        any |= address;
     }
-    let mut features = Mask::from(LineFeature::MakeCall);
+    let mut features = Mask::EMPTY;
+    if any.contains(AddrFeature::MakeCall) {
+        features.insert(LineFeature::MakeCall);
+    }
     for (of_address, of_line) in [
         (AddrFeature::Forward, LineFeature::Forward),
         (AddrFeature::ForwardFwd, LineFeature::ForwardFwd),

@@ -325,7 +325,7 @@ const OF_MONITORS: Mask<CallFeature> = Mask::from_bits(
 /// LINEADDRESSCAPS.dwCallFeatures: what can ever be done.
 pub fn offered_call_features(offers: &Offers) -> Mask<CallFeature> {
     let known: Mask<CallFeature> = ROWS.iter().map(|row| row.feature).collect();
-    (offers.call_features & known) | ALWAYS
+    ((offers.call_features & known) | ALWAYS) - offers.never
 }
 
 /// LINEADDRESSCAPS.dwCallFeatures2: the variants of what can ever be done.

@@ -15,8 +15,12 @@ pub struct Offers {
     pub call_features: Mask<CallFeature>,
     /// Variants of them; where an operation has none here, any variant works.
     pub call_features2: Mask<CallFeature2>,
+    /// Operations that otherwise every address has, and this one has not.
+    pub never: Mask<CallFeature>,
     /// Operations on the address, beside MAKECALL.
     pub address_features: Mask<AddrFeature>,
+    /// Whether calls can be made from it; queues and route points make none.
+    pub makes_calls: bool,
     /// Calls on consultation hold at one time.
     pub max_on_hold_pending: u32,
     /// Parties of one conference, this one included.
@@ -111,7 +115,9 @@ impl Default for Offers {
         Self {
             call_features: Mask::EMPTY,
             call_features2: Mask::EMPTY,
+            never: Mask::EMPTY,
             address_features: Mask::EMPTY,
+            makes_calls: true,
             max_on_hold_pending: 0,
             max_conference: 0,
             max_transfer_conference: 0,
@@ -134,6 +140,8 @@ impl Offers {
             call_features: Mask::all()
                 - (CallFeature::SetMediaControl | CallFeature::SetTerminal | CallFeature::SetQos),
             call_features2: Mask::all(),
+            never: Mask::EMPTY,
+            makes_calls: true,
             address_features: Mask::all()
                 - (AddrFeature::SetMediaControl
                     | AddrFeature::SetTerminal

@@ -26,6 +26,10 @@ pub(super) fn make_call(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
         let detail = "The line is out of service.";
         return Err(Fault::line(LineErr::InvalLineState, detail));
     }
+    if !line.spec.addresses.iter().any(|address| address.offers.makes_calls) {
+        let detail = "No calls are made from this line: it is a queue's.";
+        return Err(Fault::line(LineErr::OperationUnavail, detail));
+    }
     let dialed = scan(text.unwrap_or(";"))?;
     // Nothing dialled at all takes an appearance and waits for digits.
     let complete = dialed.is_complete && !dialed.digits.is_empty();

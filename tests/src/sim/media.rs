@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use media::{
-    CONFERENCES_MAX, ConferenceId, Country, Format, MEMBERS_MAX, MediaError, MediaPlane,
+    Audience, CONFERENCES_MAX, ConferenceId, Country, Format, MEMBERS_MAX, MediaError, MediaPlane,
     MemberCodec, PayloadMap, Performance, Sound, SoundId, StreamPorts, StreamSpec,
     StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
@@ -16,6 +16,7 @@ struct Stream {
     spec: Option<StreamSpec>,
     peer: Option<(TerminationId, usize)>,
     seat: Option<(ConferenceId, MemberCodec)>,
+    audience: Audience,
     treatment: Treatment,
     performance: Option<(u64, Performance)>,
     watch: Watch,
@@ -77,7 +78,16 @@ impl MediaModel {
         };
         let is_receiving = speaker.spec.as_ref().is_some_and(|spec| spec.receive);
         let others = self.terminations.values().flatten().filter(|other| {
+            let is_meant = match speaker.audience {
+                Audience::All => true,
+                Audience::Nobody => false,
+                Audience::Only(id) => self
+                    .terminations
+                    .get(&id)
+                    .is_some_and(|streams| streams.iter().any(|stream| stream.port == other.port)),
+            };
             is_receiving
+                && is_meant
                 && other.port != port
                 && other.seat.is_some_and(|seat| seat.0 == conference)
         });
@@ -285,9 +295,20 @@ impl MediaPlane for SharedMedia {
             }
             model.unlink(id, stream);
             let stream = model.stream(id, stream).ok_or(MediaError::UnknownTermination)?;
+            if stream.seat != Some((conference, codec)) {
+                stream.audience = Audience::All;
+            }
             stream.seat = Some((conference, codec));
             Ok(())
         })
+    }
+
+    fn set_audience(&mut self, id: TerminationId, stream: usize, audience: Audience) {
+        self.with(|model| {
+            if let Some(stream) = model.stream(id, stream) {
+                stream.audience = audience;
+            }
+        });
     }
 
     fn leave(&mut self, id: TerminationId, stream: usize) {

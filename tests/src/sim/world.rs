@@ -77,6 +77,15 @@ pub struct World {
     strays: Vec<Transmit>,
 }
 
+/// What a switch finds of its previous run.
+#[derive(Default)]
+struct Kept {
+    forwardings: Vec<StoredForwarding>,
+    messages: Vec<(String, u32)>,
+    completions: StoredCompletions,
+    centre: Option<String>,
+}
+
 impl World {
     /// The office of `config/office.toml` on a perfect network.
     pub fn office(seed: u64) -> World {
@@ -97,7 +106,7 @@ impl World {
 
     /// A world of any configuration.
     pub fn new(seed: u64, faults: Faults, config: Config) -> World {
-        World::begun(seed, faults, config, Vec::new(), Vec::new(), StoredCompletions::default())
+        World::begun(seed, faults, config, Kept::default())
     }
 
     /// The office after a restart of the switch: what the changes have kept is still there.
@@ -118,17 +127,16 @@ impl World {
             .collect();
         let messages = messages.into_iter().filter(|(_, count)| *count > 0).collect();
         let completions = completions_of(changes);
-        World::begun(seed, Faults::default(), office(), kept, messages, completions)
+        let centre = changes.iter().rev().find_map(|change| match change {
+            Change::SaveCentre { snapshot } => Some(snapshot.clone()),
+            _ => None,
+        });
+        let kept = Kept { forwardings: kept, messages, completions, centre };
+        World::begun(seed, Faults::default(), office(), kept)
     }
 
-    fn begun(
-        seed: u64,
-        faults: Faults,
-        config: Config,
-        forwardings: Vec<StoredForwarding>,
-        messages: Vec<(String, u32)>,
-        completions: StoredCompletions,
-    ) -> World {
+    fn begun(seed: u64, faults: Faults, config: Config, kept: Kept) -> World {
+        let Kept { forwardings, messages, completions, centre } = kept;
         let media = SharedMedia::default();
         let clock = Clock { now: Now::ZERO, unix_ms: START_UNIX_MS };
         let tcp = (Transport::Tcp, SWITCH);
@@ -143,6 +151,7 @@ impl World {
             forwardings,
             messages,
             completions,
+            centre,
             clock,
         });
         World {
