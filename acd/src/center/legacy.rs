@@ -137,13 +137,12 @@ impl Center {
             self.leave(id, now);
             return Ok(());
         }
+        if !groups.is_empty() {
+            self.arrive(id);
+        }
         for session in gone {
             self.wish(session, AgentSessionState::Ended, now)?;
         }
-        if groups.is_empty() {
-            return Ok(());
-        }
-        self.arrive(id);
         for group in groups {
             if !self.has_session(id, *group, at) {
                 self.create_session(id, *group, at, now);

@@ -2,7 +2,7 @@
 //! is worth.
 
 use tapi::agent::{AgentId, AgentSessionId, WorkAddress};
-use tapi::constant::AgentSessionState;
+use tapi::constant::{AgentSessionState, AgentStateEx};
 use tapi::{DeviceId, LineErr};
 use thiserror::Error;
 
@@ -194,6 +194,7 @@ impl Center {
     /// configuration no longer has it.
     pub(super) fn stay(&mut self, id: AgentId) -> Result<(), LineErr> {
         let Some(agent) = self.agents.get_mut(&id) else { return Err(LineErr::InvalParam) };
+        agent.next = agent.next.filter(|next| *next != AgentStateEx::Released);
         if !agent.is_leaving {
             return Ok(());
         }

@@ -277,6 +277,19 @@ fn who_says_ready_during_the_call_is_not_logged_out_after_it() {
 }
 
 #[test]
+fn who_logs_in_elsewhere_is_not_logged_out_by_what_was_to_follow_the_last_call() {
+    let (mut rig, jane, _) = on_call(office());
+    rig.phone(9, PhoneState::FREE);
+    rig.set_agent(jane, None, Some(Released)).unwrap();
+    rig.leave(1, 4);
+    rig.hush();
+    rig.center.log_in(desk(9), Some("jane"), Some("4711"), rig.now).unwrap();
+    assert_eq!(rig.agent_state(jane), AgentStateEx::Ready);
+    let messages = rig.messages();
+    assert!(!messages.iter().any(|text| text.contains("NEWAGENT")), "{messages:?}");
+}
+
+#[test]
 fn a_second_log_in_of_the_same_agent_is_the_same_handle() {
     let mut rig = Rig::new(office());
     let jane = rig.log_in(4).agent;

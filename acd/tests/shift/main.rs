@@ -50,6 +50,14 @@ fn in_thousands_of_shifts_nobody_is_lost_or_served_twice_and_the_books_are_right
     assert!(served * 5 > calls, "the shifts must be worth something: {served} of {calls}");
 }
 
+/// Seeds that failed once: an agent whose pending log-out came true in the middle of a lineSetAgentGroup.
+#[test]
+fn shifts_that_failed_once_pass() {
+    for seed in [73, 343, 9453] {
+        run(seed, Scale::SHIFT);
+    }
+}
+
 #[test]
 fn a_day_of_200_agents_20_queues_and_20_000_calls_keeps_the_invariants() {
     let world = run(number("STROWGER_SHIFT").unwrap_or(1), Scale::DAY);
