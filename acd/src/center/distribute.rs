@@ -36,14 +36,21 @@ impl Center {
             for agent in &agents {
                 self.refresh(*agent);
             }
+            match calls.as_slice() {
+                // Who becomes free takes the most urgent call, which need not be the one given back.
+                [] | [_] => self.employ(&agents, now),
+                // A new configuration considers every call anyhow.
+                _ => {
+                    calls.sort_by_cached_key(|key| self.urgency(*key));
+                    calls.dedup();
+                }
+            }
+            for call in &calls {
+                self.seek(*call, now);
+            }
             if calls.len() > 1 {
-                calls.sort_by_cached_key(|key| self.urgency(*key));
-                calls.dedup();
+                self.employ(&agents, now);
             }
-            for call in calls {
-                self.seek(call, now);
-            }
-            self.employ(&agents, now);
         }
     }
 

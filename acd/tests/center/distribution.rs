@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use acd::{CallKey, Output, PhoneState, Plan, QueuePlan, Refusal, Strategy};
 use tapi::agent::AgentRequest;
+use tapi::constant::AgentSessionState;
 
 use crate::rig::{Rig, agent, desk, group, office};
 
@@ -223,6 +224,23 @@ fn a_refused_call_keeps_its_place_and_tries_the_next_agent_at_once() {
     let waiting = rig.center.waiting(queue, rig.now);
     assert_eq!(waiting[0].waited, Duration::from_secs(20));
     assert_eq!(waiting[0].ringing, [desk(2)]);
+}
+
+#[test]
+fn a_call_given_back_does_not_overtake_a_more_urgent_one() {
+    let mut plan = office();
+    plan.groups.push(group("experts", "Experts"));
+    plan.queues[0].groups.push(String::from("experts"));
+    plan.agents[0].groups.push(String::from("experts"));
+    let mut rig = Rig::new(plan);
+    rig.log_in(4);
+    rig.call_with(1, "support", 0);
+    assert_eq!(rig.rings(), [(1, 4)]);
+    rig.call_with(2, "support", 5);
+    let first = rig.group("helpdesk");
+    let session = rig.center.sessions(rig.now).iter().find(|view| view.group == first).unwrap().id;
+    rig.set_session(session, Some(AgentSessionState::NotReady), None).unwrap();
+    assert_eq!(rig.rings(), [(2, 4)], "by the other session");
 }
 
 #[test]

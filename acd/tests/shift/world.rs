@@ -120,7 +120,7 @@ pub(crate) struct World {
     pub(crate) served: u64,
     pub(crate) steps: u64,
     pub(crate) outputs_seen: u64,
-    flows: Vec<(u64, QueueId, QueueId, u32)>,
+    flows: VecDeque<(u64, QueueId, QueueId, u32)>,
     trace: VecDeque<String>,
 }
 
@@ -212,7 +212,7 @@ impl World {
             served: 0,
             steps: 0,
             outputs_seen: 0,
-            flows: Vec::new(),
+            flows: VecDeque::new(),
             trace: VecDeque::new(),
         };
         world.note_agents();
@@ -469,7 +469,7 @@ impl World {
     fn after(&mut self, what: &str) {
         loop {
             let outputs: Vec<Output> = self.center.outputs().collect();
-            if outputs.is_empty() {
+            if outputs.is_empty() && self.flows.is_empty() {
                 break;
             }
             for output in outputs {
@@ -480,7 +480,7 @@ impl World {
                 self.say(format_args!("{what}: {text}"));
                 self.take(output);
             }
-            for (call, queue, from, priority) in std::mem::take(&mut self.flows) {
+            if let Some((call, queue, from, priority)) = self.flows.pop_front() {
                 self.enter(call, queue, Some(from), priority);
             }
         }
@@ -518,7 +518,7 @@ impl World {
                 match to {
                     // Once all outputs are taken in, as the exchange does one thing after the other.
                     Destination::Queue(queue) => {
-                        self.flows.push((call.0, queue, from, caller.place.0.0));
+                        self.flows.push_back((call.0, queue, from, caller.place.0.0));
                     }
                     _ => assert!(self.done.insert(call.0)),
                 }
