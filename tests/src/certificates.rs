@@ -1,14 +1,23 @@
 //! Certificates made for a test, in files as `[sip.tls]` names them, and clients that believe them.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::crypto::ring::default_provider;
+use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
+use sip_stack::message::Message;
+use sip_stack::message::framing::{Frame, StreamFramer};
 use switch::phone::Access;
+
+use crate::program::PATIENCE;
 
 /// Signs certificates into a folder of its own.
 pub struct Authority {
@@ -139,4 +148,75 @@ pub fn write_private(path: &Path, text: &str) {
 
     std::fs::write(path, text).expect("written");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("chmod");
+}
+
+/// SIP over TLS by hand.
+pub struct Raw<C: std::ops::DerefMut<Target = rustls::ConnectionCommon<S>>, S: rustls::SideData> {
+    /// The stream.
+    pub stream: StreamOwned<C, TcpStream>,
+    /// What has come of messages.
+    pub framer: StreamFramer,
+}
+
+/// Towards the switch.
+pub type Client = Raw<ClientConnection, rustls::client::ClientConnectionData>;
+/// From the switch.
+pub type Server = Raw<ServerConnection, rustls::server::ServerConnectionData>;
+
+impl<C: std::ops::DerefMut<Target = rustls::ConnectionCommon<S>>, S: rustls::SideData> Raw<C, S> {
+    /// Sends octets.
+    pub fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.stream.write_all(octets.as_ref()).unwrap();
+        self.stream.flush().unwrap();
+    }
+
+    /// The next message; `None` when the connection is closed.
+    pub fn try_message(&mut self) -> Option<Message> {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.framer.next() {
+                Some(Ok(Frame::Message(bytes))) => return Some(Message::parse(bytes).unwrap()),
+                Some(_) => continue,
+                None => {}
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(length) if length > 0 => self.framer.push(&buffer[..length]),
+                _ => return None,
+            }
+        }
+    }
+
+    /// The next message.
+    pub fn message(&mut self) -> Message {
+        self.try_message().expect("a message")
+    }
+
+    /// The first response that is not provisional, or is one that rings.
+    pub fn verdict(&mut self) -> u16 {
+        loop {
+            match self.message().status() {
+                Some(100) | None => {}
+                Some(status) => return status,
+            }
+        }
+    }
+}
+
+/// A connection to a switch that proves this name.
+///
+/// Errors: no connection, or the certificates are not good.
+pub fn connect(
+    config: &Arc<ClientConfig>,
+    switch: std::net::SocketAddr,
+    name: &str,
+) -> std::io::Result<Client> {
+    let stream = TcpStream::connect(switch)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let connection = ClientConnection::new(config.clone(), name).map_err(std::io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, stream);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(Raw { stream, framer: StreamFramer::new() })
 }

@@ -6,12 +6,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ServerConnection, StreamOwned};
-use sip_stack::message::framing::{Frame, StreamFramer};
-use sip_stack::message::{HeaderName, Message};
+use rustls::{ServerConnection, StreamOwned};
+use sip_stack::message::HeaderName;
+use sip_stack::message::framing::StreamFramer;
 use switch::phone::{Access, Behaviour, PhoneEvent};
-use tests::certificates::Authority;
+use tests::certificates::{Authority, Raw, Server, connect};
+use tests::interop::{self, Baresip, packets_flow};
 use tests::program::{LivePhone, PATIENCE, Program, office, run};
 
 /// Every listener there is.
@@ -215,69 +215,31 @@ fn browsers_of_other_pages_are_refused() {
     until_counter(&program, "transport_origins_refused_total", 1);
 }
 
+#[test]
+fn baresips_over_tls_call_a_baresip_over_udp_and_talk() {
+    let ca = Authority::new();
+    ca.issue("office", &["office.test", "127.0.0.1"]);
+    let program = Program::with(interop::office(|text| {
+        let text = text.replacen("\"tcp:", "\"tls:127.0.0.1:0\", \"tcp:", 1);
+        text + &ca.section("office", "")
+    }));
+    let ada = Baresip::start(&program, "201", "tls", true);
+    let mut ben = Baresip::start(&program, "202", "udp", false);
+    let (_, table) = program.get("/api/v1/registrations");
+    assert_eq!(table["items"][0]["transport"], "tls");
+    ben.command("dial", "201");
+    ben.until("CALL_ESTABLISHED");
+    packets_flow(&program, &["201", "202"], 25);
+    ben.command("hangup", "");
+    ada.until_closed();
+    let mut ada = ada;
+    ada.command("dial", "202");
+    ada.until("CALL_RINGING");
+    ada.command("hangup", "");
+    ben.until_closed();
+}
+
 // ---------------------------------------------------------------------------- raw connections
-
-/// SIP over TLS by hand.
-struct Raw<C: std::ops::DerefMut<Target = rustls::ConnectionCommon<S>>, S: rustls::SideData> {
-    stream: StreamOwned<C, TcpStream>,
-    framer: StreamFramer,
-}
-
-type Client = Raw<ClientConnection, rustls::client::ClientConnectionData>;
-type Server = Raw<ServerConnection, rustls::server::ServerConnectionData>;
-
-impl<C: std::ops::DerefMut<Target = rustls::ConnectionCommon<S>>, S: rustls::SideData> Raw<C, S> {
-    fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
-        self.stream.flush().unwrap();
-    }
-
-    /// The next message; `None` when the connection is closed.
-    fn try_message(&mut self) -> Option<Message> {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.framer.next() {
-                Some(Ok(Frame::Message(bytes))) => return Some(Message::parse(bytes).unwrap()),
-                Some(_) => continue,
-                None => {}
-            }
-            match self.stream.read(&mut buffer) {
-                Ok(length) if length > 0 => self.framer.push(&buffer[..length]),
-                _ => return None,
-            }
-        }
-    }
-
-    fn message(&mut self) -> Message {
-        self.try_message().expect("a message")
-    }
-
-    /// The first response that is not provisional, or is one that rings.
-    fn verdict(&mut self) -> u16 {
-        loop {
-            match self.message().status() {
-                Some(100) | None => {}
-                Some(status) => return status,
-            }
-        }
-    }
-}
-
-fn connect(
-    config: &Arc<ClientConfig>,
-    switch: std::net::SocketAddr,
-    name: &str,
-) -> std::io::Result<Client> {
-    let stream = TcpStream::connect(switch)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let connection = ClientConnection::new(config.clone(), name).map_err(std::io::Error::other)?;
-    let mut stream = StreamOwned::new(connection, stream);
-    while stream.conn.is_handshaking() {
-        stream.conn.complete_io(&mut stream.sock)?;
-    }
-    Ok(Raw { stream, framer: StreamFramer::new() })
-}
 
 /// An INVITE as a carrier sends it.
 fn invite(uri: &str, transport: &str, number: u32) -> String {

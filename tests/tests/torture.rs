@@ -1,9 +1,10 @@
-//! The torture messages of RFC 4475 and RFC 5118 against the whole exchange, over UDP and TCP.
+//! The torture messages of RFC 4475 and RFC 5118 against the whole exchange, over UDP, TCP and TLS.
 //!
 //! Each is sent by a stranger, and again by the peer of a trunk, whom nobody asks for a password.
 //! The answers are those that `manifest.toml` of the corpus names; afterwards two phones talk as
 //! ever, and nothing is left.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,8 @@ use sip_stack::flow::{Flow, Transmit, Transport};
 use sip_stack::message::framing::{Frame, FramingError, StreamFramer};
 use sip_stack::message::{HeaderName, Message};
 use switch::exchange::{AdminRequest, Input};
+use tests::certificates::{Authority, connect};
+use tests::program::Program;
 use tests::sim::World;
 
 #[derive(Deserialize)]
@@ -200,6 +203,73 @@ fn every_message_over_tcp_is_answered_as_the_manifest_says() {
             is_unharmed(&mut world, name);
         }
     }
+}
+
+/// The answers to octets on a connection under TLS, up to that to the question that follows them, or
+/// to the end of the connection.
+fn answers_under_tls(ca: &Authority, program: &Program, entry: &Entry) -> (Vec<Bytes>, bool) {
+    let switch = program.listener("tls");
+    let mut stranger = connect(&ca.client(None), switch, "office.test").unwrap();
+    stranger.send(octets(entry));
+    stranger.send(
+        "OPTIONS sip:office.test SIP/2.0\r\nVia: SIP/2.0/TLS h.invalid;branch=z9hG4bKlast\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:last@h.invalid>;tag=l\r\nTo: <sip:office.test>\r\n\
+         Call-ID: last\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+    );
+    if entry.stream.as_deref() == Some("wait then close") {
+        // The question became a part of the body that was announced; no more comes.
+        stranger.stream.conn.send_close_notify();
+        stranger.stream.flush().unwrap();
+    }
+    let mut answers = Vec::new();
+    while let Some(answer) = stranger.try_message() {
+        if answer.call_id() == "last" {
+            return (answers, true);
+        }
+        answers.push(answer.bytes().clone());
+    }
+    (answers, false)
+}
+
+#[test]
+fn every_message_over_a_real_connection_under_tls_is_answered_as_the_manifest_says() {
+    let ca = Authority::new();
+    ca.issue("office", &["office.test"]);
+    let program = Program::with(tests::program::office(|text| {
+        let text = text.replacen("\"tcp:", "\"tls:127.0.0.1:0\", \"tcp:", 1);
+        text + &ca.section("office", "[sip.connections]\nmax_per_address = 1000\n")
+    }));
+    for entry in manifest() {
+        let name = &entry.name;
+        let (said, goes_on) = answers_under_tls(&ca, &program, &entry);
+        let flow = flow(Transport::Tls, STRANGER);
+        let said: Vec<Transmit> = said.into_iter().map(|bytes| Transmit { bytes, flow }).collect();
+        match entry.stream.as_deref() {
+            // Both are answered; what follows the second one is its own matter.
+            Some("two requests") => {
+                let answered = |method: &str| {
+                    let answers =
+                        said.iter().filter_map(|one| Message::parse(one.bytes.clone()).ok());
+                    let mut methods =
+                        answers.map(|one| one.header(HeaderName::CSeq).unwrap_or("").to_owned());
+                    methods.any(|cseq| cseq.ends_with(method))
+                };
+                assert!(answered("REGISTER") && answered("INVITE"), "{name}: {said:?}");
+            }
+            Some("wait then close") => assert!(!goes_on && said.is_empty(), "{name}"),
+            Some(_) => {
+                assert!(!goes_on, "{name}: the stream goes on");
+                assert!(finals(&said).iter().all(|status| *status == 400), "{name}");
+            }
+            None if MAY_BE_DROPPED.contains(&name.as_str()) => {}
+            None => {
+                assert!(goes_on, "{name}: the stream is closed");
+                judge(&entry, &octets(&entry), &said, STRANGER);
+            }
+        }
+    }
+    let phone = program.live_phone_over(&ca.tls("office.test"), "201");
+    phone.register(Duration::ZERO);
 }
 
 #[test]

@@ -87,13 +87,19 @@ impl Exchange {
         let Some(destination) = target.and_then(|target| self.flow_to(target)) else { return };
         let Some(enrolment) = self.enrolments.get_mut(name) else { return };
         let user = trunk.username.clone().unwrap_or_else(|| trunk.name.clone());
-        let address = format!("<sip:{}@{}>", encode_user(&user), trunk.peer.host_text());
+        // RFC 3261 §10.2: who registers a SIPS address has a SIPS Contact.
+        let contact = identity::contact(&user, &destination);
+        let (scheme, contact) = match trunk.peer.is_secure {
+            true => ("sips", identity::secure(&contact)),
+            false => ("sip", contact),
+        };
+        let address = format!("<{scheme}:{}@{}>", encode_user(&user), trunk.peer.host_text());
         let request = OutOfDialog {
             method: Method::Register,
-            request_uri: format!("sip:{}", trunk.peer.host_text()),
+            request_uri: format!("{scheme}:{}", trunk.peer.host_text()),
             from: address.clone(),
             to: address,
-            contact: Some(identity::contact(&user, &destination)),
+            contact: Some(contact),
             call_id: Some(enrolment.call_id.clone()),
             cseq: Some(enrolment.ask()),
             destination,

@@ -25,18 +25,22 @@ pub struct Baresip {
 }
 
 impl Baresip {
-    /// A baresip of a line that is registered over UDP or TCP and answers by itself or never.
+    /// A baresip of a line that is registered over UDP, TCP or TLS and answers by itself or never.
     pub fn start(program: &Program, line: &str, transport: &str, answers: bool) -> Baresip {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path();
         let (sip, control) = (two_free_ports(), free_port());
+        let switch = match transport {
+            "tls" => program.listener("tls"),
+            _ => program.sip,
+        };
         let fill = |template: &str| {
             template
                 .replace("{folder}", &at.to_string_lossy())
                 .replace("{sip}", &sip.to_string())
                 .replace("{control}", &control.to_string())
                 .replace("{line}", line)
-                .replace("{switch}", &program.sip.to_string())
+                .replace("{switch}", &switch.to_string())
                 .replace("{transport}", transport)
                 .replace("{answermode}", if answers { "auto" } else { "manual" })
         };
