@@ -279,13 +279,13 @@ fn a_trunk_is_known_by_its_certificate_and_by_nothing_else() {
     let phone = program.live_phone("201");
     let tls = program.listener("tls");
     let mut carrier = connect(&ca.client(Some("carrier")), tls, "office.test").unwrap();
-    carrier.send(&invite("sip:201@office.test", "TLS", 1));
+    carrier.send(invite("sip:201@office.test", "TLS", 1));
     phone.incoming();
     assert_eq!(carrier.verdict(), 180);
     // Another good certificate, and none, are asked for a password like everybody.
     for (number, own) in [(2, Some("other")), (3, None)] {
         let mut stranger = connect(&ca.client(own), tls, "office.test").unwrap();
-        stranger.send(&invite("sip:201@office.test", "TLS", number));
+        stranger.send(invite("sip:201@office.test", "TLS", number));
         assert_eq!(stranger.verdict(), 401, "{own:?}");
     }
     // A certificate of another authority does not come in.
@@ -305,7 +305,7 @@ fn a_trunk_that_needs_both_is_not_believed_from_elsewhere() {
     // The peer's address is right, but the transport of the peer is UDP.
     let mut carrier =
         connect(&ca.client(Some("carrier")), program.listener("tls"), "office.test").unwrap();
-    carrier.send(&invite("sip:201@office.test", "TLS", 1));
+    carrier.send(invite("sip:201@office.test", "TLS", 1));
     assert_eq!(carrier.verdict(), 401);
 }
 
@@ -337,9 +337,9 @@ fn a_sips_call_reaches_phones_behind_tls_only_and_never_comes_over_a_plain_trans
     let plain = program.live_phone("201");
     let secure = program.live_phone_over(&ca.tls("office.test"), "202");
     let mut carrier = connect(&ca.client(Some("carrier")), tls, "office.test").unwrap();
-    carrier.send(&invite("sips:201@office.test", "TLS", 1));
+    carrier.send(invite("sips:201@office.test", "TLS", 1));
     assert_eq!(carrier.verdict(), 480);
-    carrier.send(&invite("sips:202@office.test", "TLS", 2));
+    carrier.send(invite("sips:202@office.test", "TLS", 2));
     secure.incoming();
     let ringing = loop {
         let message = carrier.message();
@@ -417,7 +417,7 @@ fn a_call_leaves_to_a_trunk_under_tls_with_both_certificates_shown() {
         .map(|name| format!("{}: {}\r\n", name.as_str(), request.header(name).unwrap()))
         .collect();
     let answer = copied.replacen("\r\nCall-ID", ";tag=carrier\r\nCall-ID", 1);
-    connection.send(&format!("SIP/2.0 486 Busy Here\r\n{answer}Content-Length: 0\r\n\r\n"));
+    connection.send(format!("SIP/2.0 486 Busy Here\r\n{answer}Content-Length: 0\r\n\r\n"));
     let status = phone.wait("busy", |event| match event {
         PhoneEvent::Failed { leg: of, status, .. } if *of == leg => Some(*status),
         _ => None,
