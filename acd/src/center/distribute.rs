@@ -36,6 +36,7 @@ impl Center {
             for agent in &agents {
                 self.refresh(*agent);
             }
+            calls.dedup();
             match calls.as_slice() {
                 // Who becomes free takes the most urgent call, which need not be the one given back.
                 [] | [_] => self.employ(&agents, now),
