@@ -218,6 +218,41 @@ fn packets_with_unfinished_checksums_are_left_to_tc() {
     packets_arrive_rewritten(&scene);
 }
 
+/// The one's complement sum of octets, padded to whole words.
+fn sum(octets: &[u8]) -> u32 {
+    let words = octets.chunks(2).map(|pair| {
+        u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()]))
+    });
+    words.fold(0, |sum, word| (sum + word) % 0xffff)
+}
+
+/// One whole checksum in 65,536 is equal to the sum of the pseudo header, which is what a local
+/// sender leaves in place of an unfinished one.
+#[test]
+fn a_checksum_that_only_looks_unfinished_is_no_hindrance() {
+    let Some(scene) = Scene::new(Mode::Xdp, true) else { return };
+    scene.install(Some(REWRITE));
+    for (number, length) in [(100, 160), (101, 161), (102, 2)] {
+        let mut packet = rtp(0, number, 7, length);
+        let octets = u16::try_from(packet.len() + 8).unwrap().to_be_bytes();
+        let addresses = [LEFT.octets(), MIDDLE_LEFT.octets()].concat();
+        let pseudo = sum(&[&addresses[..], &[0, 17], &octets].concat());
+        let ports = [LEFT_PORT.to_be_bytes(), IN_PORT.to_be_bytes()].concat();
+        let rest = sum(&[&ports[..], &octets].concat());
+        // The checksum is the complement of everything: pseudo = !(pseudo + rest + packet).
+        let wanted = (2 * 0xffff - 2 * pseudo % 0xffff + 0xffff - rest) % 0xffff;
+        let found = (0..=u16::MAX).find(|word| {
+            packet[12..14].copy_from_slice(&word.to_be_bytes());
+            sum(&packet) == wanted
+        });
+        assert!(found.is_some());
+        scene.say(&packet);
+        assert_eq!(scene.heard(), rewritten(&packet));
+    }
+    assert!(is_empty(&scene.user));
+    assert_eq!(scene.snapshot().packets, 3);
+}
+
 #[test]
 fn what_the_kernel_does_not_know_goes_to_user_space_untouched() {
     let Some(scene) = Scene::new(Mode::Auto, true) else { return };

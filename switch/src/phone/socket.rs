@@ -1,7 +1,7 @@
 //! A phone on a real socket. Nothing runs by itself: whoever owns it calls [`Phone::run`].
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use media::ToneCodec;
@@ -95,7 +95,7 @@ impl Phone {
         mut entropy: Box<dyn Entropy + Send>,
     ) -> Result<Phone, PhoneError> {
         let (wire, flow) = Wire::open(access, switch)?;
-        let rtp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let rtp = UdpSocket::bind((flow.local.ip(), 0))?;
         rtp.set_nonblocking(true)?;
         let ssrc = entropy.next_u64() as u32;
         let config = PhoneConfig {

@@ -63,7 +63,10 @@ impl Wire {
     /// Reaches the switch; the flow is the phone's view of it.
     pub(super) fn open(access: &Access, switch: SocketAddr) -> io::Result<(Wire, Flow)> {
         if let Access::Udp = access {
-            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+            // Nothing is sent: it tells the address that the switch is reached from.
+            probe.connect(switch)?;
+            let socket = UdpSocket::bind((probe.local_addr()?.ip(), 0))?;
             socket.set_nonblocking(true)?;
             let flow = Flow::udp(socket.local_addr()?, switch);
             return Ok((Wire::Udp { socket }, flow));
