@@ -60,10 +60,11 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 21] = [
+const APPLIED: [Setting; 22] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
+    ("media.sdes_without_tls", |old, new| old.media.sdes_without_tls != new.media.sdes_without_tls),
     ("registration", |old, new| old.registration != new.registration),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
@@ -116,7 +117,11 @@ impl Config {
         Self {
             domain: running.domain.clone(),
             sip: self.sip.over(&running.sip),
-            media: Media { music: self.media.music, ..running.media.clone() },
+            media: Media {
+                music: self.media.music,
+                sdes_without_tls: self.media.sdes_without_tls,
+                ..running.media.clone()
+            },
             api: Api { tokens, ..running.api.clone() },
             state: running.state.clone(),
             ..self

@@ -36,6 +36,7 @@ pub use model::rim::{
     Switch, Token, Transport,
 };
 pub use model::route::{CallingCard, IdentifyBy, Location, Peer, Route, Trunk};
+pub use model::security::{Srtp, SrtpKeys};
 pub use model::subscription::{Subscriptions, Watchers};
 pub use model::tls::{ClientCertificates, Connections, Tls, TlsIdentity, TlsVersion};
 pub use model::{Config, Places};

@@ -13,8 +13,8 @@ use std::time::Duration;
 pub use crate::codec::{MemberCodec, ToneCodec, Voice};
 pub use crate::context::{
     Audience, CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Format, MEMBERS_MAX, PARTIALS_MAX,
-    PayloadMap, Performance, STREAMS_MAX, Sound, SoundId, StreamPorts, StreamSpec, Termination,
-    TerminationId, Treatment,
+    PayloadMap, Performance, STREAMS_MAX, Security, Sound, SoundId, StreamPorts, StreamSpec,
+    Termination, TerminationId, Treatment,
 };
 pub use crate::dsp::tone::{Country, Partial, Tone};
 pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};

@@ -22,14 +22,15 @@ pub mod plan;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+pub mod srtp;
 
 pub use control::{
     Audience, CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
     FastPathConfig, FastPathMode, Format, KernelInterface, MEMBERS_MAX, MediaConfig, MediaError,
     MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial, PayloadMap, Performance, RelayReport,
-    Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId,
-    TerminationStatistics, Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch,
-    WatchedTone,
+    Security, Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics, Termination,
+    TerminationId, TerminationStatistics, Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX,
+    Watch, WatchedTone,
 };
 #[cfg(feature = "io")]
 pub use relay::{Relay, RelayControl, Watcher};

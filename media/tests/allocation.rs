@@ -1,15 +1,17 @@
 //! Forwarding a packet allocates nothing, on any thread.
 
 #![cfg(feature = "io")]
-#![allow(unsafe_code, reason = "a global allocator that counts")]
+#![allow(unsafe_code, clippy::unwrap_used, reason = "a global allocator that counts; a test")]
 
 mod common;
 mod counting;
 
 use std::sync::atomic::Ordering;
 
-use common::{Pair, local, relay, rtp};
+use common::{Crypt, Pair, keys, local, relay, rtp};
 use counting::{ALLOCATIONS, Counting};
+use media::srtp::{OVERHEAD_MAX, Suite};
+use media::{MediaPlane, Security, StreamSpec};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -29,4 +31,32 @@ fn forwarding_allocates_nothing_per_packet() {
     }
     assert_eq!(ALLOCATIONS.load(Ordering::SeqCst) - before, 0);
     assert_eq!(pair.received(pair.a_id).packets, 2_006);
+    drop(pair);
+    Suite::ALL.into_iter().for_each(securing_allocates_nothing_per_packet);
+}
+
+/// Part of the same test: other tests' threads would be counted.
+fn securing_allocates_nothing_per_packet(suite: Suite) {
+    let mut pair = Pair::new(relay(22_800..=22_899));
+    let (keys_a, keys_b) = (keys(suite, 1), keys(suite, 2));
+    let (crypt_a, mut crypt_b) = (Crypt::new(&keys_a), Crypt::new(&keys_b));
+    for (id, phone, keys) in [(pair.a_id, &pair.a, keys_a), (pair.b_id, &pair.b, keys_b)] {
+        let security = Security::Sdes(Box::new(keys));
+        pair.relay.modify(id, 0, StreamSpec { security, ..phone.spec() });
+    }
+    let (to, mut buffer) = (local(pair.a_ports.rtp), [0u8; 200]);
+    let mut exchange = |sequence: u16| {
+        let mut packet = [0; 172 + OVERHEAD_MAX];
+        packet[..172].copy_from_slice(&rtp(0, sequence, 0xa));
+        let length = crypt_a.sealer.seal_rtp(&mut packet, 172).unwrap();
+        pair.a.media.send_to(&packet[..length], to).unwrap();
+        // Not authentic.
+        pair.a.media.send_to(&packet[..length - 1], to).unwrap();
+        let (length, _) = pair.b.media.recv_from(&mut buffer).unwrap();
+        assert_eq!(crypt_b.opener.open_rtp(&mut buffer[..length]), Ok(172));
+    };
+    (0..50).for_each(&mut exchange);
+    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    (50..1_000).for_each(&mut exchange);
+    assert_eq!(ALLOCATIONS.load(Ordering::SeqCst) - before, 0, "{suite}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Section;
 use crate::check::Target;
 use crate::model::line::{AgentHandler, Line, LineDefaults, SharedLine};
+use crate::model::security::{Srtp, SrtpKeys};
 use crate::model::subscription::Watchers;
 use crate::secret::Secret;
 
@@ -36,6 +37,8 @@ fn appearance(section: &Section<'_>, defaults: &LineDefaults) -> LineDefaults {
         agent_handler: section
             .choice("agent_handler", &AgentHandler::ALL)
             .unwrap_or(defaults.agent_handler),
+        srtp: section.choice("srtp", &Srtp::ALL).unwrap_or(defaults.srtp),
+        srtp_keys: section.choice("srtp_keys", &SrtpKeys::ALL).unwrap_or(defaults.srtp_keys),
     }
 }
 
@@ -60,6 +63,8 @@ pub(super) fn lines(root: &Section<'_>, defaults: &LineDefaults) -> BTreeMap<Str
             watchers: own.watchers,
             music: own.music,
             agent_handler: own.agent_handler,
+            srtp: own.srtp,
+            srtp_keys: own.srtp_keys,
             number: number.value.clone(),
         };
         section.finish();

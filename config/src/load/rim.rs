@@ -200,6 +200,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         fast_path: FastPath::Auto,
         fast_path_pins: PathBuf::from(PINS),
         music: None,
+        sdes_without_tls: false,
     };
     let section = root.table("media");
     let mut span = root.span.clone();
@@ -221,6 +222,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
             }
         }
         media.music = section.sound("music");
+        media.sdes_without_tls = section.boolean("sdes_without_tls").unwrap_or(false);
         if let Some(public) = media.public_address
             && (public.is_unspecified() || public.is_ipv4() != media.address.is_ipv4())
         {

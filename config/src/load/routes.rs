@@ -11,6 +11,7 @@ use crate::check::Target;
 use crate::diagnose::nearest;
 use crate::model::rim::Transport;
 use crate::model::route::{IdentifyBy, Peer, Route, Trunk};
+use crate::model::security::{Srtp, SrtpKeys};
 
 /// Largest compiled pattern, in bytes; more is a mistake or an attack on memory.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
@@ -58,6 +59,8 @@ pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
             channels: section
                 .integer("channels", 1..=100_000)
                 .and_then(|most| usize::try_from(most).ok()),
+            srtp: section.choice("srtp", &Srtp::ALL).unwrap_or_default(),
+            srtp_keys: section.choice("srtp_keys", &SrtpKeys::ALL).unwrap_or_default(),
         };
         section.finish();
         trunks.insert(name.value, trunk);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::security::{Srtp, SrtpKeys};
 use super::subscription::Watchers;
 use crate::secret::Secret;
 use crate::sound::Sound;
@@ -29,6 +30,10 @@ pub struct Line {
     pub music: Option<Sound>,
     /// Who handles the agents that work there; default the switch.
     pub agent_handler: AgentHandler,
+    /// Whether its phones speak SRTP; default no.
+    pub srtp: Srtp,
+    /// How keys are offered to its phones; default SDES.
+    pub srtp_keys: SrtpKeys,
 }
 
 /// Who answers TAPI's requests about agents, groups and queues that come by a line.
@@ -61,6 +66,10 @@ pub struct LineDefaults {
     pub music: Option<Sound>,
     /// Default the switch.
     pub agent_handler: AgentHandler,
+    /// Default off.
+    pub srtp: Srtp,
+    /// Default SDES.
+    pub srtp_keys: SrtpKeys,
 }
 
 impl Default for LineDefaults {
@@ -72,6 +81,8 @@ impl Default for LineDefaults {
             watchers: Watchers::default(),
             music: None,
             agent_handler: AgentHandler::BuiltIn,
+            srtp: Srtp::default(),
+            srtp_keys: SrtpKeys::default(),
         }
     }
 }

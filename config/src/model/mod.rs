@@ -6,6 +6,7 @@ pub(crate) mod feature;
 pub(crate) mod line;
 pub(crate) mod rim;
 pub(crate) mod route;
+pub(crate) mod security;
 pub(crate) mod subscription;
 pub(crate) mod tls;
 

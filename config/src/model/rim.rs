@@ -143,6 +143,9 @@ pub struct Media {
     /// What the held and the parked hear whose holder or lot has no music of its own; without it, a
     /// synthesised tone.
     pub music: Option<Sound>,
+    /// May keys of SRTP stand in SDP that travels without TLS? Default no: whoever reads the
+    /// signalling could read the media.
+    pub sdes_without_tls: bool,
 }
 
 /// `[api]`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::rim::Transport;
+use super::security::{Srtp, SrtpKeys};
 use crate::secret::Secret;
 
 /// `[trunks.NAME]`: another switch or a carrier.
@@ -31,6 +32,10 @@ pub struct Trunk {
     pub certificate_names: Vec<String>,
     /// Most calls at once; without it, no limit of its own.
     pub channels: Option<usize>,
+    /// Whether its calls speak SRTP; default no.
+    pub srtp: Srtp,
+    /// How keys are offered to it; default SDES.
+    pub srtp_keys: SrtpKeys,
 }
 
 /// `trunks.NAME.identify_by`: how a request is known to come from the trunk (SEC-20).

@@ -17,6 +17,7 @@ pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
     ForwardPlan {
         source: stream.source,
         is_rtp: spec.is_rtp,
+        is_secure: !spec.security.is_plain(),
         is_muxed: spec.rtcp_mux,
         is_receiving: spec.receive,
         is_sending: spec.send,

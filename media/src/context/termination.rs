@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::sound::SoundId;
 use crate::codec::MemberCodec;
 use crate::dsp::tone::Tone;
+use crate::srtp::{Keys, Material};
 
 /// Most streams (m-lines) that one termination may have.
 pub const STREAMS_MAX: usize = 8;
@@ -73,6 +74,45 @@ pub struct StreamSpec {
     pub clocks: Vec<(u8, u32)>,
     /// The payload type of the peer's telephone-events, if digits shall be reported.
     pub telephone_event: Option<u8>,
+    /// Whether and how its packets are protected, in both directions.
+    pub security: Security,
+}
+
+/// How the packets of a stream are protected.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Security {
+    /// RTP.
+    #[default]
+    Plain,
+    /// SRTP with keys that signalling carried (RFC 4568). A key that stays the same keeps its
+    /// roll-over counter and its replay window; a new one begins anew.
+    Sdes(Box<Keys>),
+}
+
+impl Security {
+    /// True of RTP.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+
+    /// What we protect with, where signalling said so.
+    #[must_use]
+    pub fn local(&self) -> Option<&Material> {
+        match self {
+            Self::Sdes(keys) => Some(&keys.local),
+            Self::Plain => None,
+        }
+    }
+
+    /// What the peer protects with, where signalling said so.
+    #[must_use]
+    pub fn remote(&self) -> Option<&Material> {
+        match self {
+            Self::Sdes(keys) => Some(&keys.remote),
+            Self::Plain => None,
+        }
+    }
 }
 
 impl Default for StreamSpec {
@@ -89,6 +129,7 @@ impl Default for StreamSpec {
             peer: None,
             clocks: Vec::new(),
             telephone_event: None,
+            security: Security::Plain,
         }
     }
 }

@@ -54,7 +54,8 @@ pub fn handover(
     ends: Ends<'_>,
     payload: u8,
 ) -> Option<Handover> {
-    if !plan.is_receiving || plan.mixed.is_some() || ingress.ear.is_some() {
+    let is_plain = !plan.is_secure && ends.sink.is_none_or(|sink| !sink.is_secure());
+    if !plan.is_receiving || !is_plain || plan.mixed.is_some() || ingress.ear.is_some() {
         return None;
     }
     let peer = ingress.media.locked()?;

@@ -31,6 +31,7 @@ use crate::rtp::{
     COMFORT_NOISE, DigitDetector, Header, KeyEvent, PACKET_MAX, PayloadSet, Reception, Seq, Ssrc,
     header::payload,
 };
+use crate::srtp::{Opener, SrtpError};
 
 /// Marks a payload type that the other side cannot be sent.
 pub const BLOCKED: u8 = 0xff;
@@ -53,6 +54,8 @@ pub struct ForwardPlan {
     pub source: u32,
     /// False: any datagram, relayed as it is.
     pub is_rtp: bool,
+    /// What the peer sends is protected; nothing else is taken.
+    pub is_secure: bool,
     /// RTCP may come to the media port.
     pub is_muxed: bool,
     /// The peer may send to us.
@@ -97,6 +100,8 @@ pub struct Ingress {
     control: Latch,
     reception: Reception,
     digits: DigitDetector,
+    /// Checks and decrypts what the peer of a secure stream sends; none until there are keys.
+    pub opener: Option<Box<Opener>>,
     /// Listens to the peer's voice.
     pub ear: Option<Box<Ear>>,
     /// When the last accepted packet came.
@@ -175,6 +180,9 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// What to tell.
     pub finding: Option<Finding>,
+    /// How many octets of the packet that came are what the peer meant: fewer than came where they
+    /// were protected.
+    pub length: usize,
 }
 
 /// Obeys the plan for one packet: checks it, learns from it, counts it, rewrites it.
@@ -185,23 +193,21 @@ pub fn run(
     arrival: Arrival<'_>,
 ) -> Outcome {
     let mut finding = None;
-    let verdict = match step(plan, ingress, ends, arrival, &mut finding) {
-        Ok(verdict) => verdict,
-        Err(reason) => {
-            ends.own.received.count_drop(reason);
-            Verdict::Drop(reason)
-        }
-    };
-    Outcome { verdict, finding }
+    let mut length = arrival.packet.len();
+    let opened = admit(plan, ingress, &arrival).and_then(|()| {
+        length = open(plan, ingress, &mut *arrival.packet, arrival.component)?;
+        let packet = arrival.packet.get_mut(..length).unwrap_or_default();
+        step(plan, ingress, ends, Arrival { packet, ..arrival }, &mut finding)
+    });
+    let verdict = opened.unwrap_or_else(|reason| {
+        ends.own.received.count_drop(reason);
+        Verdict::Drop(reason)
+    });
+    Outcome { verdict, finding, length }
 }
 
-fn step(
-    plan: &ForwardPlan,
-    ingress: &mut Ingress,
-    ends: Ends<'_>,
-    arrival: Arrival<'_>,
-    finding: &mut Option<Finding>,
-) -> Result<Verdict, DropReason> {
+/// What can be said of a packet before it is read.
+fn admit(plan: &ForwardPlan, ingress: &Ingress, arrival: &Arrival<'_>) -> Result<(), DropReason> {
     let latch = match arrival.component {
         Component::Media => &ingress.media,
         Component::Control => &ingress.control,
@@ -212,6 +218,41 @@ fn step(
     if arrival.packet.is_empty() || arrival.packet.len() > PACKET_MAX {
         return Err(DropReason::Malformed);
     }
+    if plan.is_secure && ingress.opener.is_none() {
+        return Err(DropReason::Authentication);
+    }
+    Ok(())
+}
+
+/// Checks and decrypts a packet of a secure stream before anything else is learnt from it (SEC-85);
+/// returns its length.
+fn open(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    packet: &mut [u8],
+    component: Component,
+) -> Result<usize, DropReason> {
+    let Some(opener) = ingress.opener.as_deref_mut().filter(|_| plan.is_secure) else {
+        return Ok(packet.len());
+    };
+    let opened = if component == Component::Control || rtcp::is_rtcp(packet) {
+        opener.open_rtcp(packet)
+    } else {
+        opener.open_rtp(packet)
+    };
+    opened.map_err(|error| match error {
+        SrtpError::Malformed => DropReason::Malformed,
+        _ => DropReason::Authentication,
+    })
+}
+
+fn step(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    ends: Ends<'_>,
+    arrival: Arrival<'_>,
+    finding: &mut Option<Finding>,
+) -> Result<Verdict, DropReason> {
     match arrival.component {
         Component::Control if plan.is_rtp => on_rtcp(plan, ingress, ends, arrival),
         Component::Control => Err(DropReason::Malformed),

@@ -5,13 +5,17 @@
 //! touch it, which at worst costs one more marker bit.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
 
 use super::address::AtomicAddress;
 use super::statistics::{DirectionCounters, StreamStatistics};
 use crate::rtcp::{ReportBlock, ReportMap, SenderMap};
 use crate::rtp::{CLOCK_DEFAULT_HZ, Header, RtpTime, Seq, Ssrc};
+use crate::srtp::Sealer;
 
 /// The least time between the last packet of one source and the first of the next.
 const FRAME_US: u64 = 20_000;
@@ -26,6 +30,8 @@ pub struct Outlet {
     is_sending: AtomicBool,
     is_treated: AtomicBool,
     is_muxed: AtomicBool,
+    is_secure: AtomicBool,
+    sealer: ArcSwapOption<Sealer>,
     continuity: Continuity,
     last_sr: AtomicU32,
     last_sr_us: AtomicU64,
@@ -103,6 +109,34 @@ impl Outlet {
     /// Sets whether the peer hears a treatment instead of the connected stream.
     pub fn set_treated(&self, is_treated: bool) {
         self.is_treated.store(is_treated, Ordering::Relaxed);
+    }
+
+    /// Sets whether everything that the peer is sent is protected, and with what. Without a sealer a
+    /// secure stream sends nothing: its keys are still to come.
+    pub fn set_security(&self, is_secure: bool, sealer: Option<Arc<Sealer>>) {
+        // Nothing may leave in the clear in between.
+        self.is_secure.store(true, Ordering::SeqCst);
+        self.sealer.store(sealer);
+        self.is_secure.store(is_secure, Ordering::SeqCst);
+    }
+
+    /// Whether everything that the peer is sent is protected.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.is_secure.load(Ordering::Relaxed)
+    }
+
+    /// Protects the first `length` octets of a buffer, where the stream is secure; returns how many
+    /// octets leave. `None`: the packet must not leave.
+    #[must_use]
+    pub fn seal(&self, buffer: &mut [u8], length: usize, is_rtcp: bool) -> Option<usize> {
+        if !self.is_secure() {
+            return Some(length);
+        }
+        let sealer = self.sealer.load();
+        let sealer = sealer.as_ref()?;
+        if is_rtcp { sealer.seal_rtcp(buffer, length) } else { sealer.seal_rtp(buffer, length) }
+            .ok()
     }
 
     /// True if the peer may be sent media at all.

@@ -17,13 +17,20 @@ pub struct Dropped {
     pub payload: u64,
     /// No address to send to yet, or refused by the system.
     pub undeliverable: u64,
+    /// SRTP that is not the peer's, is a repetition, or came unprotected or before the keys.
+    pub authentication: u64,
 }
 
 impl Dropped {
     /// All reasons together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.source + self.direction + self.malformed + self.payload + self.undeliverable
+        self.source
+            + self.direction
+            + self.malformed
+            + self.payload
+            + self.undeliverable
+            + self.authentication
     }
 }
 
@@ -79,6 +86,8 @@ pub enum DropReason {
     Payload,
     /// See [`Dropped::undeliverable`].
     Undeliverable,
+    /// See [`Dropped::authentication`].
+    Authentication,
 }
 
 /// The counters of one direction, written by one worker at a time and read by anybody.
@@ -97,6 +106,7 @@ pub struct DirectionCounters {
     malformed: AtomicU64,
     payload: AtomicU64,
     undeliverable: AtomicU64,
+    authentication: AtomicU64,
 }
 
 impl DirectionCounters {
@@ -126,6 +136,7 @@ impl DirectionCounters {
                 DropReason::Malformed => &self.malformed,
                 DropReason::Payload => &self.payload,
                 DropReason::Undeliverable => &self.undeliverable,
+                DropReason::Authentication => &self.authentication,
             },
             1,
         );
@@ -160,6 +171,7 @@ impl DirectionCounters {
                 malformed: value(&self.malformed),
                 payload: value(&self.payload),
                 undeliverable: value(&self.undeliverable),
+                authentication: value(&self.authentication),
             },
         }
     }

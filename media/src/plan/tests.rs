@@ -29,6 +29,7 @@ impl Scene {
         let plan = ForwardPlan {
             source: MINE,
             is_rtp: true,
+            is_secure: false,
             is_muxed: false,
             is_receiving: true,
             is_sending: true,

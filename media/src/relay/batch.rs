@@ -11,12 +11,14 @@ use std::ptr;
 
 use super::sys::{empty_name, read_name, write_name};
 use crate::rtp::PACKET_MAX;
+use crate::srtp::OVERHEAD_MAX;
 
 /// Packets of one pass.
 pub(super) const BATCH_MAX: usize = 128;
-/// Octets of a buffer: more than the longest packet, so that longer ones are noticed.
+/// Octets of a buffer: more than the longest packet, so that longer ones are noticed, and that it can
+/// be protected in place.
 const BUFFER_LEN: usize = 1_536;
-const _: () = assert!(BUFFER_LEN > PACKET_MAX);
+const _: () = assert!(BUFFER_LEN > PACKET_MAX + OVERHEAD_MAX);
 
 /// Whose counters a packet that leaves goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -31,11 +31,12 @@ use crate::context::{
 };
 use crate::control::{
     ConferenceId, Country, Format, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify,
-    PayloadMap, Performance, RelayReport, Sound, SoundId, StreamPorts, StreamSpec,
+    PayloadMap, Performance, RelayReport, Security, Sound, SoundId, StreamPorts, StreamSpec,
     StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
 use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
+use crate::srtp::{Opener, Sealer};
 
 /// Notices that may wait for call control; more are lost and counted.
 const NOTICES_MAX: usize = 8_192;
@@ -244,6 +245,20 @@ impl RelayControl {
         self.tell(&stream.handle.bound, set);
     }
 
+    /// Changes a stream's keys, as far as they are others than before.
+    fn secure(&self, key: Key, former: &Security) {
+        let Some(stream) = self.board.stream(key) else { return };
+        let (security, bound) = (&stream.spec.security, &stream.handle.bound);
+        if security.local() != former.local() || security.is_plain() != former.is_plain() {
+            let sealer = security.local().map(|material| Arc::new(Sealer::new(material)));
+            bound.outlet.set_security(!security.is_plain(), sealer);
+        }
+        if security.remote() != former.remote() {
+            let opener = security.remote().map(|material| Box::new(Opener::new(material)));
+            self.tell(bound, Command::Secure { bound: Arc::clone(bound), opener });
+        }
+    }
+
     fn tell(&self, bound: &Bound, command: Command) {
         if let Some(thread) = self.workers.get(bound.pair.worker) {
             thread.tell(command);
@@ -310,7 +325,8 @@ impl MediaPlane for RelayControl {
     fn modify(&mut self, id: TerminationId, stream: usize, spec: StreamSpec) {
         let Some(entry) = self.board.stream_mut((id, stream)) else { return };
         let learns_anew = spec.sdp_changed || spec.peer != entry.spec.peer;
-        entry.spec = spec;
+        let former = std::mem::replace(&mut entry.spec, spec).security;
+        self.secure((id, stream), &former);
         self.refresh((id, stream), learns_anew);
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
-use super::worker::Bound;
+use super::worker::{Bound, seal};
 use crate::context::{Audience, Key, Member, Mixer, PACKET_LEN};
 use crate::plan::{Component, DropReason, Stamp};
 
@@ -112,11 +112,13 @@ fn speak(
     let (source, clock_hz) = (member.source(), frame.clock_hz);
     let stamp = Stamp { source, payload: header.payload, clock_hz, now_us, lead: 0 };
     bound.outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &header, stamp);
+    let bound = Arc::clone(bound);
+    let Some(length) = seal(&bound, batch, at, frame.length, false) else { return };
     let fd = bound.pair.fd(Component::Media);
     let (payer, slot) = (Payer::Member, payers.len());
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: frame.length };
+    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
     if batch.leave(to, bound.pair.is_v6, what) {
-        payers.push(Arc::clone(bound));
+        payers.push(bound);
     } else {
         bound.outlet.sent.count_drop(DropReason::Undeliverable);
     }

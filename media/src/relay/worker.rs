@@ -22,7 +22,9 @@ use crate::plan::{
     Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Stamp,
     Verdict, next_port, run,
 };
+use crate::rtp::PACKET_MAX;
 use crate::rtp::header::payload;
+use crate::srtp::{OVERHEAD_MAX, Opener};
 
 /// Commands that may wait for a worker.
 pub(super) const COMMANDS_MAX: usize = 8_192;
@@ -93,6 +95,8 @@ pub(super) enum Command {
     Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
     /// Something is played once, or no more.
     Perform { bound: Arc<Bound>, performer: Option<Box<Performer>> },
+    /// What its peer's packets are checked and decrypted with.
+    Secure { bound: Arc<Bound>, opener: Option<Box<Opener>> },
     /// What is listened for.
     Watch { bound: Arc<Bound>, ear: Option<Box<Ear>> },
     /// A conference begins or, without a mixer, ends.
@@ -260,7 +264,8 @@ impl Worker {
             }
             if let (Verdict::Mix(sequence), Some(inlet)) = (outcome.verdict, &lane.inlet) {
                 // A full ring: the mixer's worker is behind, and this is too old already.
-                if let Some(heard) = batch.packet(at).and_then(|(packet, _)| payload(packet)) {
+                let heard = batch.packet(at).and_then(|(packet, _)| packet.get(..outcome.length));
+                if let Some(heard) = heard.and_then(payload) {
                     inlet.push(sequence, heard);
                 }
             }
@@ -280,6 +285,7 @@ impl Worker {
                 };
                 kernel.consider(&mut lane.attempts, &candidate);
             }
+            let Some(length) = seal(sink, batch, at, length, is_rtcp) else { continue };
             let fd = sink.pair.fd(component);
             let payer = Payer::Sink;
             let what = Leaving { fd, buffer: at, slot: *slot, payer, is_rtcp, length };
@@ -339,6 +345,11 @@ impl Worker {
                 }
                 Ok(Command::Perform { bound, performer }) => {
                     self.treat(&bound, now_us, |lane| lane.performer = performer);
+                }
+                Ok(Command::Secure { bound, opener }) => {
+                    if let Some(lane) = self.lane(&bound) {
+                        lane.ingress.opener = opener;
+                    }
                 }
                 Ok(Command::Watch { bound, ear }) => {
                     if let Some(kernel) = self.kernel.as_deref().filter(|_| ear.is_some()) {
@@ -587,12 +598,29 @@ fn play(
     };
     let outlet = &lane.bound.outlet;
     outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &frame.header, stamp);
+    let Some(length) = seal(&lane.bound, batch, at, frame.length, false) else { return over };
     let pair = &lane.bound.pair;
     let fd = pair.fd(Component::Media);
     let payer = Payer::Own;
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length: frame.length };
+    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
     if !batch.leave(to, pair.is_v6, what) {
         outlet.sent.count_drop(DropReason::Undeliverable);
     }
     over
+}
+
+/// Protects a packet that is about to leave, where its stream is secure; counts one that must not.
+pub(super) fn seal(
+    bound: &Bound,
+    batch: &mut Batch,
+    at: usize,
+    length: usize,
+    is_rtcp: bool,
+) -> Option<usize> {
+    let buffer = batch.buffer::<{ PACKET_MAX + OVERHEAD_MAX }>(at)?;
+    let sealed = bound.outlet.seal(buffer, length, is_rtcp);
+    if sealed.is_none() {
+        bound.outlet.sent.count_drop(DropReason::Authentication);
+    }
+    sealed
 }

@@ -56,6 +56,21 @@ impl Header {
     }
 }
 
+/// Octets before the payload: the fixed header, CSRC list and extension. `None` unless the packet is
+/// of version 2 and holds all of them.
+///
+/// Source: RFC 3550 §5.1, §5.3.1. Nothing is said about padding: SRTP hides it.
+#[must_use]
+pub fn header_len(packet: &[u8]) -> Option<usize> {
+    let first = *packet.first().filter(|first| **first >> 6 == 2)?;
+    let mut length = HEADER_LEN + 4 * usize::from(first & 0x0f);
+    if first & 0x10 != 0 {
+        let [_, _, high, low] = *packet.get(length..)?.first_chunk::<4>()?;
+        length += 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
+    }
+    (length <= packet.len()).then_some(length)
+}
+
 /// Where the payload of a well-formed packet begins and ends.
 #[must_use]
 pub fn payload(packet: &[u8]) -> Option<&[u8]> {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use media::rtp::{Header, RtpTime, Seq, Ssrc};
+use media::srtp::{Keys, Material, OVERHEAD_MAX, Opener, Sealer, Suite};
 use media::{
     MediaConfig, MediaPlane, Notify, PayloadMap, Relay, RelayControl, StreamPorts, StreamSpec,
     TerminationId,
@@ -110,6 +111,40 @@ pub(crate) fn rtp(payload: u8, sequence: u16, ssrc: u32) -> [u8; 172] {
 pub(crate) fn receiver_report(ssrc: u32, about: u32) -> Vec<u8> {
     let words = [0x81c9_0007, ssrc, about, 0, 9, 80, 0, 0];
     words.iter().flat_map(|word: &u32| word.to_be_bytes()).collect()
+}
+
+/// Keys of both directions, as the relay sees them.
+pub(crate) fn keys(suite: Suite, seed: u8) -> Keys {
+    let material = |seed: u8| {
+        let octets: Vec<u8> = (0..suite.material_len()).map(|n| seed ^ n as u8).collect();
+        Material::new(suite, &octets).unwrap()
+    };
+    Keys { local: material(seed), remote: material(seed ^ 0x80) }
+}
+
+/// The phone's side of the relay's keys.
+pub(crate) struct Crypt {
+    pub(crate) sealer: Sealer,
+    pub(crate) opener: Opener,
+}
+
+impl Crypt {
+    pub(crate) fn new(keys: &Keys) -> Self {
+        Self { sealer: Sealer::new(&keys.remote), opener: Opener::new(&keys.local) }
+    }
+
+    pub(crate) fn seal(&self, packet: &[u8]) -> Vec<u8> {
+        let mut buffer = [packet, &[0; OVERHEAD_MAX]].concat();
+        let length = self.sealer.seal_rtp(&mut buffer, packet.len()).unwrap();
+        buffer.truncate(length);
+        buffer
+    }
+
+    pub(crate) fn open(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
+        let length = self.opener.open_rtp(&mut packet).expect("SRTP of the relay");
+        packet.truncate(length);
+        packet
+    }
 }
 
 /// Two phones with a connected stream each.

@@ -50,10 +50,12 @@ impl SdpError {
 pub enum Incompatible {
     /// No codec in common: Warning 305.
     Formats,
-    /// Only transports that are not relayed (secure profiles, TCP): Warning 302.
+    /// Only transports that are not relayed (TCP): Warning 302.
     Transport,
     /// Only media types that are not relayed: Warning 304.
     MediaType,
+    /// SRTP is required and not offered, or offered and not wanted or not possible: Warning 399.
+    Security,
 }
 
 impl Incompatible {
@@ -66,6 +68,7 @@ impl Incompatible {
             Incompatible::Formats => 305,
             Incompatible::Transport => 302,
             Incompatible::MediaType => 304,
+            Incompatible::Security => 399,
         }
     }
 
@@ -75,6 +78,7 @@ impl Incompatible {
             Incompatible::Formats => "Incompatible media format",
             Incompatible::Transport => "Incompatible transport protocol",
             Incompatible::MediaType => "Media type not available",
+            Incompatible::Security => "Media security not acceptable",
         }
     }
 

@@ -212,9 +212,15 @@ impl Media {
         self.protocol.to_ascii_uppercase().contains("RTP/")
     }
 
-    /// Whether the stream is alive and of a transport that is relayed: plain RTP or UDPTL.
+    /// Whether the stream is alive and of a transport that is relayed: RTP, secured or not, or UDPTL.
     pub fn is_relayable(&self) -> bool {
-        !self.is_rejected() && matches!(self.profile(), Profile::Rtp | Profile::Udptl)
+        let profile = self.profile();
+        !self.is_rejected() && matches!(profile, Profile::Rtp | Profile::SecureRtp | Profile::Udptl)
+    }
+
+    /// Makes it rejected or removed (RFC 3264 §6).
+    pub fn reject(&mut self) {
+        *self = Media::rejected(self);
     }
 
     /// The direction its author means, whichever of the spellings of hold is used.

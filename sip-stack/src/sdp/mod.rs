@@ -9,6 +9,7 @@
 
 mod body;
 mod codec;
+mod crypto;
 mod direction;
 mod error;
 mod local;
@@ -19,6 +20,7 @@ mod session;
 
 pub use body::session_part;
 pub use codec::{Codec, CodecFamily};
+pub use crypto::Crypto;
 pub use direction::Direction;
 pub use error::{Incompatible, SdpError, SdpErrorKind};
 pub use local::LocalDescription;

@@ -54,8 +54,9 @@ pub fn relay_offer(
         match ours(relay, index) {
             Some(end) if media.is_relayable() && has_content(media) => {
                 let mut offered = copy_coding(media);
-                // Feedback attributes are not passed on, so neither is the profile of them.
-                if media.profile() == Profile::Rtp {
+                // Feedback attributes are not passed on, so neither is the profile of them; whether
+                // and how this leg is secured is not the other's affair.
+                if media.is_rtp() {
                     offered.protocol = "RTP/AVP".to_owned();
                 }
                 builder.live(offered, end, end.direction);
@@ -238,8 +239,10 @@ fn our_end(media: &Media, session: &Session) -> Option<RelayMedia> {
 /// An audio stream needs a codec that carries sound; every stream needs a format.
 fn has_content(media: &Media) -> bool {
     match media.profile() {
-        Profile::Rtp if media.kind == MediaKind::Audio => media.first_real_codec().is_some(),
-        Profile::Rtp => !media.codecs.is_empty(),
+        Profile::Rtp | Profile::SecureRtp if media.kind == MediaKind::Audio => {
+            media.first_real_codec().is_some()
+        }
+        Profile::Rtp | Profile::SecureRtp => !media.codecs.is_empty(),
         _ => !media.formats.is_empty(),
     }
 }
@@ -290,7 +293,8 @@ fn named_by(answer: &Media, offer: Option<&Media>) -> Media {
 /// What of `choice` fits `offer`, with the offerer's payload numbers and protocol; attributes
 /// and parameters are those of `choice`. `None` when nothing that carries media is left.
 fn answer_with(offer: &Media, choice: &Media) -> Option<Media> {
-    if offer.profile() != choice.profile() {
+    if offer.is_rtp() != choice.is_rtp() || (!offer.is_rtp() && offer.profile() != choice.profile())
+    {
         return None;
     }
     let mut answer = copy_coding(choice);

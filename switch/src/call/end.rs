@@ -4,15 +4,21 @@
 
 use std::net::IpAddr;
 
-use crate::feature::dtmf::Presses;
 use bytes::Bytes;
+use config::Srtp;
 use media::{
-    MediaError, MediaPlane, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
+    MediaError, MediaPlane, Security, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
 };
+use sip_stack::flow::{Flow, Transport};
 use sip_stack::sdp::{
     Codec, Direction, Incompatible, LocalDescription, Media, MediaKind, RelayMedia, Session,
     answer_locally, full_offer, is_agreement, is_hold, relay_answer, relay_offer,
 };
+
+use super::Party;
+use super::protection::{Protection, security};
+use crate::exchange::Exchange;
+use crate::feature::dtmf::Presses;
 
 /// Ports and descriptions of one call.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub struct MediaEnd {
     pub remote: Option<Session>,
     /// Where its signalling comes from: the only other address its media may come from.
     pub peer: Option<IpAddr>,
+    /// Whether and how its media is protected.
+    pub(crate) protection: Protection,
     /// Keys that the phone has pressed of late.
     pub(crate) presses: Presses,
     /// The remote description changed since the relay was told.
@@ -41,6 +49,7 @@ impl MediaEnd {
             description: LocalDescription::new(session_id, address),
             remote: None,
             peer: None,
+            protection: Protection::default(),
             presses: Presses::default(),
             is_fresh: false,
         }
@@ -48,7 +57,9 @@ impl MediaEnd {
 
     /// Another end at the same address, without ports.
     pub(crate) fn empty(&self) -> MediaEnd {
-        MediaEnd::new(self.address, 0)
+        let mut end = MediaEnd::new(self.address, 0);
+        end.protection = self.protection.renewed();
+        end
     }
 
     /// Makes sure that `streams` streams have ports.
@@ -127,6 +138,13 @@ impl MediaEnd {
         self.is_fresh = true;
     }
 
+    /// Rejects the streams of an answer that are not protected as they must be.
+    ///
+    /// Errors: [`Incompatible::Security`] when no audio is left.
+    pub(crate) fn screen_answer(&self, answer: &mut Session) -> Result<(), Incompatible> {
+        self.protection.screen_answer(self.local(), answer)
+    }
+
     /// Whether an answer takes anything of what the phone was offered.
     pub fn agrees_to(&self, answer: &Session) -> bool {
         self.local().is_some_and(|offer| is_agreement(offer, answer))
@@ -136,17 +154,28 @@ impl MediaEnd {
     ///
     /// Errors: [`Incompatible`] when no stream can be relayed (488).
     pub fn offer_from(&mut self, source: &Session) -> Result<Bytes, Incompatible> {
-        let mut offer = relay_offer(source, &self.relay(Direction::SendRecv))?;
+        let offer = relay_offer(source, &self.relay(Direction::SendRecv))?;
+        self.offer(offer)
+    }
+
+    /// Makes an offer of a session, protected as the party wants it.
+    fn offer(&mut self, mut offer: Session) -> Result<Bytes, Incompatible> {
         self.description.continue_with(&mut offer);
+        let (former, remote) = (self.description.session(), self.remote.as_ref());
+        self.protection.protect_offer(&mut offer, former, remote)?;
         Ok(self.description.write(offer))
+    }
+
+    /// Makes an answer to an offer of the phone of a session.
+    fn answer(&mut self, offer: &Session, mut answer: Session) -> Bytes {
+        self.protection.protect_answer(offer, &mut answer);
+        self.description.write(answer)
     }
 
     /// An offer of everything the relay can pass: the far party is not known yet.
     pub fn offer_everything(&mut self) -> Option<Bytes> {
         let relay = self.relay(Direction::SendRecv).into_iter().flatten().next()?;
-        let mut offer = full_offer(&[], relay);
-        self.description.continue_with(&mut offer);
-        Some(self.description.write(offer))
+        self.offer(full_offer(&[], relay)).ok()
     }
 
     /// An offer of everything the mixer can speak.
@@ -154,9 +183,7 @@ impl MediaEnd {
         let relay = self.relay(Direction::SendRecv).into_iter().flatten().next()?;
         let codecs =
             [Codec::pcmu(), Codec::pcma(), Codec::g722(), Codec::opus(), Codec::telephone_event()];
-        let mut offer = full_offer(&codecs, relay);
-        self.description.continue_with(&mut offer);
-        Some(self.description.write(offer))
+        self.offer(full_offer(&codecs, relay)).ok()
     }
 
     /// An offer of the same session in both directions; `None` if the phone may talk already.
@@ -170,7 +197,7 @@ impl MediaEnd {
         for media in offer.media.iter_mut().filter(|media| !media.is_rejected()) {
             media.direction = Some(Direction::SendRecv);
         }
-        Some(self.description.write(offer))
+        self.offer(offer).ok()
     }
 
     /// The answer to this phone's offer, made of the far party's answer to `far_offer`.
@@ -182,9 +209,9 @@ impl MediaEnd {
         far_offer: &Session,
         willing: Direction,
     ) -> Result<Bytes, Incompatible> {
-        let offer = self.remote.as_ref().ok_or(Incompatible::MediaType)?;
-        let answer = relay_answer(offer, far_answer, far_offer, &self.relay(willing))?;
-        Ok(self.description.write(answer))
+        let offer = self.remote.clone().ok_or(Incompatible::MediaType)?;
+        let answer = relay_answer(&offer, far_answer, far_offer, &self.relay(willing))?;
+        Ok(self.answer(&offer, answer))
     }
 
     /// The answer of the switch itself to this phone's offer: audio for a tone, nothing else. After
@@ -192,7 +219,7 @@ impl MediaEnd {
     ///
     /// Errors: [`Incompatible`] when the phone offers no audio that tones can be played in.
     pub fn answer_alone(&mut self) -> Result<Bytes, Incompatible> {
-        let Some(offer) = &self.remote else {
+        let Some(offer) = self.remote.clone() else {
             return self.offer_everything().ok_or(Incompatible::MediaType);
         };
         let relay = self.relay(Direction::SendRecv);
@@ -203,8 +230,8 @@ impl MediaEnd {
             let is_ours = media.kind == audio.kind && own.audio().is_none();
             own.media.push(if is_ours { audio.clone() } else { Media::rejected(media) });
         }
-        let answer = relay_answer(offer, &own, &own, &relay)?;
-        Ok(self.description.write(answer))
+        let answer = relay_answer(&offer, &own, &own, &relay)?;
+        Ok(self.answer(&offer, answer))
     }
 
     /// The answer to a re-offer that the far side need not see: hold, resume, a new address.
@@ -218,8 +245,9 @@ impl MediaEnd {
         let current = self.description.session().ok_or(Incompatible::MediaType)?;
         let directions = vec![willing; offer.media.len()];
         let answer = answer_locally(&offer, current, &directions)?;
+        let answer = self.answer(&offer, answer);
         self.hear(offer);
-        Ok(self.description.write(answer))
+        Ok(answer)
     }
 
     /// Whether `offer` stays within what was negotiated, so that the far side need not be asked.
@@ -244,6 +272,15 @@ impl MediaEnd {
         audio.map(|audio| audio.codec.name.clone()).unwrap_or_default()
     }
 
+    /// How the first audio stream is protected, for tables.
+    pub fn srtp(&self) -> Option<String> {
+        let (ours, theirs) = (self.local()?.audio()?, self.remote.as_ref()?.audio()?);
+        match security(Some(ours), theirs) {
+            Security::Sdes(keys) => Some(keys.local.suite().name().to_owned()),
+            _ => None,
+        }
+    }
+
     /// Tells the relay what was agreed about each stream.
     pub fn apply(&mut self, plane: &mut dyn MediaPlane) {
         let Some(id) = self.termination else { return };
@@ -266,18 +303,22 @@ impl MediaEnd {
             return StreamSpec { peer: self.peer, sdp_changed, ..StreamSpec::default() };
         };
         let direction = theirs.effective_direction(remote);
+        let security = security(local.as_ref(), &theirs);
+        // Nothing leaves in the clear that must not, whatever was said.
+        let is_open = !(theirs.is_rtp() && self.protection.is_required() && security.is_plain());
         StreamSpec {
             remote: theirs.rtp_address(remote),
             remote_rtcp: theirs.rtcp_address(remote),
             rtcp_mux: theirs.rtcp_mux && local.as_ref().is_some_and(|ours| ours.rtcp_mux),
-            receive: direction.is_sending(),
-            send: direction.is_receiving(),
+            receive: is_open && direction.is_sending(),
+            send: is_open && direction.is_receiving(),
             accept: Vec::new(),
             sdp_changed,
             is_rtp: theirs.is_rtp(),
             peer: self.peer,
             clocks: clocks(local.as_ref()),
             telephone_event: local.as_ref().and_then(telephone_event),
+            security,
         }
     }
 
@@ -296,4 +337,44 @@ fn clocks(media: Option<&Media>) -> Vec<(u8, u32)> {
 
 fn telephone_event(media: &Media) -> Option<u8> {
     media.codecs.iter().find(|codec| codec.is_telephone_event()).map(|codec| codec.payload)
+}
+
+impl Exchange {
+    /// A media end for a party, without ports: protected as its line or trunk wishes.
+    pub(crate) fn new_end(&mut self, party: &Party) -> MediaEnd {
+        let number = self.new_session_id();
+        let mut end = MediaEnd::new(self.media_address(), number);
+        let (wishes, is_private) = match party {
+            Party::Line(line) => {
+                let line = self.config.lines.get(line);
+                let wishes = line.map(|line| (line.srtp, line.srtp_keys)).unwrap_or_default();
+                let contacts = line.filter(|_| wishes.0 != Srtp::Off).map(|line| {
+                    let contacts = self.registrar.registry().contacts(&line.number);
+                    contacts.iter().all(|contact| is_private(&contact.flow))
+                });
+                (wishes, contacts.unwrap_or_default())
+            }
+            Party::Trunk { name, .. } => {
+                let trunk = self.config.trunks.get(name);
+                let wishes = trunk.map(|trunk| (trunk.srtp, trunk.srtp_keys)).unwrap_or_default();
+                let peer = trunk.map(|trunk| &trunk.peer);
+                let is_tls = |peer: &config::Peer| {
+                    peer.is_secure || peer.transport == Some(config::Transport::Tls)
+                };
+                (wishes, peer.is_some_and(is_tls))
+            }
+        };
+        let allows_sdes = is_private || self.config.media.sdes_without_tls;
+        end.protection = Protection::new(wishes, allows_sdes, (&self.media_secret, number));
+        end
+    }
+
+    /// The same for one whose INVITE came by this flow.
+    pub(crate) fn allows_sdes(&self, flow: &Flow) -> bool {
+        self.config.media.sdes_without_tls || is_private(flow)
+    }
+}
+
+fn is_private(flow: &Flow) -> bool {
+    matches!(flow.transport, Transport::Tls | Transport::Wss)
 }

@@ -114,8 +114,9 @@ impl Exchange {
     /// The answer for the caller that an early answer of the called phone allows. `None` for a
     /// late offer: there the caller gets its offer in the 200.
     fn early_answer(&mut self, caller: CallId, called: CallId, sdp: &Bytes) -> Option<Bytes> {
-        let answer = Session::parse(sdp).ok()?;
+        let mut answer = Session::parse(sdp).ok()?;
         let far = self.calls.get_mut(called.0)?;
+        far.end.screen_answer(&mut answer).ok()?;
         far.end.hear(answer.clone());
         let far_offer = far.end.local()?.clone();
         let near = self.calls.get_mut(caller.0)?;
@@ -193,7 +194,8 @@ impl Exchange {
 
     /// The answer to our offer, if there is one and it leaves something to talk with.
     pub(crate) fn answer_of(&self, id: CallId, sdp: Option<&Bytes>) -> Option<Session> {
-        let answer = Session::parse(sdp?).ok()?;
+        let mut answer = Session::parse(sdp?).ok()?;
+        self.calls.get(id.0)?.end.screen_answer(&mut answer).ok()?;
         self.calls.get(id.0)?.end.agrees_to(&answer).then_some(answer)
     }
 

@@ -31,6 +31,7 @@ pub mod originate;
 pub mod parent;
 pub mod park;
 pub mod pickup;
+pub(crate) mod protection;
 pub mod queue;
 pub mod recall;
 pub mod refer;

@@ -21,8 +21,11 @@ impl Exchange {
     pub(crate) fn on_offer(&mut self, leg: LegId, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let Some(sdp) = sdp else { return self.offer_again(id, leg) };
-        let Ok(offer) = Session::parse(sdp) else { return self.refuse(leg, 400) };
+        let Ok(mut offer) = Session::parse(sdp) else { return self.refuse(leg, 400) };
         let Some(call) = self.calls.get_mut(id.0) else { return };
+        if call.end.protection.screen_offer(&mut offer).is_err() {
+            return self.refuse(leg, Incompatible::STATUS);
+        }
         if !call.end.can_answer_alone(&offer) {
             return self.pass_offer_on(id, leg, offer);
         }

@@ -72,13 +72,20 @@ impl Exchange {
         let Some(dialled) = self.dialled(&party, message) else {
             return self.reject_leg(leg, Reply::new(404));
         };
-        let offer = match offer.map(|sdp| Session::parse(sdp)).transpose() {
+        let mut offer = match offer.map(|sdp| Session::parse(sdp)).transpose() {
             Ok(offer) => offer,
             Err(error) => {
                 let warning = format!("399 {} \"{error}\"", self.config.domain);
                 return self.reject_leg(leg, Reply::new(400).header("Warning", warning));
             }
         };
+        let mut protection = self.new_end(&party).protection;
+        protection.allow_sdes(self.allows_sdes(&flow));
+        if let Some(Err(refused)) = offer.as_mut().map(|offer| protection.screen_offer(offer)) {
+            let warning = refused.warning(&self.config.domain);
+            let reply = Reply::new(Incompatible::STATUS).header("Warning", warning);
+            return self.reject_leg(leg, reply);
+        }
         let mut shared = None;
         if let Some(line) = party.line().map(str::to_owned) {
             self.end_failed_calls(&line);
@@ -103,6 +110,7 @@ impl Exchange {
         self.note_caller(call, message);
         if let Some(call) = self.calls.get_mut(call.0) {
             call.end.peer = Some(flow.remote.ip());
+            call.end.protection = protection;
             call.takes_early_media = takes_early_media(message);
             if let Some(offer) = offer {
                 call.end.hear(offer);

@@ -79,6 +79,7 @@ pub(super) const MEDIA: Table = Table {
         column("PORT", "port"),
         column("REMOTE", "remote"),
         column("CODEC", "codec"),
+        column("SRTP", "srtp"),
         column("RECEIVED", "packetsReceived"),
         column("SENT", "packetsSent"),
         column("LOST", "packetsLost"),

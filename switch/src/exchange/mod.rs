@@ -40,6 +40,7 @@ use crate::call::complete::Completing;
 use crate::call::conference::Conference;
 use crate::call::generate::Generations;
 use crate::call::listen::Listening;
+use crate::call::protection;
 use crate::call::treatment::Music;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::feature::enrolment::Enrolment;
@@ -105,6 +106,7 @@ pub struct Exchange {
     pub(crate) credentials: HashMap<String, Ha1>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) local: Vec<(Transport, SocketAddr)>,
+    pub(crate) media_secret: protection::Secret,
     pub(crate) calls: Slab<Call>,
     pub(crate) connections: Slab<Connection>,
     pub(crate) conferences: Slab<Conference>,
@@ -150,7 +152,7 @@ impl Exchange {
             clock,
             ..
         } = parts;
-        let secret = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
+        let secret: [u8; 32] = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let lamps = std::array::from_fn(|_| entropy.next_u64().to_le_bytes()[0]);
         let instance = u128::from(entropy.next_u64()) << 64 | u128::from(entropy.next_u64());
         let next_session = entropy.next_u64() >> 16;
@@ -169,6 +171,7 @@ impl Exchange {
             config,
             counters,
             local,
+            media_secret: protection::Secret::root(&secret),
             calls: Slab::new(),
             connections: Slab::new(),
             conferences: Slab::new(),

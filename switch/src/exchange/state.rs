@@ -9,7 +9,6 @@ use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, NewCall};
 use super::Exchange;
 use crate::call::Dialling;
 use crate::call::cause::Outcome;
-use crate::call::end::MediaEnd;
 use crate::call::forward::{Diversions, Hop};
 use crate::call::shared::{INACTIVE, address_of};
 use crate::call::user_info::text_of;
@@ -80,7 +79,7 @@ impl Exchange {
     }
 
     fn create(&mut self, new: NewParty, place: Place<'_>) -> CallId {
-        let end = MediaEnd::new(self.media_address(), self.new_session_id());
+        let end = self.new_end(&new.party);
         let tapi = match (&new.party, new.tapi) {
             (Party::Line(_), None) => self.announce(&new, place.shared),
             (_, tapi) => tapi,
@@ -483,7 +482,8 @@ impl Exchange {
     /// Gives the ports of a call back, which stays without a phone.
     pub(crate) fn drop_media(&mut self, id: CallId) {
         self.leave_conference(id);
-        let end = MediaEnd::new(self.media_address(), self.new_session_id());
+        let Some(party) = self.calls.get(id.0).map(|call| call.party.clone()) else { return };
+        let end = self.new_end(&party);
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let mut former = std::mem::replace(&mut call.end, end);
         let Some((termination, statistics)) = former.release(self.media.as_mut()) else { return };

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use sip_stack::flow::{Flow, Transport};
 
+use super::mask::mask_keys;
 use super::trace::Way;
 
 /// Datagrams cannot be longer.
@@ -86,7 +87,9 @@ fn encode(
     chunk(into, 11, &[SIP]);
     chunk(into, 12, &node.to_be_bytes());
     chunk(into, 17, dialog);
+    let at = into.len();
     chunk(into, 15, message);
+    mask_keys(into.get_mut(at..).unwrap_or_default());
     let length = u16::try_from(into.len()).unwrap_or(u16::MAX);
     if let Some(place) = into.get_mut(4..6) {
         place.copy_from_slice(&length.to_be_bytes());

@@ -1,6 +1,7 @@
 //! Metrics and the security log: what is read from outside, never on a hot path.
 
 pub mod hep;
+mod mask;
 mod metric;
 pub mod security;
 pub mod trace;

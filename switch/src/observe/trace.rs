@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sip_stack::flow::Flow;
 
+use super::mask::mask_keys;
+
 /// Messages that are kept at most, however short they are.
 const MAX_MESSAGES: usize = 65_536;
 /// Dialogs whose call is known at most.
@@ -141,6 +143,7 @@ impl Ring {
         }
         let Some(place) = self.octets.get_mut(start..end) else { return };
         place.copy_from_slice(bytes);
+        mask_keys(place);
         self.end = end;
         self.messages.push_back(Entry { start, length: bytes.len(), ..entry });
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::MemberCodec;
+use media::{MemberCodec, Security};
 use sip_stack::auth::ClientCredentials;
 use sip_stack::endpoint::{
     EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog,
@@ -25,10 +25,12 @@ use sip_stack::time::{Entropy, Now};
 pub use self::event::{Behaviour, HoldSpelling, PhoneConfig, PhoneEvent};
 use super::watch::Watch;
 use crate::call::bridge::voice;
+use crate::call::protection::{Protection, Secret, security};
 
 #[derive(Debug)]
 struct Talk {
     description: LocalDescription,
+    protection: Protection,
     remote: Option<Session>,
     is_answered: bool,
     /// What the user wants: kept through offers of the far side (RFC 6337 §5.3).
@@ -38,9 +40,35 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(description: LocalDescription, remote: Option<Session>) -> Talk {
+    fn new(
+        (description, protection): (LocalDescription, Protection),
+        remote: Option<Session>,
+    ) -> Talk {
         let (wish, last_wish) = (Direction::SendRecv, Direction::SendRecv);
-        Talk { description, remote, is_answered: false, wish, last_wish }
+        Talk { description, protection, remote, is_answered: false, wish, last_wish }
+    }
+
+    /// Writes an offer of ours.
+    fn offer(&mut self, mut session: Session) -> Result<Bytes, Incompatible> {
+        let (former, remote) = (self.description.session(), self.remote.as_ref());
+        self.protection.protect_offer(&mut session, former, remote)?;
+        Ok(self.description.write(session))
+    }
+
+    /// Writes our answer to an offer, or an offer where there is none: what `full` says, as far as the
+    /// offer allows it.
+    fn answer(
+        &mut self,
+        offer: Option<&Session>,
+        full: Session,
+        directions: &[Direction],
+    ) -> Result<Bytes, Incompatible> {
+        let Some(offer) = offer else { return self.offer(full) };
+        let mut offer = offer.clone();
+        self.protection.screen_offer(&mut offer)?;
+        let mut answer = answer_locally(&offer, &full, directions)?;
+        self.protection.protect_answer(&offer, &mut answer);
+        Ok(self.description.write(answer))
     }
 
     fn wish_for(&mut self, direction: Direction) {
@@ -202,9 +230,11 @@ impl PhoneCore {
         mut headers: Vec<(String, String)>,
     ) -> Option<LegId> {
         headers.append(&mut self.attached);
-        let mut description = self.new_description();
-        let sdp = (!self.config.behaviour.offers_late)
-            .then(|| description.write(self.session(Direction::SendRecv)));
+        let mut talk = Talk::new(self.new_description(), None);
+        let sdp = match self.config.behaviour.offers_late {
+            true => None,
+            false => Some(talk.offer(self.session(Direction::SendRecv)).ok()?),
+        };
         let invite = Invite {
             request_uri: format!("sip:{number}@{}", self.config.domain),
             from: self.address(own),
@@ -221,7 +251,7 @@ impl PhoneCore {
             hundred_rel: self.config.behaviour.hundred_rel,
         };
         let leg = self.endpoint.invite(now, invite, &mut self.out).ok()?;
-        self.talks.insert(leg, Talk::new(description, None));
+        self.talks.insert(leg, talk);
         Some(leg)
     }
 
@@ -229,12 +259,9 @@ impl PhoneCore {
     pub fn answer(&mut self, now: Now, leg: LegId) {
         let full = self.session(Direction::SendRecv);
         let Some(talk) = self.talks.get_mut(&leg) else { return };
-        let answer = match &talk.remote {
-            Some(offer) => answer_locally(offer, &full, &[]),
-            None => Ok(full),
-        };
-        let Ok(answer) = answer else { return self.reject(now, leg, Incompatible::STATUS) };
-        let sdp = talk.description.write(answer);
+        let offer = talk.remote.clone();
+        let answer = talk.answer(offer.as_ref(), full, &[]);
+        let Ok(sdp) = answer else { return self.reject(now, leg, Incompatible::STATUS) };
         talk.is_answered = true;
         let headers = std::mem::take(&mut self.attached);
         self.endpoint.answer(now, leg, sdp, &headers, &mut self.out);
@@ -288,7 +315,7 @@ impl PhoneCore {
     fn offer(&mut self, now: Now, leg: LegId, session: Session, wish: Direction) -> bool {
         let Some(talk) = self.talks.get_mut(&leg) else { return false };
         let previous = talk.description.session().cloned();
-        let sdp = talk.description.write(session);
+        let Ok(sdp) = talk.offer(session) else { return false };
         let is_taken = self.endpoint.offer(now, leg, sdp, &mut self.out);
         if let (false, Some(previous)) = (is_taken, previous)
             && let Some(talk) = self.talks.get_mut(&leg)
@@ -313,6 +340,14 @@ impl PhoneCore {
     pub fn far_voice(&self, leg: LegId) -> Option<MemberCodec> {
         let codec = self.talks.get(&leg)?.remote.as_ref()?.audio()?.first_real_codec()?;
         Some(MemberCodec { payload: codec.payload, kind: voice(codec)? })
+    }
+
+    /// How the media of a call is protected.
+    pub fn security(&self, leg: LegId) -> Security {
+        let Some(talk) = self.talks.get(&leg) else { return Security::Plain };
+        let ours = talk.description.session().and_then(Session::audio);
+        let theirs = talk.remote.as_ref().and_then(Session::audio);
+        theirs.map_or(Security::Plain, |theirs| security(ours, theirs))
     }
 
     /// Whether the phone may send on this call.
@@ -470,15 +505,14 @@ impl PhoneCore {
         talk.is_answered = true;
         if talk.description.session().is_none() {
             // A late offer: the 2xx carried it, the ACK carries our answer.
-            let offer = talk.remote.as_ref();
-            let answer = offer.and_then(|offer| answer_locally(offer, &full, &[]).ok());
-            let Some(answer) = answer else {
+            let offer = talk.remote.clone();
+            let answer = offer.and_then(|offer| talk.answer(Some(&offer), full, &[]).ok());
+            let Some(sdp) = answer else {
                 self.talks.remove(&leg);
                 let refusal = Reply::new(Incompatible::STATUS);
                 self.endpoint.refuse_offer(now, leg, &refusal, &mut self.out);
                 return self.events.push_back(PhoneEvent::Ended { leg });
             };
-            let sdp = talk.description.write(answer);
             self.endpoint.accept_offer(now, leg, sdp, &mut self.out);
         }
         self.events.push_back(PhoneEvent::Connected { leg });
@@ -488,19 +522,15 @@ impl PhoneCore {
         let wish = self.talks.get(&leg).map_or(Direction::SendRecv, |talk| talk.wish);
         let full = self.session(wish);
         let offer = sdp.and_then(|sdp| Session::parse(sdp).ok());
-        let session = match &offer {
-            Some(offer) => answer_locally(offer, &full, &[wish]),
-            None => Ok(full),
-        };
-        let Ok(session) = session else {
+        let Some(talk) = self.talks.get_mut(&leg) else { return };
+        let Ok(answer) = talk.answer(offer.as_ref(), full, &[wish]) else {
             let refusal = Reply::new(Incompatible::STATUS);
             return self.endpoint.refuse_offer(now, leg, &refusal, &mut self.out);
         };
         self.hear(leg, sdp);
         let Some(talk) = self.talks.get_mut(&leg) else { return };
         let is_held = talk.remote.as_ref().is_some_and(is_hold);
-        let sdp = talk.description.write(session);
-        self.endpoint.accept_offer(now, leg, sdp, &mut self.out);
+        self.endpoint.accept_offer(now, leg, answer, &mut self.out);
         self.events.push_back(PhoneEvent::Changed { leg, is_held });
     }
 
@@ -534,9 +564,12 @@ impl PhoneCore {
         full_offer(&self.config.behaviour.codecs, relay.with_direction(direction))
     }
 
-    fn new_description(&mut self) -> LocalDescription {
+    fn new_description(&mut self) -> (LocalDescription, Protection) {
         self.next_session += 1;
-        LocalDescription::new(self.next_session, self.config.rtp.ip())
+        let secret = Secret::root(&self.next_session.to_le_bytes());
+        let wishes = self.config.behaviour.srtp;
+        let protection = Protection::new(wishes, true, (&secret, self.next_session));
+        (LocalDescription::new(self.next_session, self.config.rtp.ip()), protection)
     }
 
     pub(super) fn address(&self, number: &str) -> String {

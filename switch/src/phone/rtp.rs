@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 
-use media::ToneCodec;
 use media::codec::g711;
 use media::rtp::telephone_event::TelephoneEvent;
+use media::srtp::{OVERHEAD_MAX, Opener, Sealer};
+use media::{Security, ToneCodec};
 
 use super::instrument::Instrument;
 use super::keypad::Frame;
@@ -19,6 +20,8 @@ pub struct RtpCounts {
     pub received: u64,
     /// Packets received whose payload is another phone's voice, not a tone of the switch.
     pub voice: u64,
+    /// Packets received that were not protected with the call's key.
+    pub refused: u64,
 }
 
 /// Payload octets of a voice frame: every phone says its own, so that a listener knows who talks.
@@ -46,6 +49,9 @@ pub(super) struct Voice {
     digits: String,
     last_event: Option<(u32, u8)>,
     sound: VecDeque<Vec<i16>>,
+    security: Security,
+    sealer: Option<Sealer>,
+    opener: Option<Opener>,
     /// Hums instead of the phone's mark, where its codec is the call's.
     pub(super) instrument: Option<Instrument>,
 }
@@ -65,8 +71,27 @@ impl Voice {
             digits: String::new(),
             last_event: None,
             sound: VecDeque::new(),
+            security: Security::Plain,
+            sealer: None,
+            opener: None,
             instrument: None,
         }
+    }
+
+    /// Speaks with these keys from now on; a key that stays keeps its counts.
+    pub(super) fn secure(&mut self, security: Security) {
+        if security.local() != self.security.local() {
+            self.sealer = security.local().map(Sealer::new);
+        }
+        if security.remote() != self.security.remote() {
+            self.opener = security.remote().map(Opener::new);
+        }
+        self.security = security;
+    }
+
+    /// Whether it speaks SRTP.
+    pub(super) fn is_secure(&self) -> bool {
+        !self.security.is_plain()
     }
 
     pub(super) fn counts(&self) -> RtpCounts {
@@ -125,6 +150,12 @@ impl Voice {
         packet.extend_from_slice(&self.ssrc.to_be_bytes());
         packet.extend_from_slice(payload);
         self.sequence = self.sequence.wrapping_add(1);
+        if let Some(sealer) = &self.sealer {
+            let length = packet.len();
+            packet.resize(length + OVERHEAD_MAX, 0);
+            let Ok(sealed) = sealer.seal_rtp(&mut packet, length) else { return };
+            packet.truncate(sealed);
+        }
         if self.socket.send_to(&packet, to).is_ok() {
             self.counts.sent += 1;
         }
@@ -137,6 +168,16 @@ impl Voice {
             if length < HEADER {
                 continue;
             }
+            let length = match &mut self.opener {
+                None => length,
+                Some(opener) => match opener.open_rtp(&mut buffer[..length]) {
+                    Ok(length) => length,
+                    Err(_) => {
+                        self.counts.refused += 1;
+                        continue;
+                    }
+                },
+            };
             self.counts.received += 1;
             let timestamp = u32::from_be_bytes([buffer[4], buffer[5], buffer[6], buffer[7]]);
             let kind = buffer[1] & 0x7f;

@@ -330,6 +330,11 @@ impl Phone {
         self.voice.sound()
     }
 
+    /// Whether its voice is SRTP at the moment.
+    pub fn speaks_srtp(&self) -> bool {
+        self.voice.is_secure()
+    }
+
     /// Packets so far.
     pub fn rtp(&self) -> RtpCounts {
         self.voice.counts()
@@ -375,6 +380,8 @@ impl Phone {
             self.core.expire(now);
         }
         self.flush();
+        let secured = self.core.legs().into_iter().find(|leg| !self.core.security(*leg).is_plain());
+        self.voice.secure(secured.map(|leg| self.core.security(leg)).unwrap_or_default());
         self.voice.receive();
         if now >= self.next_packet {
             self.next_packet = now + PACKET_TIME;

@@ -27,6 +27,17 @@ pub struct Baresip {
 impl Baresip {
     /// A baresip of a line that is registered over UDP, TCP or TLS and answers by itself or never.
     pub fn start(program: &Program, line: &str, transport: &str, answers: bool) -> Baresip {
+        Baresip::with(program, line, transport, answers, "")
+    }
+
+    /// The same with further parameters of its account, such as `;mediaenc=srtp`.
+    pub fn with(
+        program: &Program,
+        line: &str,
+        transport: &str,
+        answers: bool,
+        account: &str,
+    ) -> Baresip {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path();
         let (sip, control) = (two_free_ports(), free_port());
@@ -48,7 +59,8 @@ impl Baresip {
             std::fs::write(at.join(name), bytes).expect("the file is written");
         };
         write("config", fill(include_str!("../../interop/baresip.config")).as_bytes());
-        write("accounts", fill(include_str!("../../interop/baresip.accounts")).as_bytes());
+        let accounts = fill(include_str!("../../interop/baresip.accounts"));
+        write("accounts", format!("{}{account}\n", accounts.trim_end()).as_bytes());
         write("contacts", b"");
         write("tone.wav", &tone());
         let log = std::fs::File::create(at.join("log")).expect("a log file");

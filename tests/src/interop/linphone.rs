@@ -23,12 +23,18 @@ pub struct Linphone {
 impl Linphone {
     /// A Linphone of a line that is registered over UDP and answers by itself or when told.
     pub fn start(program: &Program, line: &str, answers: bool) -> Linphone {
+        Linphone::with(program, line, answers, "none")
+    }
+
+    /// The same with media encryption: `srtp` or `dtls`.
+    pub fn with(program: &Program, line: &str, answers: bool, encryption: &str) -> Linphone {
         let folder = tempfile::tempdir().expect("a folder");
         let at = folder.path();
         let config = include_str!("../../interop/linphonerc")
             .replace("{folder}", &at.to_string_lossy())
             .replace("{sip}", &free_port().to_string())
             .replace("{line}", line)
+            .replace("media_encryption=none", &format!("media_encryption={encryption}"))
             .replace("{switch}", &program.sip.to_string());
         std::fs::write(at.join("linphonerc"), config).expect("the file is written");
         std::fs::write(at.join("tone.wav"), tone()).expect("the file is written");

@@ -131,6 +131,7 @@ impl Schedule {
             offers_late: self.below(6) == 0,
             hundred_rel: self.below(4) == 0,
             codecs,
+            srtp: Behaviour::default().srtp,
         }
     }
 

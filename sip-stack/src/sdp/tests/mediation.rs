@@ -49,7 +49,7 @@ fn count_and_order_of_media_lines_are_kept_and_the_unrelayed_rejected() {
     let source = offer(
         "m=message 7394 TCP/MSRP *\r\nm=audio 4000 RTP/AVP 0\r\nm=application 9 TCP/BFCP *\r\n\
          m=video 0 RTP/AVP 34\r\nm=video 4002 RTP/AVP 99\r\na=rtpmap:99 H264/90000\r\n\
-         a=fmtp:99 profile-level-id=42e01f\r\na=content:main\r\nm=audio 4008 RTP/SAVP 0\r\n",
+         a=fmtp:99 profile-level-id=42e01f\r\na=content:main\r\nm=audio 4008 TCP/RTP/AVP 0\r\n",
     );
     let relayed = relay_offer(&source, &ends(&[1, 20000, 2, 3, 20002, 4])).unwrap();
     let ports: Vec<u16> = relayed.media.iter().map(|media| media.port).collect();
@@ -60,7 +60,7 @@ fn count_and_order_of_media_lines_are_kept_and_the_unrelayed_rejected() {
     assert_eq!(relayed.media[0].formats, ["*"]);
     assert_eq!(relayed.media[4].codecs, source.media[4].codecs);
     assert_eq!(relayed.media[4].attribute("content"), Some("main"));
-    assert_eq!(relayed.media[5].protocol, "RTP/SAVP");
+    assert_eq!(relayed.media[5].protocol, "TCP/RTP/AVP");
 }
 
 #[test]
@@ -74,10 +74,21 @@ fn a_stream_without_relay_is_rejected_and_nothing_left_is_incompatible() {
 }
 
 #[test]
-fn secure_only_and_foreign_offers_name_the_reason() {
+fn whether_one_leg_is_secured_is_not_the_other_legs_affair() {
+    for protocol in ["RTP/SAVP", "UDP/TLS/RTP/SAVPF", "RTP/AVPF"] {
+        let lines = format!("m=audio 4000 {protocol} 0\r\na=crypto:1 X inline:abc\r\n");
+        let relayed = relay_offer(&offer(&lines), &ends(&[20000])).unwrap();
+        assert_eq!(relayed.media[0].protocol, "RTP/AVP");
+        assert!(relayed.media[0].attributes.is_empty());
+        let answer = relay_answer(&offer(&lines), &relayed, &relayed, &ends(&[20002])).unwrap();
+        assert_eq!(answer.media[0].protocol, protocol);
+    }
+}
+
+#[test]
+fn foreign_offers_name_the_reason() {
     let refused = |lines: &str| relay_offer(&offer(lines), &ends(&[20000])).unwrap_err();
-    assert_eq!(refused("m=audio 4000 RTP/SAVP 0\r\n"), Incompatible::Transport);
-    assert_eq!(refused("m=audio 4000 UDP/TLS/RTP/SAVPF 0\r\n"), Incompatible::Transport);
+    assert_eq!(refused("m=audio 4000 TCP/RTP/AVP 0\r\n"), Incompatible::Transport);
     assert_eq!(refused("m=message 7394 TCP/MSRP *\r\n"), Incompatible::MediaType);
     assert_eq!(
         refused("m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n"),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use config::{Srtp, SrtpKeys};
 use sip_stack::endpoint::LegId;
 use sip_stack::flow::Flow;
 use sip_stack::message::Method;
@@ -41,6 +42,8 @@ pub struct Behaviour {
     pub hundred_rel: bool,
     /// Codecs it speaks, best first; empty means G.711 and G.722.
     pub codecs: Vec<Codec>,
+    /// Whether it speaks SRTP, and how it offers keys.
+    pub srtp: (Srtp, SrtpKeys),
 }
 
 impl Default for Behaviour {
@@ -53,6 +56,7 @@ impl Default for Behaviour {
             offers_late: false,
             hundred_rel: false,
             codecs: Vec::new(),
+            srtp: (Srtp::Off, SrtpKeys::Sdes),
         }
     }
 }
