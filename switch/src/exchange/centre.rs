@@ -121,6 +121,7 @@ impl Exchange {
         let lines: Vec<String> = self.config.lines.keys().cloned().collect();
         lines.iter().for_each(|line| self.touch_desk(line));
         while self.settle_centre() {}
+        self.counters.centre.store(Arc::new(self.centre_samples()));
     }
 
     /// A new configuration: calls of queues that are gone go where such calls went.
@@ -177,6 +178,7 @@ impl Exchange {
         queue: &Queue,
         from: Option<&str>,
     ) -> Result<(), (Option<String>, Cause)> {
+        self.tell_phones();
         let id = self.queue_id(&queue.id).ok_or((None, Cause::UNKNOWN_NUMBER))?;
         let from_queue = from
             .and_then(|number| self.config.queue_at(number))
@@ -264,6 +266,7 @@ impl Exchange {
 
     /// An application's request to the handler.
     pub(super) fn ask_centre(&mut self, request: RequestKey, asked: AgentRequest) {
+        self.tell_phones();
         let now = self.centre_now();
         let works_at = self
             .whose(&asked)
@@ -302,17 +305,7 @@ impl Exchange {
 
     /// Tells the centre of phones and does what it wants; false when there is nothing to do.
     pub(super) fn settle_centre(&mut self) -> bool {
-        let now = self.centre_now();
-        for line in std::mem::take(&mut self.centre.touched) {
-            let state = self.phone_state(&line);
-            if self.centre.phones.get(&line) == Some(&state) {
-                continue;
-            }
-            let Some(device) = self.tapi.line_by_number(&line) else { continue };
-            self.centre.phones.insert(line, state);
-            let at = WorkAddress { line: device, address: AddressId(0) };
-            self.centre.center.phone(at, state, now);
-        }
+        self.tell_phones();
         let wishes: Vec<Wish> = self.centre.center.outputs().collect();
         let has_work = !wishes.is_empty() || !self.centre.fresh.is_empty();
         for wish in wishes {
@@ -326,6 +319,21 @@ impl Exchange {
         }
         self.arm_centre();
         has_work
+    }
+
+    /// Tells the centre of phones that are in another state: before it decides anything.
+    pub(super) fn tell_phones(&mut self) {
+        let now = self.centre_now();
+        for line in std::mem::take(&mut self.centre.touched) {
+            let state = self.phone_state(&line);
+            if self.centre.phones.get(&line) == Some(&state) {
+                continue;
+            }
+            let Some(device) = self.tapi.line_by_number(&line) else { continue };
+            self.centre.phones.insert(line, state);
+            let at = WorkAddress { line: device, address: AddressId(0) };
+            self.centre.center.phone(at, state, now);
+        }
     }
 
     fn arm_centre(&mut self) {
@@ -437,6 +445,7 @@ impl Exchange {
     /// Keeps the picture of the centre, if it is another one.
     pub(super) fn save_centre(&mut self) {
         self.centre.keeping = None;
+        self.counters.centre.store(Arc::new(self.centre_samples()));
         let now = self.centre_now();
         let name_of = |line| self.tapi.line_number(line).map(str::to_owned);
         let snapshot = self.centre.center.snapshot(now, name_of);

@@ -9,6 +9,7 @@ use tapi::Constant;
 use super::Exchange;
 use super::mailbox::{AgentAction, Problem};
 use crate::call::supervise::number_for;
+use crate::observe::Sample;
 
 impl Exchange {
     /// Rows of `GET queues`, in the order of the configuration.
@@ -57,6 +58,32 @@ impl Exchange {
             "expectedWait": waiting.expected_wait.map(|wait| wait.as_secs()),
             "ringing": ringing.collect::<Vec<_>>(),
         }))
+    }
+
+    /// What `/metrics` says of queues and agents; the samples of one name stand together.
+    pub(super) fn centre_samples(&self) -> Vec<Sample> {
+        let now = self.centre_now();
+        let queues = self.centre.center.queues(now);
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let mut samples = Vec::new();
+        for (name, help, read) in QUEUE_SAMPLES {
+            let of_queue =
+                |view: &QueueView| Sample::gauge(name, help, read(view)).of("queue", &view.name);
+            samples.extend(queues.iter().map(of_queue));
+        }
+        let agents = self.centre.center.agents(now);
+        for state in tapi::constant::AgentStateEx::ALL {
+            let word = state.name().trim_start_matches("LINEAGENTSTATEEX_").to_ascii_lowercase();
+            let those = agents.iter().filter(|agent| agent.info.state == *state).count();
+            let sample = Sample::gauge("agents", "Agents by state.", count(those));
+            samples.push(sample.of("state", &word));
+        }
+        for agent in &agents {
+            let calls = u64::from(agent.info.acd_calls);
+            let help = "Calls of queues that the agent has had in this measurement period.";
+            samples.push(Sample::gauge("agent_calls", help, calls).of("agent", &agent.name));
+        }
+        samples
     }
 
     /// Rows of `GET agents`, in the order of the configuration.
@@ -151,6 +178,30 @@ impl Exchange {
         Ok(json!({"agent": agent}))
     }
 }
+
+/// What is counted of each queue: name, help, value.
+type QueueSample = (&'static str, &'static str, fn(&QueueView) -> u64);
+
+const QUEUE_SAMPLES: [QueueSample; 8] = [
+    ("queue_waiting", "Calls that wait.", |view| view.info.waiting.into()),
+    ("queue_longest_wait_seconds", "How long the first of them has waited.", |view| {
+        view.info.longest_wait.into()
+    }),
+    ("queue_calls", "Calls that came in this measurement period.", |view| view.info.queued.into()),
+    ("queue_answered", "Calls that agents answered in it.", |view| view.statistics.answered.into()),
+    ("queue_answered_in_time", "Those within the service level.", |view| {
+        view.statistics.answered_in_time.into()
+    }),
+    ("queue_abandoned", "Calls whose callers hung up while they waited.", |view| {
+        view.info.abandoned.into()
+    }),
+    ("queue_agents", "Agents who are logged in for it.", |view| {
+        u64::try_from(view.logged_in).unwrap_or(u64::MAX)
+    }),
+    ("queue_agents_free", "Those who could take a call now.", |view| {
+        u64::try_from(view.free).unwrap_or(u64::MAX)
+    }),
+];
 
 fn refused(error: LoginError) -> Problem {
     let status = match error {

@@ -59,6 +59,7 @@ impl Exchange {
         let at = self.desk_of(line).ok_or(LoginError::NoAgentHere)?;
         let now = self.centre_now();
         self.touch_desk(line);
+        self.tell_phones();
         self.centre.center.log_in(at, Some(agent), pin, now).map(|_| ())
     }
 
@@ -76,6 +77,7 @@ impl Exchange {
     /// Errors: nobody works there.
     pub(crate) fn set_ready_at(&mut self, line: &str, is_ready: bool) -> Result<(), LoginError> {
         let at = self.desk_of(line).ok_or(LoginError::NobodyLoggedIn)?;
+        self.tell_phones();
         let now = self.centre_now();
         self.centre.center.set_ready(at, is_ready, now).map(|_| ())
     }

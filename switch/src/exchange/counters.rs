@@ -2,12 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
+
+use crate::observe::Sample;
+
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $name:ident : $kind:literal,)*) => {
         /// Everything the exchange counts.
         #[derive(Debug, Default)]
         pub struct Counters {
             $($(#[doc = $doc])* pub $name: AtomicU64,)*
+            /// Queues and agents, as the call centre was a moment ago.
+            pub centre: ArcSwap<Vec<Sample>>,
         }
 
         impl Counters {

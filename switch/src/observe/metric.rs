@@ -11,18 +11,27 @@ pub struct Sample {
     name: String,
     kind: &'static str,
     help: String,
+    labels: String,
     value: u64,
 }
 
 impl Sample {
     /// A value that only rises.
     pub fn counter(name: impl Into<String>, help: impl Into<String>, value: u64) -> Self {
-        Self { name: name.into(), kind: "counter", help: help.into(), value }
+        Self { name: name.into(), kind: "counter", help: help.into(), labels: String::new(), value }
     }
 
     /// A value that rises and falls.
     pub fn gauge(name: impl Into<String>, help: impl Into<String>, value: u64) -> Self {
-        Self { name: name.into(), kind: "gauge", help: help.into(), value }
+        Self { name: name.into(), kind: "gauge", help: help.into(), labels: String::new(), value }
+    }
+
+    /// The same of one thing among several, `name="value"`.
+    #[must_use]
+    pub fn of(mut self, name: &str, value: &str) -> Self {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+        self.labels = format!("{{{name}=\"{value}\"}}");
+        self
     }
 }
 
@@ -56,8 +65,18 @@ impl Metrics {
             write_sample(&mut text, name, kind, help.trim(), "", value);
         }
         let read = self.sources.iter().flat_map(|source| source());
-        for sample in read.chain(more) {
-            write_sample(&mut text, &sample.name, sample.kind, &sample.help, "", sample.value);
+        let centre = self.counters.centre.load();
+        let mut last = String::new();
+        for sample in read.chain(more).chain(centre.iter().cloned()) {
+            // What is said of several things is explained once.
+            if sample.name == last {
+                let _ =
+                    writeln!(text, "strowger_{}{} {}", sample.name, sample.labels, sample.value);
+                continue;
+            }
+            last.clone_from(&sample.name);
+            let Sample { name, kind, help, labels, value } = sample;
+            write_sample(&mut text, &name, kind, &help, &labels, value);
         }
         text
     }
@@ -88,6 +107,19 @@ mod tests {
         assert!(text.contains("\nstrowger_calls_answered_total 1\n"));
         assert!(text.contains("\nstrowger_media_packets_total 7\n"));
         assert!(text.contains("\nstrowger_tapi_connections 2\n"));
+    }
+
+    #[test]
+    fn what_is_said_of_several_things_is_explained_once() {
+        let counters = Arc::new(Counters::default());
+        let waiting = |queue: &str, value| {
+            Sample::gauge("queue_waiting", "Calls that wait.", value).of("queue", queue)
+        };
+        counters.centre.store(Arc::new(vec![waiting("support", 2), waiting("sales \"a\"", 0)]));
+        let text = Metrics::new(counters, Vec::new()).text(Vec::new());
+        assert!(text.contains("\nstrowger_queue_waiting{queue=\"support\"} 2\n"), "{text}");
+        assert!(text.contains("\nstrowger_queue_waiting{queue=\"sales \\\"a\\\"\"} 0\n"), "{text}");
+        assert_eq!(text.matches("# TYPE strowger_queue_waiting gauge").count(), 1);
     }
 
     #[test]
