@@ -1,5 +1,6 @@
 //! Calls whose media the kernel forwards, between network namespaces.
 
+#![cfg(feature = "xdp")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
 use std::collections::BTreeMap;

@@ -349,3 +349,79 @@ mod arbitrary {
         }
     }
 }
+
+fn handed_over(scene: &Scene) -> Option<Handover> {
+    let ends = Ends { own: &scene.own, sink: Some(&scene.sink) };
+    handover(&scene.plan, &scene.ingress, ends, 8)
+}
+
+#[test]
+fn a_stream_is_handed_over_once_its_peer_is_final_without_what_has_to_be_heard() {
+    let mut scene = Scene::new();
+    for sequence in 1..5 {
+        scene.rtp(PEER, 8, sequence);
+        assert_eq!(handed_over(&scene), None);
+    }
+    scene.rtp(PEER, 8, 5);
+    let agreed = handed_over(&scene).unwrap();
+    assert_eq!((agreed.peer, agreed.to), (at(PEER), at(FAR)));
+    let rtp = agreed.rtp.unwrap();
+    assert_eq!((rtp.ssrc, rtp.sent_ssrc, rtp.highest), (77, 77, 5));
+    // The codec in use first, the other one, comfort noise; no telephone-events.
+    assert_eq!(rtp.payloads, [Some((8, 8)), Some((0, 0)), Some((13, 13)), None]);
+}
+
+#[test]
+fn a_stream_that_somebody_works_on_is_not_handed_over() {
+    let locked = || {
+        let mut scene = Scene::new();
+        for sequence in 1..7 {
+            scene.rtp(PEER, 8, sequence);
+        }
+        assert!(handed_over(&scene).is_some());
+        scene
+    };
+    let mut scene = locked();
+    scene.plan.is_receiving = false;
+    assert_eq!(handed_over(&scene), None);
+    let mut scene = locked();
+    scene.plan.mixed = Some(8);
+    assert_eq!(handed_over(&scene), None);
+    let mut scene = locked();
+    scene.plan.payloads[8] = BLOCKED;
+    assert_eq!(handed_over(&scene), None);
+    let scene = locked();
+    scene.sink.set_treated(true);
+    assert_eq!(handed_over(&scene), None);
+    let mut scene = locked();
+    scene.ingress.reopen();
+    assert_eq!(handed_over(&scene), None);
+    // Another source is heard in the stream.
+    let mut scene = locked();
+    scene.plan.source += 1;
+    assert_eq!(handed_over(&scene), None);
+}
+
+#[test]
+fn what_was_forwarded_elsewhere_is_continued_by_the_next_source() {
+    let mut scene = Scene::new();
+    for sequence in 1..7 {
+        scene.rtp(PEER, 8, sequence);
+    }
+    let elsewhere = crate::rtp::Elsewhere {
+        highest: 106,
+        received: 100,
+        last_time: RtpTime(106 * 160),
+        ..crate::rtp::Elsewhere::default()
+    };
+    scene.ingress.absorb(&scene.own, &elsewhere, 2_000_000);
+    scene.sink.note(MINE, Ssrc(77), last_of(106, 106 * 160), 2_000_000);
+    assert_eq!(scene.own.received.read().lost, 0);
+    assert_eq!(scene.ingress.last_us, 2_000_000);
+    scene.plan.source += 1;
+    scene.now_us = 2_020_000;
+    let mut packet = rtp(8, 9_000);
+    scene.media(PEER, &mut packet);
+    let next = Header::read(&packet).unwrap();
+    assert_eq!((next.sequence, next.timestamp), (Seq(107), RtpTime(107 * 160)));
+}
