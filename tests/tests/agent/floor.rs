@@ -19,6 +19,10 @@ pub fn centre(text: &str, settings: &str) -> String {
         .replace(rest, "")
         .replace("[queues.support]\n", &format!("[queues.support]\n{settings}\n"))
         .replace("[\"helpdesk\"]\nline = \"204\"", "[\"helpdesk\", \"sales\"]\nline = \"204\"");
+    let text = match settings.contains("strategy") {
+        true => text.replace("strategy = \"longest-idle\"\n", ""),
+        false => text,
+    };
     let more = "[queues.orders]\nnumber = \"601\"\ngroups = [\"sales\", \"helpdesk\"]\n\
                 [agent_groups.sales]\nname = \"Sales\"\n\
                 [call_centre]\nactivities = [\"Mail\", \"Lunch\"]\n";
@@ -126,6 +130,18 @@ impl Floor {
         let jane = self.agent("jane", "4711", "204");
         let session = self.session(jane, "Help desk", "204", "jane");
         self.said(&["AGENT jane NEWAGENT", "SESSION jane NEWSESSION"]);
+        (jane, session)
+    }
+
+    /// The same where the older view is read too.
+    pub fn jane_with_address(&mut self) -> (u64, u64) {
+        let jane = self.agent("jane", "4711", "204");
+        let session = self.session(jane, "Help desk", "204", "jane");
+        self.said(&[
+            "AGENT jane NEWAGENT",
+            "SESSION jane NEWSESSION",
+            "ADDRESS 204 GROUP|STATE|VALIDSTATES|VALIDNEXTSTATES NOTREADY",
+        ]);
         (jane, session)
     }
 

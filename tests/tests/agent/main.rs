@@ -13,6 +13,7 @@ mod calls;
 mod floor;
 mod functions;
 mod legacy;
+mod line;
 mod reload;
 mod sessions;
 mod states;

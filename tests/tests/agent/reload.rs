@@ -107,3 +107,17 @@ fn an_agent_that_goes_is_logged_out() {
     let gone = json!({"hAgentSession": session});
     assert_eq!(floor.refused("lineGetAgentSessionInfo", gone), "INVALPARAM");
 }
+
+#[test]
+fn the_groups_that_an_agent_may_serve_change_at_its_address() {
+    let mut floor = Floor::with("", &[]);
+    floor.hears_addresses = true;
+    let (agent, helpdesk) = floor.jane_with_address();
+    let sales = floor.session(agent, "Sales", "204", "jane@sales");
+    floor.said(&["SESSION jane@sales NEWSESSION", "ADDRESS 204 GROUP"]);
+    floor.reload(|text| text.replace("[\"helpdesk\", \"sales\"]\nline", "[\"helpdesk\"]\nline"));
+    floor.said(&["SESSION jane@sales STATE ENDED", "ADDRESS 204 GROUP|GROUPLIST"]);
+    assert_eq!((floor.state(helpdesk), floor.state(sales)), ("NOTREADY".into(), "ENDED".into()));
+    let list = floor.ask("lineGetAgentGroupList", json!({"addressId": 0}));
+    assert_eq!(list["groups"].as_array().unwrap().len(), 1);
+}
