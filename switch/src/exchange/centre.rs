@@ -272,11 +272,25 @@ impl Exchange {
             .whose(&asked)
             .and_then(|agent| self.centre.center.agent_view(agent, now)?.at.map(|at| at.line));
         let may = works_at.is_none_or(|line| self.tapi.requester_sees(request, line));
-        let answer = match may {
-            true => self.centre.center.ask(asked, now),
-            false => Err(LineErr::OperationUnavail),
+        let answer = match (may, self.is_where_calls_ring(&asked)) {
+            (true, true) => self.centre.center.ask(asked, now),
+            (true, false) => Err(LineErr::InvalAddressId),
+            (false, _) => Err(LineErr::OperationUnavail),
         };
         self.tapi.complete_agent(self.clock.unix_ms, request, answer);
+    }
+
+    /// Whether somebody who begins to work does so where calls of queues can ring: at the own address
+    /// of a line with phones, neither at a queue nor at a shared line.
+    fn is_where_calls_ring(&self, asked: &AgentRequest) -> bool {
+        use AgentRequest as R;
+        let at = match asked {
+            R::CreateAgentSession { at, .. } => at,
+            R::SetAgentGroup { at, groups } if !groups.is_empty() => at,
+            _ => return true,
+        };
+        let line = self.tapi.line_number(at.line);
+        at.address == AddressId(0) && line.is_some_and(|line| self.config.lines.contains_key(line))
     }
 
     /// The agent that a request is about, where it names one or one of its sessions.

@@ -194,3 +194,21 @@ fn who_has_any_line_open_is_told_of_agents_and_of_addresses_only_where_it_has_th
     elsewhere.expect_silence();
     idle.expect_silence();
 }
+
+#[test]
+fn nobody_works_where_no_call_of_a_queue_can_ring() {
+    let mut floor = Floor::with("", &["600"]);
+    let group = floor.group("Help desk");
+    let jane = floor.agent("jane", "4711", "204");
+    let (own, queue) = (floor.line("204"), floor.app.open_for("600", &["NONE"]));
+    // Address 1 of 204 is that of the shared line 250, which rings at several phones.
+    for (h_line, address) in [(own, 1), (queue, 0)] {
+        let wish = json!({"hLine": h_line, "hAgent": jane, "groupId": group,
+            "workingAddressId": address});
+        assert_eq!(floor.refused("lineCreateAgentSession", wish), "INVALADDRESSID");
+        let wish = json!({"hLine": h_line, "addressId": address, "agentGroupList": [group]});
+        assert_eq!(floor.refused("lineSetAgentGroup", wish), "INVALADDRESSID");
+    }
+    floor.said(&["AGENT jane NEWAGENT"]);
+    floor.said_nothing();
+}
