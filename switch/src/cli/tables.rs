@@ -66,6 +66,7 @@ pub(super) const CALLS: Table = Table {
         column("CALLED", "called"),
         column("CONNECTED", "connected"),
         column("HEARS WHEN HELD", "treatment"),
+        column("SRTP", "srtp"),
         column("SINCE", "since"),
     ],
 };
