@@ -72,7 +72,7 @@ fn a_lamp_blinks_and_its_key_picks_the_call_up() {
         "203 NEW OWNER",
         "203 DIALING OWNER",
         "203 PROCEEDING",
-        "203 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID",
+        "203 INFO ORIGIN|REASON|CALLERID|REDIRECTIONID|REDIRECTINGID",
         "202 DISCONNECTED PICKUP",
         "202 IDLE",
         "203 INFO CALLID",
