@@ -230,7 +230,7 @@ pub trait Store: Send + Sync {
 /// What a store has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// Changes written.
+    /// Changes that are in the database; one that a later change of the same thing overtook counts.
     pub written: u64,
     /// Transactions that failed; their changes are tried again.
     pub failed_transactions: u64,

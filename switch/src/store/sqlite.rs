@@ -82,6 +82,7 @@ impl SqliteStore {
             name: name.clone(),
             pending: BTreeMap::new(),
             counters: Arc::clone(&counters),
+            taken: 0,
             is_failing: false,
         };
         let writer = std::thread::Builder::new()
@@ -211,6 +212,8 @@ struct Writer {
     name: PathBuf,
     /// Changes not yet written, the latest of each thing.
     pending: BTreeMap<Subject, Change>,
+    /// Changes taken into `pending`, those that a later one of the same thing replaced as well.
+    taken: u64,
     counters: Arc<Counters>,
     is_failing: bool,
 }
@@ -250,6 +253,7 @@ impl Writer {
         let subject = change.subject();
         if self.pending.len() < MAX_PENDING || self.pending.contains_key(&subject) {
             self.pending.insert(subject, change);
+            self.taken = self.taken.saturating_add(1);
         } else {
             self.counters.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -262,8 +266,7 @@ impl Writer {
         }
         match self.write() {
             Ok(()) => {
-                let written = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
-                self.counters.written.fetch_add(written, Ordering::Relaxed);
+                self.counters.written.fetch_add(std::mem::take(&mut self.taken), Ordering::Relaxed);
                 self.pending.clear();
                 if std::mem::take(&mut self.is_failing) {
                     tracing::info!("the state file {} can be written again", self.name.display());

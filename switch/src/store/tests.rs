@@ -219,9 +219,18 @@ fn memory_keeps_nothing_but_takes_everything() {
         store.apply(save(&binding(id, "201")));
     }
     store.flush();
-    // Changes of the same binding that wait together are one write; these are all different.
     assert_eq!(store.counters().written, 5000);
     assert_eq!(store.counters().lost, 0);
+}
+
+#[test]
+fn every_change_counts_as_written_though_a_later_one_of_the_same_thing_overtook_it() {
+    let store = SqliteStore::open(&StatePath::Memory, 0).unwrap();
+    for _ in 0..1000 {
+        store.apply(save(&binding(1, "201")));
+    }
+    store.flush();
+    assert_eq!(store.counters().written, 1000);
 }
 
 #[test]
