@@ -4,8 +4,8 @@ const DAY_S: u64 = 86_400;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: u64 = 719_468;
 
-/// A time as text, to the millisecond.
-pub(crate) fn utc(unix_ms: u64) -> String {
+/// A time as text, to the millisecond (RFC 3339, UTC).
+pub fn utc(unix_ms: u64) -> String {
     let (seconds, ms) = (unix_ms / 1000, unix_ms % 1000);
     let (days, of_day) = (seconds / DAY_S, seconds % DAY_S);
     // In eras of 400 years; the year begins in March.

@@ -11,7 +11,7 @@
 //! Times are milliseconds since the Unix epoch, passed in by the caller.
 
 pub mod agent;
-mod calendar;
+pub mod calendar;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod constant;

@@ -66,12 +66,7 @@ impl Center {
             group.queues.clear();
         }
         for plan in plans {
-            let groups: Vec<GroupId> = plan
-                .groups
-                .iter()
-                .map(|key| group_id(&self.domain, key))
-                .filter(|id| self.group_order.contains(id))
-                .collect();
+            let groups = self.planned_groups(&plan.groups);
             let name = plan.name.clone();
             let id = match self.queue_names.get(&name).copied() {
                 Some(id) => id,
@@ -165,13 +160,14 @@ impl Center {
         id
     }
 
+    /// The groups of these keys that are planned.
+    fn planned_groups(&self, keys: &[String]) -> Vec<GroupId> {
+        let ids = keys.iter().map(|key| group_id(&self.domain, key));
+        ids.filter(|id| self.group_order.contains(id)).collect()
+    }
+
     fn change_agent(&mut self, id: AgentId, plan: AgentPlan, place: (u32, u32), now: Time) {
-        let groups: Vec<GroupId> = plan
-            .groups
-            .iter()
-            .map(|key| group_id(&self.domain, key))
-            .filter(|id| self.group_order.contains(id))
-            .collect();
+        let groups = self.planned_groups(&plan.groups);
         let Some(agent) = self.agents.get_mut(&id) else { return };
         agent.is_configured = true;
         agent.pin = plan.pin;

@@ -458,17 +458,7 @@ impl Exchange {
         let takes_off_hook =
             self.calls.get(caller.0).is_some_and(|call| call.details.takes_off_hook);
         let headers = if takes_off_hook { self.auto_answer() } else { Vec::new() };
-        let rung = self
-            .offer_for(caller, called)
-            .and_then(|offer| self.ring_phones(called, number, &from, &offer, &headers));
-        if let Err(cause) = rung {
-            self.show_disconnected(called, cause.disconnect_mode());
-            self.finish(called);
-            return Err(cause);
-        }
-        self.set_call_timer(called, ring_time, Timer::NoAnswer(called));
-        self.refresh_capability(called);
-        Ok(())
+        self.ring_called(caller, called, (number, ring_time), &from, &headers)
     }
 
     /// The offer for the called party: the caller's offer, or what its phone has answered to us,

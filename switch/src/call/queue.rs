@@ -16,7 +16,7 @@ use super::bridge::tone_codec;
 use super::cause::Cause;
 use super::fork::ELSEWHERE;
 use super::forward::Hop;
-use super::{CallId, Connection, ConnectionKey, Origination, Party, Side, Timer};
+use super::{CallId, Connection, ConnectionKey, Origination, Party, Side};
 use crate::exchange::Exchange;
 use crate::exchange::centre::{Parting, Ticket};
 use crate::exchange::counters::count;
@@ -251,16 +251,7 @@ impl Exchange {
             from.name = format!("{prefix}{name}");
         }
         let headers = queue_headers(queue, &config.domain);
-        let rung = self
-            .offer_for(source, called)
-            .and_then(|offer| self.ring_phones(called, line, &from, &offer, &headers));
-        if let Err(cause) = rung {
-            self.show_disconnected(called, cause.disconnect_mode());
-            self.finish(called);
-            return Err(cause);
-        }
-        self.set_call_timer(called, ring_time, Timer::NoAnswer(called));
-        self.refresh_capability(called);
+        self.ring_called(source, called, (line, ring_time), &from, &headers)?;
         if let Some(waiting) = self.connections.get_mut(key.0).and_then(|c| c.queue.as_mut()) {
             waiting.agents.push(called);
         }

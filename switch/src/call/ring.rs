@@ -2,6 +2,8 @@
 //!
 //! Path 1, hop 7. Source: sip-mapping §1.4, §2.7, §2.8, §6.3.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sip_stack::endpoint::Invite;
 use sip_stack::flow::Flow;
@@ -10,7 +12,7 @@ use super::cause::Cause;
 use super::identity::{self, Identity};
 use super::originate::MAX_FORWARDS;
 use super::user_info::info_field;
-use super::{Call, CallId, Side};
+use super::{Call, CallId, Side, Timer};
 use crate::exchange::Exchange;
 
 /// Auto-answer header fields, the union of what phones understand (sip-mapping §2.8).
@@ -36,6 +38,30 @@ impl Exchange {
         let mut headers = vec![("Call-Info".to_owned(), at_once)];
         headers.extend(AUTO_ANSWER.map(|(name, value)| (name.to_owned(), value.to_owned())));
         headers
+    }
+
+    /// Rings the phones of a new called party for so long at most.
+    ///
+    /// Errors: why it cannot be rung; its call is over then.
+    pub(crate) fn ring_called(
+        &mut self,
+        caller: CallId,
+        called: CallId,
+        (number, ring_time): (&str, Duration),
+        from: &Identity,
+        headers: &[(String, String)],
+    ) -> Result<(), Cause> {
+        let rung = self
+            .offer_for(caller, called)
+            .and_then(|offer| self.ring_phones(called, number, from, &offer, headers));
+        if let Err(cause) = rung {
+            self.show_disconnected(called, cause.disconnect_mode());
+            self.finish(called);
+            return Err(cause);
+        }
+        self.set_call_timer(called, ring_time, Timer::NoAnswer(called));
+        self.refresh_capability(called);
+        Ok(())
     }
 
     /// Sends an INVITE to every phone of a line.
