@@ -4,6 +4,8 @@
 CARGO ?= cargo
 SEEDS ?= 1000
 RACES ?= 20000
+# Most tests wait for real phones rather than compute: more of them at once than there are cores.
+THREADS ?= 6
 
 .PHONY: help run test lint bench sim races tools
 
@@ -21,7 +23,7 @@ run:
 test: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) test --workspace
+	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --workspace
 
 # Proof that the cores have no I/O: they compile and pass their tests without it.
 lint:
