@@ -6,14 +6,18 @@ SEEDS ?= 1000
 RACES ?= 20000
 # Most tests wait for real phones rather than compute: more of them at once than there are cores.
 THREADS ?= 6
+CALLS ?= 20
+SECONDS ?= 2
+MEDIA ?=
 
-.PHONY: help run test lint bench sim races tools
+.PHONY: help run test lint bench bench-media sim races tools
 
 help:
 	@echo "make run    build and run the office of config/office.toml"
 	@echo "make test   install what the tests need, then run them all"
 	@echo "make lint   format, clippy, crate rules, licences"
 	@echo "make bench  run the benchmarks and print their table"
+	@echo "make bench-media  load the media relay, and rtpengine where it is installed: CALLS=$(CALLS) SECONDS=$(SECONDS) MEDIA=\"--veth --search\""
 	@echo "make sim    run the simulated switch and call centre with SEEDS=$(SEEDS) seeds"
 	@echo "make races  run each race of features RACES=$(RACES) times"
 
@@ -38,6 +42,9 @@ bench:
 	$(CARGO) bench --package benches
 	$(CARGO) build --release --package switch --bin strowger
 	$(CARGO) run --release --package benches --bin load
+
+bench-media:
+	$(CARGO) run --release --package bench-media -- --calls $(CALLS) --seconds $(SECONDS) $(MEDIA)
 
 sim:
 	STROWGER_SEEDS=$(SEEDS) $(CARGO) test --release --package tests --test simulation --test race

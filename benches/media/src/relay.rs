@@ -1,0 +1,112 @@
+//! The media crate as a process of its own, obeying lines on its standard input; this is what the
+//! generator puts in the place of rtpengine.
+//!
+//! `call A B` makes a call between two peers and answers the ports they send to; `report` says how
+//! packets are received. The end of the input ends the relay.
+
+use std::io::{BufRead, Write, stdin, stdout};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use media::{
+    FastPathConfig, FastPathMode, MediaConfig, MediaPlane, PayloadMap, Relay, RelayControl,
+    StreamSpec, TerminationId,
+};
+
+use crate::Outcome;
+use crate::usage::{descriptors, memory};
+
+/// Ports for 6,000 calls, above those that the system gives to others by itself on no machine.
+const PORTS: RangeInclusive<u16> = 8_000..=31_999;
+
+fn config(address: Ipv4Addr) -> MediaConfig {
+    MediaConfig {
+        address: IpAddr::V4(address),
+        ports: PORTS,
+        quarantine: Duration::from_secs(1),
+        fast_path: FastPathConfig { mode: FastPathMode::Off, ..FastPathConfig::default() },
+        ..MediaConfig::default()
+    }
+}
+
+/// Serves until its input ends.
+pub(crate) fn serve(address: Ipv4Addr) -> Outcome<()> {
+    let (mut relay, _notices) = Relay::start(config(address))?;
+    let mut output = stdout().lock();
+    writeln!(output, "ready {}", relay.config().address)?;
+    for line in stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split(' ').collect();
+        if let ["call", a, b] = words[..] {
+            let (_, ports) = call(&mut relay, a.parse()?, b.parse()?)?;
+            writeln!(output, "{} {}", ports[0], ports[1])?;
+        }
+    }
+    Ok(())
+}
+
+fn call(
+    relay: &mut RelayControl,
+    a: SocketAddr,
+    b: SocketAddr,
+) -> Outcome<([TerminationId; 2], [u16; 2])> {
+    let mut add = |peer| -> Outcome<_> {
+        let made = relay.add(1)?;
+        let accept = vec![8, 101];
+        let spec = StreamSpec { remote: Some(peer), accept, ..StreamSpec::default() };
+        relay.modify(made.id, 0, spec);
+        Ok((made.id, made.streams.first().ok_or("no stream")?.rtp))
+    };
+    let ((a, a_port), (b, b_port)) = (add(a)?, add(b)?);
+    relay.connect((a, 0), (b, 0), PayloadMap::identity(), PayloadMap::identity());
+    Ok(([a, b], [a_port, b_port]))
+}
+
+/// Sets calls up and tears them down, again and again; says how fast, and what stays.
+pub(crate) fn cycles(calls: usize, rounds: usize) -> Outcome<()> {
+    let (mut relay, _notices) = Relay::start(config(Ipv4Addr::LOCALHOST))?;
+    let me = std::process::id();
+    println!(
+        "| round of {calls} calls | set up | torn down | memory, up | memory, down | descriptors, up / down |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| before | | | | {} KiB | {} |", memory(me)? >> 10, descriptors(me)?);
+    let peer = |number: usize| SocketAddr::from(([127, 0, 0, 1], 40_000 + (number % 999) as u16));
+    for round in 1..=rounds {
+        let start = now();
+        let made = (0..calls).map(|number| call(&mut relay, peer(number), peer(number + 1)));
+        let made = made.collect::<Outcome<Vec<_>>>()?;
+        let up = start.elapsed().as_secs_f64();
+        let (memory_up, descriptors_up) = (memory(me)?, descriptors(me)?);
+        let start = now();
+        for id in made.iter().flat_map(|(ids, _)| ids) {
+            relay.subtract(*id);
+        }
+        let down = start.elapsed().as_secs_f64();
+        drop(made);
+        // Freed pairs rest for a second.
+        pause(Duration::from_millis(1_100));
+        println!(
+            "| {round} | {:.0}/s | {:.0}/s | {} KiB | {} KiB | {descriptors_up} / {} |",
+            calls as f64 / up,
+            calls as f64 / down,
+            memory_up >> 10,
+            memory(me)? >> 10,
+            descriptors(me)?,
+        );
+    }
+    Ok(())
+}
+
+/// The clock of the generator's rhythm.
+#[expect(clippy::disallowed_methods, reason = "a load generator has a rhythm")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// Rests until the next portion.
+#[expect(clippy::disallowed_methods, reason = "a load generator has a rhythm")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
