@@ -1,18 +1,12 @@
 //! Which configured features this release does not have yet, as one table to strike from.
 
 use crate::model::Config;
-use crate::model::security::SrtpKeys;
 
 /// A feature and whether a configuration asks for it.
 type Feature = (&'static str, fn(&Config) -> bool);
 
 /// A row goes when its feature comes.
-const NOT_YET_AVAILABLE: [Feature; 1] =
-    [("offers of DTLS-SRTP (srtp_keys = \"dtls\")", |config| {
-        let mut lines = config.lines.values().map(|line| line.srtp_keys);
-        let mut trunks = config.trunks.values().map(|trunk| trunk.srtp_keys);
-        lines.any(|keys| keys == SrtpKeys::Dtls) || trunks.any(|keys| keys == SrtpKeys::Dtls)
-    })];
+const NOT_YET_AVAILABLE: [Feature; 0] = [];
 
 impl Config {
     /// The features that this file configures and this release does not have, for the log of each start

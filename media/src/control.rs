@@ -12,9 +12,9 @@ use std::time::Duration;
 
 pub use crate::codec::{MemberCodec, ToneCodec, Voice};
 pub use crate::context::{
-    Audience, CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Format, MEMBERS_MAX, PARTIALS_MAX,
-    PayloadMap, Performance, STREAMS_MAX, Security, Sound, SoundId, StreamPorts, StreamSpec,
-    Termination, TerminationId, Treatment,
+    Audience, CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Fingerprint, FingerprintHash, Format,
+    Handshake, MEMBERS_MAX, PARTIALS_MAX, PayloadMap, Performance, STREAMS_MAX, Security, Sound,
+    SoundId, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
 };
 pub use crate::dsp::tone::{Country, Partial, Tone};
 pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};
@@ -327,6 +327,12 @@ pub trait MediaPlane: Send {
 
     /// Says whose tones are played from now on. Treatments that have begun go on.
     fn set_country(&mut self, country: Country);
+
+    /// What peers of a DTLS handshake must find our certificate to be; `None` where there are no
+    /// handshakes.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
 
     /// Ends a termination and returns its last counters. Its ports rest, then serve again.
     ///

@@ -17,6 +17,7 @@ pub mod context;
 pub mod control;
 pub mod dsp;
 pub mod ear;
+pub mod ice;
 pub mod plan;
 #[cfg(feature = "io")]
 pub mod relay;
@@ -26,11 +27,11 @@ pub mod srtp;
 
 pub use control::{
     Audience, CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
-    FastPathConfig, FastPathMode, Format, KernelInterface, MEMBERS_MAX, MediaConfig, MediaError,
-    MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial, PayloadMap, Performance, RelayReport,
-    Security, Signal, Sound, SoundId, StreamPorts, StreamSpec, StreamStatistics, Termination,
-    TerminationId, TerminationStatistics, Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX,
-    Watch, WatchedTone,
+    FastPathConfig, FastPathMode, Fingerprint, FingerprintHash, Format, Handshake, KernelInterface,
+    MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial,
+    PayloadMap, Performance, RelayReport, Security, Signal, Sound, SoundId, StreamPorts,
+    StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics, Tone,
+    ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch, WatchedTone,
 };
 #[cfg(feature = "io")]
 pub use relay::{Relay, RelayControl, Watcher};

@@ -14,6 +14,7 @@ pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
     let remote = spec.remote.filter(is_usable);
     let is_connected = stream.link.is_some() || stream.seat.is_some();
     let is_in_use = is_connected || !stream.treatment.is_none();
+    let is_reachable = remote.is_some() || spec.ice.is_some();
     ForwardPlan {
         source: stream.source,
         is_rtp: spec.is_rtp,
@@ -21,16 +22,20 @@ pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
         is_muxed: spec.rtcp_mux,
         is_receiving: spec.receive,
         is_sending: spec.send,
-        is_watched: spec.is_rtp && spec.receive && remote.is_some() && is_in_use,
+        is_watched: spec.is_rtp && spec.receive && is_reachable && is_in_use,
         accept: spec.accept.iter().copied().collect(),
         telephone_event: spec.telephone_event,
         mixed: stream.seat.map(|(_, codec)| codec.payload),
         payloads: payloads(stream),
         clocks_hz: clocks(&spec.clocks),
-        rules: LatchRules {
-            remote,
-            remote_rtcp: spec.remote_rtcp.filter(is_usable),
-            peer: spec.peer.map(|peer| peer.to_canonical()),
+        rules: match spec.ice {
+            // Only what the peer's checks nominate.
+            Some(_) => LatchRules::default(),
+            None => LatchRules {
+                remote,
+                remote_rtcp: spec.remote_rtcp.filter(is_usable),
+                peer: spec.peer.map(|peer| peer.to_canonical()),
+            },
         },
     }
 }

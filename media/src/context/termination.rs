@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::sound::SoundId;
 use crate::codec::MemberCodec;
 use crate::dsp::tone::Tone;
+use crate::ice::Credentials;
 use crate::srtp::{Keys, Material};
 
 /// Most streams (m-lines) that one termination may have.
@@ -76,6 +77,9 @@ pub struct StreamSpec {
     pub telephone_event: Option<u8>,
     /// Whether and how its packets are protected, in both directions.
     pub security: Security,
+    /// Connectivity checks are answered with these, and media is taken from and sent to whichever
+    /// address the peer nominates, no other (RFC 8445, we being lite).
+    pub ice: Option<Box<Credentials>>,
 }
 
 /// How the packets of a stream are protected.
@@ -87,6 +91,81 @@ pub enum Security {
     /// SRTP with keys that signalling carried (RFC 4568). A key that stays the same keeps its
     /// roll-over counter and its replay window; a new one begins anew.
     Sdes(Box<Keys>),
+    /// SRTP with keys that a DTLS handshake on the media port makes (RFC 5763, 5764). Another
+    /// handshake begins when any of this changes.
+    Dtls(Box<Handshake>),
+}
+
+/// What signalling says of a DTLS handshake.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handshake {
+    /// The peer's certificate.
+    pub fingerprint: Fingerprint,
+    /// We begin (a=setup:active of ours).
+    pub is_client: bool,
+}
+
+/// A certificate's digest (RFC 8122).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fingerprint {
+    /// How it is made.
+    pub hash: FingerprintHash,
+    /// The digest.
+    pub octets: Vec<u8>,
+}
+
+/// Hash functions that are good enough for a certificate.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FingerprintHash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl FingerprintHash {
+    const ALL: [(&str, Self, usize); 3] = [
+        ("sha-256", Self::Sha256, 32),
+        ("sha-384", Self::Sha384, 48),
+        ("sha-512", Self::Sha512, 64),
+    ];
+
+    fn row(self) -> (&'static str, usize) {
+        let row = Self::ALL.into_iter().find(|(_, hash, _)| *hash == self);
+        row.map_or(("", 0), |(name, _, length)| (name, length))
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = ();
+
+    /// Reads the value of a=fingerprint: `sha-256 AB:CD:…`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (name, digits) = text.trim().split_once(' ').ok_or(())?;
+        let known = FingerprintHash::ALL.into_iter();
+        let (_, hash, length) =
+            { known }.find(|(known, ..)| known.eq_ignore_ascii_case(name)).ok_or(())?;
+        let octets = digits.trim().split(':').take(length + 1);
+        let octet = |pair: &str| match pair.len() {
+            2 => u8::from_str_radix(pair, 16).map_err(|_| ()),
+            _ => Err(()),
+        };
+        let octets = octets.map(octet).collect::<Result<Vec<u8>, ()>>()?;
+        if octets.len() == length { Ok(Self { hash, octets }) } else { Err(()) }
+    }
+}
+
+/// As a=fingerprint has it.
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.hash.row().0)?;
+        for (at, octet) in self.octets.iter().enumerate() {
+            write!(formatter, "{}{octet:02X}", if at == 0 { ' ' } else { ':' })?;
+        }
+        Ok(())
+    }
 }
 
 impl Security {
@@ -96,12 +175,18 @@ impl Security {
         *self == Self::Plain
     }
 
+    /// True where keys come from a handshake.
+    #[must_use]
+    pub fn is_by_handshake(&self) -> bool {
+        matches!(self, Self::Dtls(_))
+    }
+
     /// What we protect with, where signalling said so.
     #[must_use]
     pub fn local(&self) -> Option<&Material> {
         match self {
             Self::Sdes(keys) => Some(&keys.local),
-            Self::Plain => None,
+            Self::Plain | Self::Dtls(_) => None,
         }
     }
 
@@ -110,7 +195,7 @@ impl Security {
     pub fn remote(&self) -> Option<&Material> {
         match self {
             Self::Sdes(keys) => Some(&keys.remote),
-            Self::Plain => None,
+            Self::Plain | Self::Dtls(_) => None,
         }
     }
 }
@@ -130,6 +215,7 @@ impl Default for StreamSpec {
             clocks: Vec::new(),
             telephone_event: None,
             security: Security::Plain,
+            ice: None,
         }
     }
 }

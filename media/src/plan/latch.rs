@@ -96,6 +96,26 @@ impl Latch {
         }
     }
 
+    /// Takes an address for the peer's: a check that knows the password came from there.
+    pub fn nominate(&mut self, address: SocketAddr, now_us: u64) {
+        self.state = State::Locked { address };
+        self.last_us = now_us;
+        self.stream = None;
+    }
+
+    /// Whether no address is known yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether this is the address that is known.
+    #[must_use]
+    pub fn is_at(&self, from: SocketAddr) -> bool {
+        matches!(self.state, State::Learning { address, .. } | State::Locked { address }
+            if address == from)
+    }
+
     /// The one comparison that throws strangers out before anything is read.
     #[must_use]
     pub fn is_foreign(&self, from: SocketAddr, now_us: u64) -> bool {

@@ -109,6 +109,14 @@ pub struct Ingress {
 }
 
 impl Ingress {
+    /// The lock of a socket.
+    pub fn latch(&mut self, component: Component) -> &mut Latch {
+        match component {
+            Component::Media => &mut self.media,
+            Component::Control => &mut self.control,
+        }
+    }
+
     /// Lets the peer's addresses be learnt anew.
     pub fn reopen(&mut self) {
         self.media.reopen();

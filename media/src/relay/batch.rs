@@ -29,6 +29,8 @@ pub(super) enum Payer {
     Own,
     /// A member of a conference.
     Member,
+    /// Nobody: it is no media.
+    Nobody,
 }
 
 /// Who pays for a packet that leaves, and who counts it.

@@ -4,6 +4,8 @@
 //! a bounded queue and an eventfd; counters and addresses are read without asking it.
 
 mod batch;
+mod gate;
+mod handshake;
 mod kernel;
 mod notice;
 mod port;
@@ -21,18 +23,21 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use self::gate::Gate;
+use self::handshake::{Handshakes, Task};
 use self::kernel::{Kernel, Offload};
 use self::port::{PortPair, Reserve};
 pub use self::report::Watcher;
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
-use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Signal, Worker};
+use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Mailbox, Signal, Worker};
 use crate::context::{
     Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, compile,
 };
 use crate::control::{
-    ConferenceId, Country, Format, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify,
-    PayloadMap, Performance, RelayReport, Security, Sound, SoundId, StreamPorts, StreamSpec,
-    StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
+    ConferenceId, Country, Fingerprint, Format, MediaConfig, MediaError, MediaPlane, MemberCodec,
+    Notify, PayloadMap, Performance, RelayReport, Security, Sound, SoundId, StreamPorts,
+    StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment,
+    Watch,
 };
 use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
@@ -63,16 +68,23 @@ impl Relay {
         };
         let quarantine = config.quarantine;
         let reserve = Reserve::new(config.address, &config.ports, count, quarantine, &mut random)?;
+        let (door, tasks) = handshake::queue();
         let workers = (0..count)
-            .map(|index| Thread::start(index, clock, notices.clone(), &kernel, config.timeout))
+            .map(|index| {
+                let ways = (notices.clone(), door.clone());
+                Thread::start(index, clock, ways, &kernel, config.timeout)
+            })
             .collect::<Result<Vec<_>, _>>()
             .map_err(MediaError::Worker)?;
+        let mailboxes = workers.iter().map(|thread| thread.mailbox.clone()).collect();
+        let handshakes = Handshakes::start((door, tasks), mailboxes)?;
         let control = RelayControl {
             config,
             clock,
             workers,
             kernel,
             off,
+            handshakes,
             reserve,
             board: Board::default(),
             conferences: Conferences::default(),
@@ -96,6 +108,7 @@ pub struct RelayControl {
     kernel: Option<Arc<Kernel>>,
     /// Why there is no kernel path.
     off: Option<String>,
+    handshakes: Handshakes,
     reserve: Reserve,
     board: Board<Carrier>,
     conferences: Conferences,
@@ -112,8 +125,7 @@ struct Carrier {
 }
 
 struct Thread {
-    commands: SyncSender<Command>,
-    signal: Arc<Signal>,
+    mailbox: Mailbox,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -121,7 +133,7 @@ impl Thread {
     fn start(
         index: usize,
         clock: Clock,
-        notices: SyncSender<Notify>,
+        (notices, door): (SyncSender<Notify>, SyncSender<Task>),
         kernel: &Option<Arc<Kernel>>,
         timeout: Duration,
     ) -> std::io::Result<Self> {
@@ -133,18 +145,15 @@ impl Thread {
             forwarded: AtomicU64::new(0),
         });
         let kernel = kernel.clone();
-        let worker = Worker::new(clock, queue, notices, Arc::clone(&signal), kernel, timeout)?;
+        let ways = (Arc::clone(&signal), door);
+        let worker = Worker::new(clock, queue, notices, ways, kernel, timeout)?;
         let name = format!("media-{index}");
         let handle = Builder::new().name(name).spawn(move || worker.run())?;
-        Ok(Self { commands, signal, handle: Some(handle) })
+        Ok(Self { mailbox: Mailbox { commands, signal }, handle: Some(handle) })
     }
 
     fn tell(&self, command: Command) {
-        // It fails only after the worker ended, which ends with the relay alone.
-        if self.commands.send(command).is_ok() && !self.signal.is_awake.swap(true, Ordering::SeqCst)
-        {
-            self.signal.waker.wake();
-        }
+        self.mailbox.tell(command);
     }
 }
 
@@ -176,7 +185,8 @@ impl RelayControl {
     /// Notices that were lost because nobody took them.
     #[must_use]
     pub fn notices_lost(&self) -> u64 {
-        self.workers.iter().map(|thread| thread.signal.notices_lost.load(Ordering::Relaxed)).sum()
+        let lost = |thread: &Thread| thread.mailbox.signal.notices_lost.load(Ordering::Relaxed);
+        self.workers.iter().map(lost).sum()
     }
 
     /// CPU time that all workers used so far.
@@ -189,7 +199,7 @@ impl RelayControl {
     /// A handle that tells how packets are forwarded, from any thread.
     #[must_use]
     pub fn watcher(&self) -> Watcher {
-        let signals = self.workers.iter().map(|thread| Arc::clone(&thread.signal)).collect();
+        let signals = self.workers.iter().map(|thread| Arc::clone(&thread.mailbox.signal)).collect();
         Watcher::new(signals, self.kernel.clone(), self.off.clone())
     }
 
@@ -245,6 +255,30 @@ impl RelayControl {
         self.tell(&stream.handle.bound, set);
     }
 
+    /// Says what a stream takes besides media.
+    fn set_gate(&self, key: Key) {
+        let Some(stream) = self.board.stream(key) else { return };
+        let bound = &stream.handle.bound;
+        let takes_handshakes = stream.spec.security.is_by_handshake();
+        let ice = stream.spec.ice.clone();
+        let gate =
+            (ice.is_some() || takes_handshakes).then(|| Box::new(Gate { ice, takes_handshakes }));
+        self.tell(bound, Command::Gate { bound: Arc::clone(bound), gate });
+    }
+
+    /// Begins the handshake that a stream's keys come from, or ends it.
+    fn shake_hands(&self, key: Key, former: &Security) {
+        let Some(stream) = self.board.stream(key) else { return };
+        let bound = &stream.handle.bound;
+        match &stream.spec.security {
+            Security::Dtls(handshake) => {
+                self.handshakes.tell(Task::Begin(Arc::clone(bound), handshake.clone()));
+            }
+            _ if former.is_by_handshake() => self.handshakes.tell(Task::End(bound.life)),
+            _ => {}
+        }
+    }
+
     /// Changes a stream's keys, as far as they are others than before.
     fn secure(&self, key: Key, former: &Security) {
         let Some(stream) = self.board.stream(key) else { return };
@@ -253,7 +287,10 @@ impl RelayControl {
             let sealer = security.local().map(|material| Arc::new(Sealer::new(material)));
             bound.outlet.set_security(!security.is_plain(), sealer);
         }
-        if security.remote() != former.remote() {
+        if is_other_handshake(security, former) {
+            bound.outlet.set_security(true, None);
+        }
+        if security.remote() != former.remote() || security != former && former.is_by_handshake() {
             let opener = security.remote().map(|material| Box::new(Opener::new(material)));
             self.tell(bound, Command::Secure { bound: Arc::clone(bound), opener });
         }
@@ -325,9 +362,23 @@ impl MediaPlane for RelayControl {
     fn modify(&mut self, id: TerminationId, stream: usize, spec: StreamSpec) {
         let Some(entry) = self.board.stream_mut((id, stream)) else { return };
         let learns_anew = spec.sdp_changed || spec.peer != entry.spec.peer;
-        let former = std::mem::replace(&mut entry.spec, spec).security;
-        self.secure((id, stream), &former);
+        let former = std::mem::replace(&mut entry.spec, spec);
+        let has_new_checks = entry.spec.ice != former.ice;
+        // A lock that checks made is opened by other checks alone.
+        let learns_anew = has_new_checks || learns_anew && entry.spec.ice.is_none();
+        let has_new_keys = entry.spec.security != former.security;
+        if has_new_checks || has_new_keys {
+            self.set_gate((id, stream));
+        }
+        self.secure((id, stream), &former.security);
         self.refresh((id, stream), learns_anew);
+        if has_new_keys {
+            self.shake_hands((id, stream), &former.security);
+        }
+    }
+
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.handshakes.fingerprint())
     }
 
     fn connect(
@@ -495,6 +546,9 @@ impl MediaPlane for RelayControl {
         let statistics = streams.iter().map(|stream| self.read(&stream.handle.bound)).collect();
         for stream in streams {
             let bound = stream.handle.bound;
+            if stream.spec.security.is_by_handshake() {
+                self.handshakes.tell(Task::End(bound.life));
+            }
             self.tell(&bound, Command::Close(Arc::clone(&bound)));
             self.reserve.give_back(Arc::clone(&bound.pair), now_us);
         }
@@ -527,6 +581,11 @@ impl Drop for RelayControl {
             kernel.close();
         }
     }
+}
+
+/// Whether keys come from another handshake than before.
+fn is_other_handshake(security: &Security, former: &Security) -> bool {
+    security.is_by_handshake() && security != former
 }
 
 /// Unpredictable numbers: splitmix64 from the keys that the system gave the standard library.

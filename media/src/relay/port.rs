@@ -43,6 +43,17 @@ impl PortPair {
         }
     }
 
+    /// Sends a packet that no batch waits for; one that the system does not take at once is lost.
+    pub(super) fn send_media(&self, packet: &[u8], to: SocketAddr) {
+        let to = match (self.is_v6, to) {
+            (true, SocketAddr::V4(to)) => {
+                SocketAddr::new(to.ip().to_ipv6_mapped().into(), to.port())
+            }
+            _ => to,
+        };
+        let _ = self.media.send_to(packet, to);
+    }
+
     /// Throws away what came while nobody had the pair.
     fn drain(&self) {
         for socket in [&self.media, &self.control] {

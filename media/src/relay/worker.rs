@@ -2,6 +2,7 @@
 //!
 //! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
 
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
+use super::gate::{Entered, Gate, enter};
+use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
 use super::notice::{WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
@@ -18,6 +21,7 @@ use crate::context::{Audience, Key, Member, Mixer, PACKET_LEN, Performer, Player
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
 use crate::ear::Ear;
+use crate::ice::ANSWER_MAX;
 use crate::plan::{
     Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Stamp,
     Verdict, next_port, run,
@@ -69,6 +73,7 @@ pub(super) struct Lane {
     /// The way into a conference.
     inlet: Option<Arc<Inlet>>,
     ingress: Ingress,
+    gate: Option<Box<Gate>>,
     player: Option<Box<Player>>,
     /// Heard instead of everything else.
     performer: Option<Box<Performer>>,
@@ -97,6 +102,8 @@ pub(super) enum Command {
     Perform { bound: Arc<Bound>, performer: Option<Box<Performer>> },
     /// What its peer's packets are checked and decrypted with.
     Secure { bound: Arc<Bound>, opener: Option<Box<Opener>> },
+    /// What it takes besides media.
+    Gate { bound: Arc<Bound>, gate: Option<Box<Gate>> },
     /// What is listened for.
     Watch { bound: Arc<Bound>, ear: Option<Box<Ear>> },
     /// A conference begins or, without a mixer, ends.
@@ -124,11 +131,30 @@ pub(super) struct Signal {
     pub(super) forwarded: AtomicU64,
 }
 
+/// The way to a worker.
+#[derive(Clone)]
+pub(super) struct Mailbox {
+    pub(super) commands: SyncSender<Command>,
+    pub(super) signal: Arc<Signal>,
+}
+
+impl Mailbox {
+    pub(super) fn tell(&self, command: Command) {
+        // It fails only after the worker ended, which ends with the relay alone.
+        if self.commands.send(command).is_ok() && !self.signal.is_awake.swap(true, Ordering::SeqCst)
+        {
+            self.signal.waker.wake();
+        }
+    }
+}
+
 pub(super) struct Worker {
     clock: Clock,
     commands: Receiver<Command>,
     notices: SyncSender<Notify>,
     signal: Arc<Signal>,
+    /// The way of handshakes.
+    door: SyncSender<Task>,
     poller: Poller,
     kernel: Option<Arc<Kernel>>,
     timeout_us: u64,
@@ -146,7 +172,7 @@ impl Worker {
         clock: Clock,
         commands: Receiver<Command>,
         notices: SyncSender<Notify>,
-        signal: Arc<Signal>,
+        (signal, door): (Arc<Signal>, SyncSender<Task>),
         kernel: Option<Arc<Kernel>>,
         timeout: Duration,
     ) -> std::io::Result<Self> {
@@ -157,6 +183,7 @@ impl Worker {
             commands,
             notices,
             signal,
+            door,
             poller,
             kernel,
             timeout_us: u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX),
@@ -241,6 +268,24 @@ impl Worker {
             let Some(lane) = self.lanes.get_mut(*slot).and_then(Option::as_mut) else { continue };
             let Some((packet, from)) = batch.packet(at) else { continue };
             let kernel = self.kernel.as_deref();
+            if let Some(gate) = lane.gate.as_deref() {
+                let arrival = Arrival { packet, from, component: *component, now_us };
+                let lane_state = (&*lane.plan, &mut lane.ingress);
+                match enter(gate, &lane.bound, lane_state, &arrival, &self.door) {
+                    Entered::Media => {}
+                    Entered::Taken => continue,
+                    Entered::Answer { answer, length, has_moved } => {
+                        if let Some(kernel) = kernel.filter(|_| has_moved) {
+                            kernel.take_back(&lane.bound);
+                            kernel.changed(&lane.bound);
+                        }
+                        let place = (at, *slot);
+                        reply(batch, &lane.bound, place, (*component, from), (&answer, length));
+                        continue;
+                    }
+                }
+            }
+            let Some((packet, from)) = batch.packet(at) else { continue };
             if let Some(kernel) = kernel {
                 kernel.absorb(&lane.bound, &mut lane.ingress, &mut lane.attempts);
             }
@@ -306,6 +351,7 @@ impl Worker {
                 Payer::Sink => lane(what.slot).and_then(|lane| lane.sink.as_ref()),
                 Payer::Own => lane(what.slot).map(|lane| &lane.bound),
                 Payer::Member => self.rooms.payer(what.slot),
+                Payer::Nobody => None,
             };
             let Some(bound) = bound else { return };
             match (is_sent, what.is_rtcp) {
@@ -351,6 +397,11 @@ impl Worker {
                         lane.ingress.opener = opener;
                     }
                 }
+                Ok(Command::Gate { bound, gate }) => {
+                    if let Some(lane) = self.lane(&bound) {
+                        lane.gate = gate;
+                    }
+                }
                 Ok(Command::Watch { bound, ear }) => {
                     if let Some(kernel) = self.kernel.as_deref().filter(|_| ear.is_some()) {
                         kernel.take_back(&bound);
@@ -389,6 +440,7 @@ impl Worker {
             sink: None,
             inlet: None,
             ingress: Ingress::default(),
+            gate: None,
             player: None,
             performer: None,
             watched_us: now_us,
@@ -607,6 +659,22 @@ fn play(
         outlet.sent.count_drop(DropReason::Undeliverable);
     }
     over
+}
+
+/// Lets the answer to a check leave for where the check came from.
+fn reply(
+    batch: &mut Batch,
+    bound: &Bound,
+    (at, slot): (usize, usize),
+    (component, to): (Component, SocketAddr),
+    (answer, length): (&[u8; ANSWER_MAX], usize),
+) {
+    if let Some(buffer) = batch.buffer(at) {
+        *buffer = *answer;
+    }
+    let (fd, payer) = (bound.pair.fd(component), Payer::Nobody);
+    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
+    batch.leave(to, bound.pair.is_v6, what);
 }
 
 /// Protects a packet that is about to leave, where its stream is secure; counts one that must not.

@@ -7,6 +7,7 @@
 //!
 //! Nothing outside this module names a type of the SDP library underneath.
 
+mod attribute;
 mod body;
 mod codec;
 mod crypto;

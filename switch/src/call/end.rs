@@ -16,6 +16,7 @@ use sip_stack::sdp::{
 };
 
 use super::Party;
+use super::connectivity;
 use super::protection::{Protection, security};
 use crate::exchange::Exchange;
 use crate::feature::dtmf::Presses;
@@ -133,7 +134,8 @@ impl MediaEnd {
     }
 
     /// Takes the phone's description, an offer or an answer.
-    pub fn hear(&mut self, remote: Session) {
+    pub fn hear(&mut self, mut remote: Session) {
+        connectivity::forget_nobody(&mut remote);
         self.remote = Some(remote);
         self.is_fresh = true;
     }
@@ -163,12 +165,16 @@ impl MediaEnd {
         self.description.continue_with(&mut offer);
         let (former, remote) = (self.description.session(), self.remote.as_ref());
         self.protection.protect_offer(&mut offer, former, remote)?;
+        connectivity::offer(&self.protection, &mut offer, (former, remote));
         Ok(self.description.write(offer))
     }
 
     /// Makes an answer to an offer of the phone of a session.
     fn answer(&mut self, offer: &Session, mut answer: Session) -> Bytes {
-        self.protection.protect_answer(offer, &mut answer);
+        let former = self.description.session();
+        self.protection.protect_answer(offer, &mut answer, former);
+        let before = (former, self.remote.as_ref());
+        connectivity::answer(&self.protection, offer, &mut answer, before);
         self.description.write(answer)
     }
 
@@ -274,10 +280,11 @@ impl MediaEnd {
 
     /// How the first audio stream is protected, for tables.
     pub fn srtp(&self) -> Option<String> {
-        let (ours, theirs) = (self.local()?.audio()?, self.remote.as_ref()?.audio()?);
-        match security(Some(ours), theirs) {
+        let stream = self.audio_stream()?;
+        match security(self.local(), self.remote.as_ref()?, stream) {
             Security::Sdes(keys) => Some(keys.local.suite().name().to_owned()),
-            _ => None,
+            Security::Dtls(_) => Some("DTLS".to_owned()),
+            Security::Plain => None,
         }
     }
 
@@ -303,7 +310,8 @@ impl MediaEnd {
             return StreamSpec { peer: self.peer, sdp_changed, ..StreamSpec::default() };
         };
         let direction = theirs.effective_direction(remote);
-        let security = security(local.as_ref(), &theirs);
+        let security = security(self.local(), remote, stream);
+        let ice = self.local().and_then(|ours| connectivity::credentials(ours, remote, stream));
         // Nothing leaves in the clear that must not, whatever was said.
         let is_open = !(theirs.is_rtp() && self.protection.is_required() && security.is_plain());
         StreamSpec {
@@ -319,6 +327,7 @@ impl MediaEnd {
             clocks: clocks(local.as_ref()),
             telephone_event: local.as_ref().and_then(telephone_event),
             security,
+            ice: ice.map(Box::new),
         }
     }
 
@@ -365,7 +374,8 @@ impl Exchange {
             }
         };
         let allows_sdes = is_private || self.config.media.sdes_without_tls;
-        end.protection = Protection::new(wishes, allows_sdes, (&self.media_secret, number));
+        end.protection = Protection::new(wishes, allows_sdes, (&self.media_secret, number))
+            .with_fingerprint(self.media.fingerprint());
         end
     }
 

@@ -14,6 +14,7 @@ pub mod cause;
 pub mod code;
 pub mod complete;
 pub mod conference;
+mod connectivity;
 pub mod digit;
 pub mod end;
 pub mod errand;

@@ -1,12 +1,12 @@
 //! Whether and how a party's media is protected: what is offered, taken and refused.
 //!
 //! Pure: from descriptions to descriptions and to the relay's keys. Knows no call. Source: sip-mapping
-//! §5.6; RFC 4568; RFC 8643 (optional SRTP under RTP/AVP); SEC-85.
+//! §5.6; RFC 4568; RFC 5763, 5764; RFC 8643 (optional SRTP under RTP/AVP); SEC-85.
 
 use config::{Srtp, SrtpKeys};
 use hmac::{Hmac, KeyInit, Mac};
-use media::Security;
 use media::srtp::{Keys, Material, Suite};
+use media::{Fingerprint, Handshake, Security};
 use sha2::Sha256;
 use sip_stack::sdp::{Crypto, Incompatible, Media, MediaKind, Profile, Session};
 use zeroize::Zeroizing;
@@ -20,6 +20,7 @@ const OFFERED: [Suite; 5] = [
     Suite::AeadAes256Gcm,
 ];
 const SECURE_PROTOCOL: &str = "RTP/SAVP";
+const HANDSHAKE_PROTOCOL: &str = "UDP/TLS/RTP/SAVPF";
 
 /// A party's wishes, and the secret that the keys of its calls come from.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,21 @@ pub(crate) struct Protection {
     keys: SrtpKeys,
     /// Keys may stand in the SDP: whoever reads it may know them.
     allows_sdes: bool,
+    /// Of our certificate, where handshakes are possible.
+    fingerprint: Option<Fingerprint>,
     secret: Secret,
+}
+
+/// How an offered stream is going to be protected.
+enum Choice {
+    Sdes(Crypto, Suite),
+    Dtls,
+}
+
+/// What both sides have said that belongs together.
+enum Agreed {
+    Sdes(Crypto, Crypto),
+    Dtls(Handshake),
 }
 
 /// Octets that nobody else knows: not shown, and wiped.
@@ -67,11 +82,22 @@ impl Protection {
         allows_sdes: bool,
         (root, number): (&Secret, u64),
     ) -> Protection {
-        let secret = match srtp {
-            Srtp::Off => Secret::default(),
-            _ => root.child(&number.to_le_bytes()),
-        };
-        Protection { srtp, keys, allows_sdes, secret }
+        let secret = root.child(&number.to_le_bytes());
+        Protection { srtp, keys, allows_sdes, fingerprint: None, secret }
+    }
+
+    /// The same where handshakes are possible, with the certificate of this fingerprint.
+    pub(crate) fn with_fingerprint(self, fingerprint: Option<Fingerprint>) -> Protection {
+        Protection { fingerprint, ..self }
+    }
+
+    /// User name fragment and password of a stream's checks: others for another fragment of the peer.
+    pub(super) fn check_credentials(&self, stream: usize, peer: &str) -> (String, String) {
+        let stream = stream.to_le_bytes();
+        let secret = self.secret.child(&[b"checks", &stream[..], peer.as_bytes()].concat());
+        let digits: String = secret.0.iter().map(|octet| format!("{octet:02x}")).collect();
+        let (fragment, password) = digits.split_at(8);
+        (fragment.to_owned(), password.chars().take(32).collect())
     }
 
     /// The same wishes for another session of the party, with keys of its own.
@@ -95,10 +121,13 @@ impl Protection {
     /// Errors: no audio is left of an offer that had some.
     pub(crate) fn screen_offer(&self, offer: &mut Session) -> Result<(), Incompatible> {
         let had_audio = offer.audio().is_some();
-        for media in offer.media.iter_mut().filter(|media| media.is_rtp()) {
+        for index in 0..offer.media.len() {
+            let can_protect = self.choose(offer, index).is_some();
+            let Some(media) = offer.media.get_mut(index).filter(|media| media.is_rtp()) else {
+                continue;
+            };
             let is_secure = media.profile() == Profile::SecureRtp;
-            let must_protect = is_secure || self.is_required();
-            if must_protect && self.choose(media).is_none() {
+            if (is_secure || self.is_required()) && !can_protect {
                 media.reject();
             }
         }
@@ -124,12 +153,12 @@ impl Protection {
         answer: &mut Session,
     ) -> Result<(), Incompatible> {
         let had_audio = answer.audio().is_some();
-        for (index, media) in answer.media.iter_mut().enumerate() {
+        for index in 0..answer.media.len() {
+            let is_agreed = offer.is_some_and(|offer| agreed(offer, answer, index).is_some());
+            let Some(media) = answer.media.get_mut(index) else { continue };
             if media.is_rejected() || !media.is_rtp() {
                 continue;
             }
-            let offered = offer.and_then(|offer| offer.media.get(index));
-            let is_agreed = offered.is_some_and(|offered| agreed(offered, media).is_some());
             let is_secure = media.profile() == Profile::SecureRtp;
             if !is_agreed && (is_secure || self.is_required()) {
                 media.reject();
@@ -158,11 +187,18 @@ impl Protection {
             let ours = former.and_then(|former| former.media.get(index));
             let theirs = remote.and_then(|remote| remote.media.get(index));
             let is_settled = theirs.is_some_and(|theirs| !theirs.is_rejected());
-            let kept = ours.zip(theirs).and_then(|(ours, theirs)| agreed(ours, theirs));
+            let kept = former.zip(remote).and_then(|(ours, theirs)| agreed(ours, theirs, index));
             match (kept, ours) {
-                (Some((own, _)), Some(ours)) => {
+                (Some(Agreed::Sdes(own, _)), Some(ours)) => {
                     media.protocol.clone_from(&ours.protocol);
                     media.set_cryptos([own]);
+                }
+                (Some(Agreed::Dtls(handshake)), Some(ours)) => {
+                    media.protocol.clone_from(&ours.protocol);
+                    self.name_certificate(
+                        media,
+                        if handshake.is_client { "active" } else { "passive" },
+                    );
                 }
                 _ if is_settled && !self.is_required() => media.set_cryptos([]),
                 _ => self.offer_keys(index, media)?,
@@ -172,6 +208,15 @@ impl Protection {
     }
 
     fn offer_keys(&self, stream: usize, media: &mut Media) -> Result<(), Incompatible> {
+        let is_wanted = self.srtp != Srtp::Off && self.keys == SrtpKeys::Dtls;
+        if is_wanted && self.fingerprint.is_some() {
+            if self.is_required() {
+                media.protocol = HANDSHAKE_PROTOCOL.to_owned();
+            }
+            media.set_cryptos([]);
+            self.name_certificate(media, "actpass");
+            return Ok(());
+        }
         let has_keys = self.allows_sdes && self.keys == SrtpKeys::Sdes;
         let can_offer = has_keys && self.srtp != Srtp::Off;
         if !can_offer {
@@ -186,28 +231,59 @@ impl Protection {
         Ok(())
     }
 
-    /// Says in an answer of ours how the streams of `offer` that it takes are protected.
-    pub(crate) fn protect_answer(&self, offer: &Session, answer: &mut Session) {
-        for (index, (media, offered)) in answer.media.iter_mut().zip(&offer.media).enumerate() {
+    /// Says in an answer of ours how the streams of `offer` that it takes are protected. `former` is
+    /// what the party was told before: roles stay (RFC 8842 §5.3).
+    pub(crate) fn protect_answer(
+        &self,
+        offer: &Session,
+        answer: &mut Session,
+        former: Option<&Session>,
+    ) {
+        for (index, media) in answer.media.iter_mut().enumerate() {
             if media.is_rejected() || !media.is_rtp() {
                 continue;
             }
-            let chosen = self.choose(offered);
-            let own = chosen.map(|(theirs, suite)| self.crypto(index, theirs.tag, suite));
-            media.set_cryptos(own);
+            media.set_cryptos([]);
+            match self.choose(offer, index) {
+                Some(Choice::Sdes(theirs, suite)) => {
+                    media.set_cryptos([self.crypto(index, theirs.tag, suite)]);
+                }
+                Some(Choice::Dtls) => {
+                    let before = former.and_then(|former| former.stream_attribute(index, "setup"));
+                    let role = match (offer.stream_attribute(index, "setup"), before) {
+                        (Some("passive"), _) | (Some("actpass"), Some("active")) => "active",
+                        // Whoever says nothing begins (RFC 4145 §4.1).
+                        _ => "passive",
+                    };
+                    self.name_certificate(media, role);
+                }
+                None => {}
+            }
         }
     }
 
-    /// The a=crypto line of an offered stream that we take: the first that we can obey.
-    fn choose(&self, offered: &Media) -> Option<(Crypto, Suite)> {
-        if self.srtp == Srtp::Off || !self.allows_sdes {
-            return None;
+    fn name_certificate(&self, media: &mut Media, role: &str) {
+        let Some(fingerprint) = &self.fingerprint else { return };
+        media.set_attribute("fingerprint", Some(fingerprint.to_string()));
+        media.set_attribute("setup", Some(role.to_owned()));
+    }
+
+    /// How an offered stream can be protected: by the first a=crypto line that we can obey, by a
+    /// handshake where that is the stream's protocol or nothing else is offered.
+    fn choose(&self, offer: &Session, index: usize) -> Option<Choice> {
+        let offered = offer.media.get(index).filter(|_| self.srtp != Srtp::Off)?;
+        let can_shake = self.fingerprint.is_some() && certificate_of(offer, index).is_some();
+        let by_handshake = || can_shake.then_some(Choice::Dtls);
+        if offered.protocol.to_ascii_uppercase().contains("TLS") {
+            return by_handshake();
         }
-        offered.cryptos().find_map(|crypto| {
+        let mut cryptos = offered.cryptos().filter(|_| self.allows_sdes);
+        let sdes = cryptos.find_map(|crypto| {
             let suite = Suite::of_name(&crypto.suite)?;
             Material::new(suite, &crypto.key_and_salt)?;
-            Some((crypto, suite))
-        })
+            Some(Choice::Sdes(crypto, suite))
+        });
+        sdes.or_else(by_handshake)
     }
 
     fn crypto(&self, stream: usize, tag: u32, suite: Suite) -> Crypto {
@@ -222,8 +298,28 @@ impl Protection {
     }
 }
 
-/// The lines of ours and theirs that belong together: same tag, same suite.
-fn agreed(ours: &Media, theirs: &Media) -> Option<(Crypto, Crypto)> {
+fn certificate_of(session: &Session, index: usize) -> Option<Fingerprint> {
+    session.stream_attribute(index, "fingerprint")?.parse().ok()
+}
+
+/// What of ours and theirs belongs together: a=crypto of the same tag and suite, or two certificates.
+fn agreed(ours: &Session, theirs: &Session, index: usize) -> Option<Agreed> {
+    let (own, other) = (ours.media.get(index)?, theirs.media.get(index)?);
+    if let Some((own, other)) = same_line(own, other) {
+        return Some(Agreed::Sdes(own, other));
+    }
+    certificate_of(ours, index)?;
+    let fingerprint = certificate_of(theirs, index)?;
+    let role = |session: &Session| session.stream_attribute(index, "setup").map(str::to_owned);
+    let is_client = match role(ours).as_deref() {
+        Some("active") => true,
+        Some("actpass") => role(theirs).as_deref() == Some("passive"),
+        _ => false,
+    };
+    Some(Agreed::Dtls(Handshake { fingerprint, is_client }))
+}
+
+fn same_line(ours: &Media, theirs: &Media) -> Option<(Crypto, Crypto)> {
     let theirs: Vec<Crypto> = theirs.cryptos().collect();
     ours.cryptos().find_map(|own| {
         let suite = Suite::of_name(&own.suite)?;
@@ -238,13 +334,20 @@ fn agreed(ours: &Media, theirs: &Media) -> Option<(Crypto, Crypto)> {
 }
 
 /// What the relay is told of a stream, from what both said of it.
-pub(crate) fn security(ours: Option<&Media>, theirs: &Media) -> Security {
-    let keys = ours.and_then(|ours| agreed(ours, theirs)).and_then(|(own, other)| {
-        let suite = Suite::of_name(&own.suite)?;
-        let local = Material::new(suite, &own.key_and_salt)?;
-        Some(Keys { local, remote: Material::new(suite, &other.key_and_salt)? })
-    });
-    keys.map_or(Security::Plain, |keys| Security::Sdes(Box::new(keys)))
+pub(crate) fn security(ours: Option<&Session>, theirs: &Session, index: usize) -> Security {
+    match ours.and_then(|ours| agreed(ours, theirs, index)) {
+        Some(Agreed::Sdes(own, other)) => {
+            keys_of(&own, &other).map_or(Security::Plain, |keys| Security::Sdes(Box::new(keys)))
+        }
+        Some(Agreed::Dtls(handshake)) => Security::Dtls(Box::new(handshake)),
+        None => Security::Plain,
+    }
+}
+
+fn keys_of(own: &Crypto, other: &Crypto) -> Option<Keys> {
+    let suite = Suite::of_name(&own.suite)?;
+    let local = Material::new(suite, &own.key_and_salt)?;
+    Some(Keys { local, remote: Material::new(suite, &other.key_and_salt)? })
 }
 
 #[cfg(test)]
@@ -277,10 +380,10 @@ mod tests {
             assert_eq!(offer.media[0].cryptos().count(), OFFERED.len());
             assert!(theirs.screen_offer(&mut offer.clone()).is_ok());
             let mut answer = session(protocol, &[]);
-            theirs.protect_answer(&offer, &mut answer);
+            theirs.protect_answer(&offer, &mut answer, None);
             assert!(ours.screen_answer(Some(&offer), &mut answer).is_ok());
-            let near = security(Some(&offer.media[0]), &answer.media[0]);
-            let far = security(Some(&answer.media[0]), &offer.media[0]);
+            let near = security(Some(&offer), &answer, 0);
+            let far = security(Some(&answer), &offer, 0);
             assert!(near.local().is_some() && near.local() == far.remote());
             assert!(near.remote().is_some() && near.remote() == far.local());
             assert_ne!(near.local(), near.remote());
@@ -288,7 +391,7 @@ mod tests {
             let mut again = session("RTP/AVP", &[]);
             ours.protect_offer(&mut again, Some(&offer), Some(&answer)).unwrap();
             assert_eq!(again.media[0].cryptos().count(), 1);
-            assert_eq!(security(Some(&again.media[0]), &answer.media[0]), near);
+            assert_eq!(security(Some(&again), &answer, 0), near);
         }
     }
 
@@ -296,7 +399,7 @@ mod tests {
     fn an_answer_repeats_the_tag_of_the_first_line_that_can_be_obeyed() {
         let offer = session("RTP/SAVP", &["crypto:3 F8_128_HMAC_SHA1_80 inline:AAAA", LINE]);
         let mut answer = session("RTP/SAVP", &[]);
-        wishing(Srtp::Optional, 1).protect_answer(&offer, &mut answer);
+        wishing(Srtp::Optional, 1).protect_answer(&offer, &mut answer, None);
         let crypto = answer.media[0].cryptos().next().unwrap();
         assert_eq!((crypto.tag, crypto.suite.as_str()), (7, "AES_CM_128_HMAC_SHA1_32"));
     }

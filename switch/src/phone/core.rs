@@ -67,7 +67,8 @@ impl Talk {
         let mut offer = offer.clone();
         self.protection.screen_offer(&mut offer)?;
         let mut answer = answer_locally(&offer, &full, directions)?;
-        self.protection.protect_answer(&offer, &mut answer);
+        let former = self.description.session();
+        self.protection.protect_answer(&offer, &mut answer, former);
         Ok(self.description.write(answer))
     }
 
@@ -345,9 +346,8 @@ impl PhoneCore {
     /// How the media of a call is protected.
     pub fn security(&self, leg: LegId) -> Security {
         let Some(talk) = self.talks.get(&leg) else { return Security::Plain };
-        let ours = talk.description.session().and_then(Session::audio);
-        let theirs = talk.remote.as_ref().and_then(Session::audio);
-        theirs.map_or(Security::Plain, |theirs| security(ours, theirs))
+        let (ours, theirs) = (talk.description.session(), talk.remote.as_ref());
+        theirs.map_or(Security::Plain, |theirs| security(ours, theirs, 0))
     }
 
     /// Whether the phone may send on this call.
