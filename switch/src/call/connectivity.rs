@@ -68,7 +68,7 @@ pub(super) fn offer(
             };
             has(former) && has(remote)
         };
-        let is_new = !remote.is_some_and(|remote| remote.media.get(index).is_some());
+        let is_new = remote.is_none_or(|remote| remote.media.get(index).is_none());
         let wants_checks = is_new && media.attribute("fingerprint").is_some();
         if wants_checks || agreed(|media| media.rtcp_mux) {
             multiplex(media);
