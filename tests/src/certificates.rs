@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, SanType,
+};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::pki_types::pem::PemObject;
@@ -140,6 +142,16 @@ impl Authority {
     pub fn wss(&self, name: &str) -> Access {
         Access::Wss(self.client(None), name.to_owned())
     }
+}
+
+/// Writes a self-signed ECDSA certificate of a common name, and its key, into one file.
+pub fn write_identity(path: &Path, name: &str) {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(Vec::<String>::new()).expect("no names");
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let certificate = params.self_signed(&key).expect("a certificate");
+    write_private(path, &format!("{}{}", certificate.pem(), key.serialize_pem()));
 }
 
 /// Writes a file that only its owner can read.

@@ -2,84 +2,95 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
-use serde_json::Value;
 use sip_stack::auth::{ClientCredentials, DigestClient};
 use sip_stack::message::{Message, Method};
 use sip_stack::time::Seeded;
 use tests::interop::{self, Baresip, Linphone, Peer, packets_flow};
 use tests::program::Program;
 
-/// An office whose line 202 speaks SRTP by handshakes, or not at all.
-fn program() -> Program {
+/// An office whose line 202 speaks SRTP by handshakes or not at all, as do others if they want to.
+fn program(others: &[(&str, &str)]) -> Program {
     Program::with(interop::office(|text| {
-        let head = "[lines.202]\n";
-        text.replace(head, &format!("{head}srtp = \"required\"\nsrtp_keys = \"dtls\"\n"))
+        let text = text.replace("[media]\n", "[media]\nsdes_without_tls = true\n");
+        others.iter().chain(&[("202", "dtls")]).fold(text, |text, (line, keys)| {
+            let head = format!("[lines.{line}]\n");
+            let wish = format!("{head}srtp = \"required\"\nsrtp_keys = \"{keys}\"\n");
+            text.replace(&head, &wish)
+        })
     }))
 }
 
-fn shown(program: &Program, line: &str) -> Value {
+fn shown(program: &Program, line: &str) -> String {
     let (_, answer) = program.get("/api/v1/calls");
     let mut rows = answer["items"].as_array().into_iter().flatten();
-    rows.find(|row| row["line"] == line).map(|row| row["srtp"].clone()).unwrap_or_default()
+    let row = rows.find(|row| row["line"] == line).cloned().unwrap_or_default();
+    row["srtp"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Both hear each other, the one in the clear and the other by a handshake.
-fn talk_by_handshake(program: &Program) {
+/// What OpenSSL and mbedTLS choose of what is offered.
+const BARESIP: &str = "DTLS AEAD_AES_256_GCM";
+const LINPHONE: &str = "DTLS AES_CM_128_HMAC_SHA1_80";
+
+/// Lines 201 and 202 hear each other, each protected as it should be.
+fn talk_by_handshake(program: &Program, suites: [&str; 2]) {
     packets_flow(program, &["201", "202"], 25);
-    assert_eq!(shown(program, "201"), Value::Null);
-    assert_eq!(shown(program, "202"), "DTLS");
+    assert_eq!([shown(program, "201"), shown(program, "202")], suites);
 }
 
 #[test]
 fn a_baresip_shakes_hands_when_it_is_called_and_when_it_calls() {
-    let program = program();
+    let program = program(&[]);
     let mut ada = Baresip::start(&program, "201", "udp", true);
     let mut ben = Baresip::with(&program, "202", "udp", true, ";mediaenc=dtls_srtp");
     ada.command("dial", "202");
     ada.until("CALL_ESTABLISHED");
-    talk_by_handshake(&program);
+    talk_by_handshake(&program, ["", BARESIP]);
     ada.command("hold", "");
     ada.command("resume", "");
-    talk_by_handshake(&program);
+    talk_by_handshake(&program, ["", BARESIP]);
     ada.command("hangup", "");
     ben.until_closed();
     ben.command("dial", "201");
     ben.until("CALL_ESTABLISHED");
-    talk_by_handshake(&program);
+    talk_by_handshake(&program, ["", BARESIP]);
+    // Held by the one that shakes hands: what was agreed goes on.
+    ben.command("hold", "");
+    ben.command("resume", "");
+    talk_by_handshake(&program, ["", BARESIP]);
     ben.command("hangup", "");
 }
 
 #[test]
-fn a_baresip_with_ice_and_one_port_for_all_shakes_hands() {
-    let program = program();
-    let mut ada = Baresip::start(&program, "201", "udp", true);
+fn a_baresip_with_ice_and_one_port_for_all_shakes_hands_and_so_does_the_other_side() {
+    let program = program(&[("201", "dtls")]);
+    let mut ada = Baresip::with(&program, "201", "udp", true, ";mediaenc=dtls_srtp");
     let account = ";mediaenc=dtls_srtp;medianat=ice;rtcp_mux=yes";
     let mut ben = Baresip::with(&program, "202", "udp", true, account);
     ben.command("dial", "201");
     ben.until("CALL_ESTABLISHED");
-    talk_by_handshake(&program);
+    talk_by_handshake(&program, [BARESIP, BARESIP]);
     ben.command("hangup", "");
     ada.until_closed();
     ada.command("dial", "202");
     ada.until("CALL_ESTABLISHED");
-    talk_by_handshake(&program);
+    talk_by_handshake(&program, [BARESIP, BARESIP]);
     ada.command("hangup", "");
 }
 
 #[test]
-fn a_linphone_shakes_hands() {
-    let program = program();
-    let mut ada = Baresip::start(&program, "201", "udp", false);
+fn a_linphone_shakes_hands_with_a_party_whose_keys_stand_in_the_sdp() {
+    let program = program(&[("201", "sdes")]);
+    let mut ada = Baresip::with(&program, "201", "udp", false, ";mediaenc=srtp-mand");
     let mut ben = Linphone::with(&program, "202", true, "dtls");
     ada.command("dial", "202");
     ben.talks();
-    talk_by_handshake(&program);
+    talk_by_handshake(&program, ["AES_CM_128_HMAC_SHA1_80", LINPHONE]);
 }
 
 /// What a browser writes, and what it wants to read.
 #[test]
 fn an_offer_like_a_browsers_is_answered_with_role_candidates_and_bundle() {
-    let program = program();
+    let program = program(&[]);
     let peer = Peer::new(&program);
     let port = peer.port();
     let fingerprint = vec!["AB"; 32].join(":");

@@ -287,6 +287,7 @@ impl Outlet {
             received: self.received.read(),
             sent: self.sent.read(),
             round_trip: (round_trip_us > 0).then(|| Duration::from_micros(round_trip_us)),
+            suite: self.sealer.load().as_ref().map(|sealer| sealer.suite()),
         }
     }
 }

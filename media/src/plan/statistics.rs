@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::srtp::Suite;
+
 /// Packets that were not relayed, by reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Dropped {
@@ -64,6 +66,8 @@ pub struct StreamStatistics {
     pub sent: DirectionStatistics,
     /// Relay to peer and back, from RTCP; `None` until a report allowed to compute it.
     pub round_trip: Option<Duration>,
+    /// What packets to the peer are protected with, once there are keys.
+    pub suite: Option<Suite>,
 }
 
 /// Counters of a termination, one entry for each stream.

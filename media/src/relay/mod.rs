@@ -7,10 +7,12 @@ mod batch;
 mod gate;
 mod handshake;
 mod kernel;
+mod lane;
 mod notice;
 mod port;
 mod report;
 mod room;
+mod secure;
 mod sys;
 mod worker;
 
@@ -23,7 +25,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use self::gate::Gate;
 use self::handshake::{Handshakes, Task};
 use self::kernel::{Kernel, Offload};
 use self::port::{PortPair, Reserve};
@@ -35,13 +36,11 @@ use crate::context::{
 };
 use crate::control::{
     ConferenceId, Country, Fingerprint, Format, MediaConfig, MediaError, MediaPlane, MemberCodec,
-    Notify, PayloadMap, Performance, RelayReport, Security, Sound, SoundId, StreamPorts,
-    StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment,
-    Watch,
+    Notify, PayloadMap, Performance, RelayReport, Sound, SoundId, StreamPorts, StreamSpec,
+    StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
 use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
-use crate::srtp::{Opener, Sealer};
 
 /// Notices that may wait for call control; more are lost and counted.
 const NOTICES_MAX: usize = 8_192;
@@ -199,7 +198,8 @@ impl RelayControl {
     /// A handle that tells how packets are forwarded, from any thread.
     #[must_use]
     pub fn watcher(&self) -> Watcher {
-        let signals = self.workers.iter().map(|thread| Arc::clone(&thread.mailbox.signal)).collect();
+        let signals =
+            self.workers.iter().map(|thread| Arc::clone(&thread.mailbox.signal)).collect();
         Watcher::new(signals, self.kernel.clone(), self.off.clone())
     }
 
@@ -253,47 +253,6 @@ impl RelayControl {
         let bound = Arc::clone(&stream.handle.bound);
         let set = Command::Set { bound, plan: Box::new(compile(stream)), to, learns_anew };
         self.tell(&stream.handle.bound, set);
-    }
-
-    /// Says what a stream takes besides media.
-    fn set_gate(&self, key: Key) {
-        let Some(stream) = self.board.stream(key) else { return };
-        let bound = &stream.handle.bound;
-        let takes_handshakes = stream.spec.security.is_by_handshake();
-        let ice = stream.spec.ice.clone();
-        let gate =
-            (ice.is_some() || takes_handshakes).then(|| Box::new(Gate { ice, takes_handshakes }));
-        self.tell(bound, Command::Gate { bound: Arc::clone(bound), gate });
-    }
-
-    /// Begins the handshake that a stream's keys come from, or ends it.
-    fn shake_hands(&self, key: Key, former: &Security) {
-        let Some(stream) = self.board.stream(key) else { return };
-        let bound = &stream.handle.bound;
-        match &stream.spec.security {
-            Security::Dtls(handshake) => {
-                self.handshakes.tell(Task::Begin(Arc::clone(bound), handshake.clone()));
-            }
-            _ if former.is_by_handshake() => self.handshakes.tell(Task::End(bound.life)),
-            _ => {}
-        }
-    }
-
-    /// Changes a stream's keys, as far as they are others than before.
-    fn secure(&self, key: Key, former: &Security) {
-        let Some(stream) = self.board.stream(key) else { return };
-        let (security, bound) = (&stream.spec.security, &stream.handle.bound);
-        if security.local() != former.local() || security.is_plain() != former.is_plain() {
-            let sealer = security.local().map(|material| Arc::new(Sealer::new(material)));
-            bound.outlet.set_security(!security.is_plain(), sealer);
-        }
-        if is_other_handshake(security, former) {
-            bound.outlet.set_security(true, None);
-        }
-        if security.remote() != former.remote() || security != former && former.is_by_handshake() {
-            let opener = security.remote().map(|material| Box::new(Opener::new(material)));
-            self.tell(bound, Command::Secure { bound: Arc::clone(bound), opener });
-        }
     }
 
     fn tell(&self, bound: &Bound, command: Command) {
@@ -581,11 +540,6 @@ impl Drop for RelayControl {
             kernel.close();
         }
     }
-}
-
-/// Whether keys come from another handshake than before.
-fn is_other_handshake(security: &Security, former: &Security) -> bool {
-    security.is_by_handshake() && security != former
 }
 
 /// Unpredictable numbers: splitmix64 from the keys that the system gave the standard library.

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
-use super::worker::{Bound, seal};
+use super::lane::seal;
+use super::worker::Bound;
 use crate::context::{Audience, Key, Member, Mixer, PACKET_LEN};
 use crate::plan::{Component, DropReason, Stamp};
 

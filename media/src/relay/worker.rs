@@ -2,7 +2,6 @@
 //!
 //! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
 
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,22 +12,21 @@ use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
 use super::gate::{Entered, Gate, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
+use super::lane::{Lane, play, reply, seal};
 use super::notice::{WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
 use super::room::Rooms;
 use super::sys::{Poller, Waker};
-use crate::context::{Audience, Key, Member, Mixer, PACKET_LEN, Performer, Player, Step};
+use crate::context::{Audience, Key, Member, Mixer, Performer, Player};
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
 use crate::ear::Ear;
-use crate::ice::ANSWER_MAX;
 use crate::plan::{
-    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Stamp,
-    Verdict, next_port, run,
+    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Verdict,
+    next_port, run,
 };
-use crate::rtp::PACKET_MAX;
 use crate::rtp::header::payload;
-use crate::srtp::{OVERHEAD_MAX, Opener};
+use crate::srtp::Opener;
 
 /// Commands that may wait for a worker.
 pub(super) const COMMANDS_MAX: usize = 8_192;
@@ -63,24 +61,6 @@ pub(super) struct Bound {
     /// Told apart from earlier lives of the same sockets.
     pub(super) life: u32,
     pub(super) key: Key,
-}
-
-/// A stream as its worker sees it.
-pub(super) struct Lane {
-    bound: Arc<Bound>,
-    plan: Box<ForwardPlan>,
-    sink: Option<Arc<Bound>>,
-    /// The way into a conference.
-    inlet: Option<Arc<Inlet>>,
-    ingress: Ingress,
-    gate: Option<Box<Gate>>,
-    player: Option<Box<Player>>,
-    /// Heard instead of everything else.
-    performer: Option<Box<Performer>>,
-    /// Silence counts from here when no packet came since.
-    watched_us: u64,
-    is_reported: bool,
-    attempts: Attempts,
 }
 
 /// Where accepted media goes.
@@ -600,95 +580,4 @@ impl Worker {
         let lane = self.lanes.get_mut(bound.pair.slot)?.as_mut()?;
         (lane.bound.life == bound.life).then_some(lane)
     }
-}
-
-impl Lane {
-    /// Whether something is made for its peer.
-    fn is_treated(&self) -> bool {
-        self.player.is_some() || self.performer.is_some()
-    }
-}
-
-/// Writes the next packet of a lane's performance, else of its treatment, unless its peer should
-/// hear nothing. Gives the ticket of a performance that is over.
-fn play(
-    lane: &mut Lane,
-    slot: usize,
-    batch: &mut Batch,
-    sines: &SineTable,
-    now_us: u64,
-) -> Option<u64> {
-    let at = batch.leaving_len();
-    let packet = batch.buffer::<PACKET_LEN>(at)?;
-    let outlet = &lane.bound.outlet;
-    let to = outlet.media_remote().filter(|_| outlet.is_sending());
-    let mut over = None;
-    let mut made = None;
-    if let Some(performer) = &mut lane.performer {
-        match performer.play(sines, packet) {
-            Step::Packet(frame) => made = Some((performer.source(), frame)),
-            Step::Quiet => return None,
-            Step::Over => over = Some(performer.ticket),
-        }
-    }
-    if over.is_some() {
-        lane.performer = None;
-        lane.bound.outlet.set_treated(lane.player.is_some());
-    }
-    if made.is_none() {
-        // What was not sent waits: a party that may be sent to again hears it from there.
-        let player = lane.player.as_mut().filter(|_| to.is_some());
-        made = player.map(|player| (player.source(), player.play(sines, packet)));
-    }
-    let (Some((source, frame)), Some(to)) = (made, to) else { return over };
-    let stamp = Stamp {
-        source,
-        payload: frame.header.payload,
-        clock_hz: frame.clock_hz,
-        now_us,
-        lead: frame.lead,
-    };
-    let outlet = &lane.bound.outlet;
-    outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &frame.header, stamp);
-    let Some(length) = seal(&lane.bound, batch, at, frame.length, false) else { return over };
-    let pair = &lane.bound.pair;
-    let fd = pair.fd(Component::Media);
-    let payer = Payer::Own;
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
-    if !batch.leave(to, pair.is_v6, what) {
-        outlet.sent.count_drop(DropReason::Undeliverable);
-    }
-    over
-}
-
-/// Lets the answer to a check leave for where the check came from.
-fn reply(
-    batch: &mut Batch,
-    bound: &Bound,
-    (at, slot): (usize, usize),
-    (component, to): (Component, SocketAddr),
-    (answer, length): (&[u8; ANSWER_MAX], usize),
-) {
-    if let Some(buffer) = batch.buffer(at) {
-        *buffer = *answer;
-    }
-    let (fd, payer) = (bound.pair.fd(component), Payer::Nobody);
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
-    batch.leave(to, bound.pair.is_v6, what);
-}
-
-/// Protects a packet that is about to leave, where its stream is secure; counts one that must not.
-pub(super) fn seal(
-    bound: &Bound,
-    batch: &mut Batch,
-    at: usize,
-    length: usize,
-    is_rtcp: bool,
-) -> Option<usize> {
-    let buffer = batch.buffer::<{ PACKET_MAX + OVERHEAD_MAX }>(at)?;
-    let sealed = bound.outlet.seal(buffer, length, is_rtcp);
-    if sealed.is_none() {
-        bound.outlet.sent.count_drop(DropReason::Authentication);
-    }
-    sealed
 }

@@ -46,7 +46,7 @@ pub(super) fn answer(
         let is_same = is_same.is_some_and(|(before, _)| before == fragment);
         let kept = former.filter(|_| is_same).and_then(|former| own(former, index));
         let own = kept.unwrap_or_else(|| protection.check_credentials(index, fragment));
-        say(answer, index, own);
+        say(answer, index, own, false);
     }
     bundle(offer, answer);
 }
@@ -70,15 +70,17 @@ pub(super) fn offer(
         };
         let is_new = remote.is_none_or(|remote| remote.media.get(index).is_none());
         let wants_checks = is_new && media.attribute("fingerprint").is_some();
-        if wants_checks || agreed(|media| media.rtcp_mux) {
+        if agreed(|media| media.rtcp_mux) {
             multiplex(media);
         }
+        // Who does not know it finds a port for RTCP all the same (RFC 5761 §5.1.3).
+        media.rtcp_mux |= wants_checks;
         let checks = former.and_then(|former| own(former, index));
         let goes_on = remote.is_some_and(|remote| theirs(remote, index).is_some());
         let kept = checks.filter(|_| goes_on || is_new);
         let fresh = || wants_checks.then(|| protection.check_credentials(index, ""));
         if let Some(own) = kept.or_else(fresh) {
-            say(offer, index, own);
+            say(offer, index, own, is_new);
         }
     }
 }
@@ -142,8 +144,9 @@ fn address_of(candidate: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, port))
 }
 
-/// Writes our credentials and our candidates into a stream.
-fn say(session: &mut Session, index: usize, (fragment, password): (String, String)) {
+/// Writes our credentials and our candidates into a stream; whether one port serves for all is still
+/// to be agreed where the stream `is_new`.
+fn say(session: &mut Session, index: usize, (fragment, password): (String, String), is_new: bool) {
     session.set_attribute("ice-lite", None);
     let shared = session.connection;
     let Some(media) = session.media.get_mut(index) else { return };
@@ -152,7 +155,7 @@ fn say(session: &mut Session, index: usize, (fragment, password): (String, Strin
     media.attributes.retain(|line| !line.name.eq_ignore_ascii_case("candidate"));
     let Some(address) = media.connection.or(shared) else { return };
     let mut ports = vec![(1, media.port)];
-    if !media.rtcp_mux {
+    if is_new || !media.rtcp_mux {
         let rtcp = media.rtcp.map_or(media.port.saturating_add(1), |rtcp| rtcp.port);
         ports.push((2, rtcp));
     }

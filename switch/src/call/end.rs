@@ -278,12 +278,16 @@ impl MediaEnd {
         audio.map(|audio| audio.codec.name.clone()).unwrap_or_default()
     }
 
-    /// How the first audio stream is protected, for tables.
-    pub fn srtp(&self) -> Option<String> {
+    /// How the first audio stream is protected, for tables; a handshake's suite once it is over.
+    pub fn srtp(&self, plane: &dyn MediaPlane) -> Option<String> {
         let stream = self.audio_stream()?;
         match security(self.local(), self.remote.as_ref()?, stream) {
             Security::Sdes(keys) => Some(keys.local.suite().name().to_owned()),
-            Security::Dtls(_) => Some("DTLS".to_owned()),
+            Security::Dtls(_) => {
+                let known = self.termination.and_then(|id| plane.statistics(id));
+                let suite = known.and_then(|known| known.streams.get(stream)?.suite);
+                Some(suite.map_or("DTLS".to_owned(), |suite| format!("DTLS {}", suite.name())))
+            }
             Security::Plain => None,
         }
     }

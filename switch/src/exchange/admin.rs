@@ -145,7 +145,7 @@ impl Exchange {
                 "called": shown(|info| &info.called).unwrap_or_else(|| connection.dialled.clone()),
                 "treatment": treatment.map(|treatment| treatment.name()),
                 "connected": connected,
-                "since": call.since_unix_ms, "codec": call.end.codec(), "srtp": call.end.srtp(),
+                "since": call.since_unix_ms, "codec": call.end.codec(), "srtp": call.end.srtp(self.media.as_ref()),
             }));
         }
         rows.sort_by_key(|row| row["callId"].as_u64());
@@ -165,7 +165,7 @@ impl Exchange {
                 rows.push(json!({
                     "callId": call_id, "line": call.party.number(), "stream": index,
                     "port": call.end.port(index), "remote": remote.map(|remote| remote.to_string()),
-                    "codec": call.end.codec(), "srtp": call.end.srtp(),
+                    "codec": call.end.codec(), "srtp": call.end.srtp(self.media.as_ref()),
                     "packetsReceived": stream.received.packets, "packetsSent": stream.sent.packets,
                     "bytesReceived": stream.received.bytes, "bytesSent": stream.sent.bytes,
                     "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,

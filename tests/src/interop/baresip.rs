@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -9,6 +10,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{free_port, spawn};
+use crate::certificates::write_identity;
 use crate::program::{PATIENCE, Program, pause};
 
 /// Seconds of tone that a baresip says.
@@ -58,7 +60,12 @@ impl Baresip {
         let write = |name: &str, bytes: &[u8]| {
             std::fs::write(at.join(name), bytes).expect("the file is written");
         };
-        write("config", fill(include_str!("../../interop/baresip.config")).as_bytes());
+        let mut config = fill(include_str!("../../interop/baresip.config"));
+        // Loaded by those alone that need them: the module of DTLS makes a certificate first.
+        for module in ["dtls_srtp", "ice"].into_iter().filter(|name| account.contains(name)) {
+            config.push_str(&format!("module {module}.so\n"));
+        }
+        write("config", config.as_bytes());
         let accounts = fill(include_str!("../../interop/baresip.accounts"));
         write("accounts", format!("{}{account}\n", accounts.trim_end()).as_bytes());
         write("contacts", b"");
@@ -72,6 +79,9 @@ impl Baresip {
             .current_dir(at)
             .stdin(Stdio::null())
             .stderr(Stdio::null());
+        if account.contains("dtls_srtp") {
+            elliptic(at, &mut command);
+        }
         let child = spawn(command.stdout(log), "baresip-core");
         let mut phone = Baresip::connect(child, folder, control, line);
         phone.until_registered();
@@ -159,6 +169,18 @@ impl Drop for Baresip {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Lets it prove itself by ECDSA in DTLS handshakes: of itself this release knows RSA alone.
+fn elliptic(folder: &Path, command: &mut Command) {
+    write_identity(&folder.join("elliptic.pem"), "baresip");
+    let (source, library) = (folder.join("elliptic.c"), folder.join("elliptic.so"));
+    std::fs::write(&source, include_str!("../../interop/elliptic.c")).expect("a file is written");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
+    let status = spawn(&mut compiler, "gcc").wait().expect("a compiler ends");
+    assert!(status.success(), "elliptic.c cannot be compiled");
+    command.env("LD_PRELOAD", library).env("ELLIPTIC_PEM", folder.join("elliptic.pem"));
 }
 
 /// Reads netstrings of JSON until the socket closes.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::{baresip::tone, free_port, spawn};
+use crate::certificates::write_identity;
 use crate::program::{PATIENCE, Program, pause};
 
 /// What it says of its calls: the state, as in `LinphoneCallStreamsRunning`, and the call's number.
@@ -38,6 +39,11 @@ impl Linphone {
             .replace("{switch}", &program.sip.to_string());
         std::fs::write(at.join("linphonerc"), config).expect("the file is written");
         std::fs::write(at.join("tone.wav"), tone()).expect("the file is written");
+        // Of itself it would make an RSA certificate for DTLS.
+        let identities = at.join("identities");
+        std::fs::create_dir(&identities).expect("a folder is made");
+        let name = "linphone-dtls-default-identity";
+        write_identity(&identities.join(format!("{name}.pem")), name);
         let mut command = Command::new("linphone-daemon");
         command.arg("--config").arg(at.join("linphonerc")).arg("--log").arg(at.join("log"));
         command.arg("--disable-stats-events").env("HOME", at).current_dir(at);
