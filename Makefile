@@ -9,8 +9,10 @@ THREADS ?= 6
 CALLS ?= 20
 SECONDS ?= 2
 MEDIA ?=
+MINUTES ?= 60
+TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
-.PHONY: help run test lint bench bench-media sim races tools
+.PHONY: help run test lint bench bench-media sim races soak fuzz fuzz-minimise tools
 
 help:
 	@echo "make run    build and run the office of config/office.toml"
@@ -20,6 +22,8 @@ help:
 	@echo "make bench-media  load the media relay, and rtpengine where it is installed: CALLS=$(CALLS) SECONDS=$(SECONDS) MEDIA=\"--veth --search\""
 	@echo "make sim    run the simulated switch and call centre with SEEDS=$(SEEDS) seeds"
 	@echo "make races  run each race of features RACES=$(RACES) times"
+	@echo "make soak   keep the real switch busy for MINUTES=$(MINUTES), assert that nothing grows or stalls"
+	@echo "make fuzz   run each fuzz target for SECONDS=60 (needs nightly and cargo-fuzz)"
 
 run:
 	$(CARGO) run --release --package switch --bin strowger -- run --config config/office.toml
@@ -52,6 +56,28 @@ sim:
 
 races:
 	STROWGER_RACES=$(RACES) $(CARGO) test --release --package tests --test feature_race
+
+soak:
+	$(CARGO) build --release --package switch --bin strowger
+	$(CARGO) run --release --package benches --bin soak -- --minutes $(MINUTES)
+
+# Every target begins with its stored corpus; what it finds beyond stays outside of the repository
+# until `make fuzz-minimise` has chosen what is worth keeping.
+fuzz: SECONDS = 60
+fuzz:
+	@for target in $(TARGETS); do \
+		mkdir -p fuzz/found/$$target && \
+		$(CARGO) +nightly fuzz run $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1 || exit 1; \
+	done
+
+fuzz-minimise:
+	@for target in $(TARGETS); do \
+		mkdir -p fuzz/found/$$target fuzz/least && \
+		$(CARGO) +nightly fuzz run $$target fuzz/least fuzz/corpus/$$target fuzz/found/$$target -- \
+			-merge=1 -max_len=4096 || exit 1; \
+		rm -r fuzz/corpus/$$target && mv fuzz/least fuzz/corpus/$$target; \
+	done
 
 tools:
 	@scripts/install-test-tools

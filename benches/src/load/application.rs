@@ -17,7 +17,7 @@ use crate::phones::number;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The thread that reads.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     thread: JoinHandle<Result<(), String>>,
     is_over: Arc<AtomicBool>,
     messages: Arc<AtomicU64>,
@@ -25,7 +25,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Connects, opens the first `lines` lines as a monitor, and reads from then on.
-    pub(super) fn start(api: SocketAddr, lines: usize) -> Result<Reader, Box<dyn Error>> {
+    pub(crate) fn start(api: SocketAddr, lines: usize) -> Result<Reader, Box<dyn Error>> {
         let mut request = format!("ws://{api}/tapi").into_client_request()?;
         let headers = request.headers_mut();
         headers.insert("Authorization", "Bearer load-token".parse()?);
@@ -53,12 +53,12 @@ impl Reader {
     }
 
     /// Messages so far.
-    pub(super) fn messages(&self) -> u64 {
+    pub(crate) fn messages(&self) -> u64 {
         self.messages.load(Ordering::Relaxed)
     }
 
     /// Stops reading; how many messages came. Errors: the switch had closed the connection.
-    pub(super) fn finish(self) -> Result<u64, Box<dyn Error>> {
+    pub(crate) fn finish(self) -> Result<u64, Box<dyn Error>> {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| "the reader panicked")??;
         Ok(self.messages.load(Ordering::Relaxed))

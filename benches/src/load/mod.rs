@@ -4,12 +4,12 @@
 //! bounded concurrency, the highest rate of calls without a failure, relayed media. The switch's
 //! cost is the CPU time that the kernel counts for its threads.
 
-mod application;
+pub(crate) mod application;
 mod media;
 mod phase;
-mod process;
+pub(crate) mod process;
 mod report;
-mod wire;
+pub(crate) mod wire;
 
 use std::error::Error;
 use std::time::Duration;
@@ -82,12 +82,12 @@ pub fn run(options: &Options) -> Result<Report, Box<dyn Error>> {
 
 /// The load program's clock.
 #[expect(clippy::disallowed_methods, reason = "a load generator has a rhythm")]
-fn now() -> std::time::Instant {
+pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
 
 /// Lets others run.
 #[expect(clippy::disallowed_methods, reason = "a load generator has a rhythm")]
-fn rest(time: Duration) {
+pub(crate) fn rest(time: Duration) {
     std::thread::sleep(time);
 }

@@ -12,11 +12,12 @@ use std::time::Duration;
 use crate::rig::configuration;
 
 /// A running switch; it ends with this value.
-pub(super) struct Switch {
+pub(crate) struct Switch {
     child: Child,
-    file: PathBuf,
-    pub(super) sip: SocketAddr,
-    pub(super) api: SocketAddr,
+    /// Its configuration.
+    pub(crate) file: PathBuf,
+    pub(crate) sip: SocketAddr,
+    pub(crate) api: SocketAddr,
 }
 
 /// CPU time of the switch's threads by name.
@@ -26,6 +27,11 @@ pub(super) struct CpuTime(BTreeMap<String, Duration>);
 impl Switch {
     /// Starts the program that lies beside this one.
     pub(super) fn start(lines: usize) -> Result<Switch, Box<dyn Error>> {
+        Switch::with(&configuration(lines))
+    }
+
+    /// The same with any configuration.
+    pub(crate) fn with(configuration: &str) -> Result<Switch, Box<dyn Error>> {
         let program = std::env::current_exe()?.with_file_name("strowger");
         if !program.exists() {
             let text = format!("{} is not there: cargo build --release", program.display());
@@ -33,7 +39,7 @@ impl Switch {
         }
         let name = format!("strowger-load-{}.toml", std::process::id());
         let file = std::env::temp_dir().join(name);
-        fs::write(&file, configuration(lines))?;
+        fs::write(&file, configuration)?;
         let mut child = Command::new(program)
             .args(["run", "--log", "error", "--config"])
             .arg(&file)
@@ -58,6 +64,11 @@ impl Switch {
         }
     }
 
+    /// Its process number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// CPU time so far.
     pub(super) fn cpu(&self) -> Result<CpuTime, Box<dyn Error>> {
         let mut times = BTreeMap::new();
@@ -72,7 +83,7 @@ impl Switch {
     }
 
     /// Memory in use, in KiB.
-    pub(super) fn memory_kib(&self) -> Result<u64, Box<dyn Error>> {
+    pub(crate) fn memory_kib(&self) -> Result<u64, Box<dyn Error>> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next());

@@ -9,13 +9,13 @@ pub struct Report {
 
 impl Report {
     /// Adds a row: what was measured, the figure, and what it cost the switch.
-    pub(super) fn row(&mut self, what: &str, figure: &str, cost: &str) {
+    pub(crate) fn row(&mut self, what: &str, figure: &str, cost: &str) {
         eprintln!("{what}: {figure}  {cost}");
         self.rows.push([what.to_owned(), figure.to_owned(), cost.to_owned()]);
     }
 
     /// Notes what went wrong.
-    pub(super) fn fault(&mut self, what: String) {
+    pub(crate) fn fault(&mut self, what: String) {
         eprintln!("{what}");
         self.faults.push(what);
     }

@@ -23,16 +23,16 @@ const TICK: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All phones behind one socket.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     socket: UdpSocket,
     buffer: Vec<u8>,
     start: Instant,
     next_tick: Instant,
-    pub(super) phones: Phones,
+    pub(crate) phones: Phones,
 }
 
 /// Opens a socket on loopback with large buffers.
-pub(super) fn open() -> Result<UdpSocket, Box<dyn Error>> {
+pub(crate) fn open() -> Result<UdpSocket, Box<dyn Error>> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     // Smaller buffers still work.
     let _ = SockRef::from(&socket).set_recv_buffer_size(BUFFER_BYTES);
@@ -42,7 +42,7 @@ pub(super) fn open() -> Result<UdpSocket, Box<dyn Error>> {
 }
 
 impl Wire {
-    pub(super) fn new(
+    pub(crate) fn new(
         switch: SocketAddr,
         lines: usize,
         media: Vec<u16>,
@@ -57,7 +57,7 @@ impl Wire {
     }
 
     /// Begins something: `begin` gets the phones, the time and the way to the switch.
-    pub(super) fn begin<T>(
+    pub(crate) fn begin<T>(
         &mut self,
         begin: impl FnOnce(&mut Phones, u64, crate::phones::Send<'_>) -> T,
     ) -> T {
@@ -67,7 +67,7 @@ impl Wire {
     }
 
     /// Takes what has arrived, or rests a little.
-    pub(super) fn step(&mut self) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn step(&mut self) -> Result<(), Box<dyn Error>> {
         let mut taken = 0;
         while taken < BATCH {
             let length = match self.socket.recv(&mut self.buffer) {
@@ -93,7 +93,7 @@ impl Wire {
     }
 
     /// Lets the jobs that are under way end; false if some do not.
-    pub(super) fn settle(&mut self) -> Result<bool, Box<dyn Error>> {
+    pub(crate) fn settle(&mut self) -> Result<bool, Box<dyn Error>> {
         let limit = now() + PATIENCE;
         while self.phones.busy() > 0 {
             if now() > limit {
@@ -105,7 +105,7 @@ impl Wire {
     }
 
     /// What has become of the jobs since the last time.
-    pub(super) fn take_tally(&mut self) -> Tally {
+    pub(crate) fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.phones.tally)
     }
 
