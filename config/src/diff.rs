@@ -60,7 +60,7 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 22] = [
+const APPLIED: [Setting; 23] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
@@ -68,6 +68,7 @@ const APPLIED: [Setting; 22] = [
     ("registration", |old, new| old.registration != new.registration),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
+    ("call_records", |old, new| old.call_records != new.call_records),
     ("switch", |old, new| old.switch != new.switch),
     ("pickup_groups", |old, new| old.pickup_groups != new.pickup_groups),
     ("shared_lines", |old, new| old.shared_lines != new.shared_lines),

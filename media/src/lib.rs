@@ -19,6 +19,7 @@ pub mod dsp;
 pub mod ear;
 pub mod ice;
 pub mod plan;
+pub mod quality;
 #[cfg(feature = "io")]
 pub mod relay;
 pub mod rtcp;

@@ -39,7 +39,7 @@ use crate::observe::hep::Hep;
 use crate::observe::trace::Trace;
 use crate::observe::{Metrics, Sample, Source};
 use crate::registry::Registry;
-use crate::store::{SqliteStore, Store, StoreCounts};
+use crate::store::{RecordLimits, SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
 use exchange_thread::{Capture, Rim};
 use supervisor::{Signals, Supervisor};
@@ -88,6 +88,7 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, ServerError> {
 async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<(), ServerError> {
     let signals = Signals::new()?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
+    limit_call_records(store.as_ref(), &config);
     let (mailbox, inputs) = mpsc::channel(MAX_MAILBOX);
     let (relay, notices) = Relay::start(media_config(&config))?;
     let watcher = relay.watcher();
@@ -108,7 +109,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         Tokens::new(&config.api.tokens),
         config.api.max_queued_messages,
         metrics(&counters, &transports, &store, &expiry, watcher),
-        Arc::clone(&trace),
+        (Arc::clone(&trace), Arc::clone(&store)),
     );
     let local = transports.local_addresses();
     let exchange = Exchange::new(ExchangeParts {
@@ -147,10 +148,17 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         drained: is_drained,
         transports: weak_transports,
         expiry,
+        store: Arc::clone(&store),
     };
     let result = supervisor.run(signals).await;
     store.flush();
     result
+}
+
+/// Keeps as many call records as the configuration says.
+fn limit_call_records(store: &dyn Store, config: &Config) {
+    let config::CallRecords { max, keep } = config.call_records;
+    store.limit_call_records(RecordLimits { max, keep }, clock::unix_ms());
 }
 
 /// The collector of `[capture]`.

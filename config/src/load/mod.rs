@@ -8,6 +8,7 @@ mod centre;
 mod features;
 mod lines;
 mod location;
+mod record;
 mod rim;
 mod routes;
 mod section;
@@ -164,6 +165,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
     let api = rim::api(&root, &sip);
     let state = rim::state(&root);
     let capture = capture::capture(&root);
+    let call_records = record::call_records(&root);
     let switch = rim::switch(&root);
     let line_defaults = lines::defaults(&root);
     let config = Config {
@@ -175,6 +177,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         api,
         state,
         capture,
+        call_records,
         switch,
         lines: lines::lines(&root, &line_defaults),
         line_defaults,

@@ -4,6 +4,7 @@ pub(crate) mod capture;
 pub(crate) mod centre;
 pub(crate) mod feature;
 pub(crate) mod line;
+pub(crate) mod record;
 pub(crate) mod rim;
 pub(crate) mod route;
 pub(crate) mod security;
@@ -16,6 +17,7 @@ use self::capture::Capture;
 use self::centre::{Agent, AgentGroup, CallCentre, Queue};
 use self::feature::{Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup};
 use self::line::{Line, LineDefaults, SharedLine};
+use self::record::CallRecords;
 use self::rim::{Api, Media, Registration, Sip, State, Switch, Transport};
 use self::route::{Location, Route, Trunk};
 use self::subscription::Subscriptions;
@@ -39,6 +41,8 @@ pub struct Config {
     pub state: State,
     /// `[capture]`: what is kept of SIP messages.
     pub capture: Capture,
+    /// `[call_records]`: what is kept of calls that are over.
+    pub call_records: CallRecords,
     /// `[switch]`: how the program stops.
     pub switch: Switch,
     /// `[defaults.line]`: what a line has that does not say otherwise; already applied to `lines`.

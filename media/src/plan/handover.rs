@@ -114,6 +114,7 @@ impl Ingress {
         self.media.note(stream, last_us);
         own.received.report(self.reception.lost(), u64::from(self.reception.jitter_ms()));
         own.received.set_late(self.reception.late());
+        own.received.set_bursts(self.reception.bursts());
     }
 
     /// The source that is heard.

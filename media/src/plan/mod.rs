@@ -461,6 +461,7 @@ fn count(
     own.received.count(arrival.packet.len());
     own.received.report(ingress.reception.lost(), u64::from(ingress.reception.jitter_ms()));
     own.received.set_late(ingress.reception.late());
+    own.received.set_bursts(ingress.reception.bursts());
 }
 
 fn held_back(sink: &Outlet, reason: DropReason) -> Verdict {

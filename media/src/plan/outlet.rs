@@ -36,6 +36,7 @@ pub struct Outlet {
     last_sr: AtomicU32,
     last_sr_us: AtomicU64,
     round_trip_us: AtomicU64,
+    is_reported: AtomicBool,
     /// Counters of what the peer sent; written by the worker that owns the stream.
     pub received: DirectionCounters,
     /// Counters of what the peer was sent; written by the worker that forwards.
@@ -266,6 +267,7 @@ impl Outlet {
         let clock_hz = line.clock_hz.load(Ordering::Relaxed).max(1);
         let jitter_ms = u64::from(block.jitter) * 1_000 / u64::from(clock_hz);
         self.sent.report(u64::from(block.lost), jitter_ms);
+        self.is_reported.store(true, Ordering::Relaxed);
         if block.last_sr == 0 || block.last_sr != self.last_sr.load(Ordering::Relaxed) {
             return;
         }
@@ -288,6 +290,7 @@ impl Outlet {
             sent: self.sent.read(),
             round_trip: (round_trip_us > 0).then(|| Duration::from_micros(round_trip_us)),
             suite: self.sealer.load().as_ref().map(|sealer| sealer.suite()),
+            is_reported: self.is_reported.load(Ordering::Relaxed),
         }
     }
 }

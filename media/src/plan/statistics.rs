@@ -45,6 +45,9 @@ pub struct DirectionStatistics {
     pub bytes: u64,
     /// Missing packets: counted by us when received, reported by the peer's RTCP when sent.
     pub lost: u64,
+    /// In how many pieces packets were missing, those of the kernel path one by one; counted only
+    /// when received.
+    pub bursts: u64,
     /// Packets that came after a later one, duplicates included.
     pub late: u64,
     /// Interarrival jitter of RFC 3550 A.8; of the peer's reports when sent.
@@ -68,6 +71,8 @@ pub struct StreamStatistics {
     pub round_trip: Option<Duration>,
     /// What packets to the peer are protected with, once there are keys.
     pub suite: Option<Suite>,
+    /// The peer has reported on what it is sent: `sent.lost` and `sent.jitter_ms` are its words.
+    pub is_reported: bool,
 }
 
 /// Counters of a termination, one entry for each stream.
@@ -101,6 +106,7 @@ pub struct DirectionCounters {
     bytes: AtomicU64,
     lost: AtomicU64,
     late: AtomicU64,
+    bursts: AtomicU64,
     jitter_ms: AtomicU64,
     rtcp_packets: AtomicU64,
     kernel_packets: AtomicU64,
@@ -157,6 +163,11 @@ impl DirectionCounters {
         self.late.store(late, Ordering::Relaxed);
     }
 
+    /// Sets in how many pieces packets were missing.
+    pub fn set_bursts(&self, bursts: u64) {
+        self.bursts.store(bursts, Ordering::Relaxed);
+    }
+
     /// The values now.
     #[must_use]
     pub fn read(&self) -> DirectionStatistics {
@@ -167,6 +178,7 @@ impl DirectionCounters {
             kernel_packets: value(&self.kernel_packets),
             lost: value(&self.lost),
             late: value(&self.late),
+            bursts: value(&self.bursts),
             jitter_ms: u32::try_from(value(&self.jitter_ms)).unwrap_or(u32::MAX),
             rtcp_packets: value(&self.rtcp_packets),
             dropped: Dropped {

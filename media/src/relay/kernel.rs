@@ -379,7 +379,9 @@ impl Kernel {
         let ahead = counted.highest.wrapping_sub(bound.offload.heard.load(Ordering::Relaxed));
         let ahead = u64::try_from(ahead.cast_signed()).unwrap_or_default();
         let received = &mut statistics.received;
-        received.lost = (received.lost + ahead).saturating_sub(counted.received);
+        let lost = received.lost;
+        received.lost = (lost + ahead).saturating_sub(counted.received);
+        received.bursts += received.lost.saturating_sub(lost);
         received.late += counted.late;
         let jitter_ms = (counted.jitter >> 4).saturating_mul(1_000).checked_div(clock_hz);
         received.jitter_ms = jitter_ms.unwrap_or(received.jitter_ms);

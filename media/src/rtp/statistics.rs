@@ -14,6 +14,7 @@ pub struct Reception {
     current: Option<Source>,
     lost_before: u64,
     late: u64,
+    bursts: u64,
     jitter: Jitter,
 }
 
@@ -86,6 +87,7 @@ impl Reception {
         }
         if ahead < DROPOUT_MAX {
             source.expected += u64::from(ahead);
+            self.bursts += u64::from(ahead > 1);
             source.highest = header.sequence;
             source.received += 1;
             source.resync_at = None;
@@ -114,7 +116,7 @@ impl Reception {
 
     /// Takes in what somebody else counted of the same source, starting from [`Self::standing`].
     pub fn absorb(&mut self, elsewhere: &Elsewhere) {
-        let now = self.extended_highest();
+        let (now, lost) = (self.extended_highest(), self.lost());
         let (Some(source), Some(now)) = (&mut self.current, now) else { return };
         let ahead = elsewhere.highest.wrapping_sub(now);
         // Otherwise packets that were counted here have gone further.
@@ -128,6 +130,8 @@ impl Reception {
         self.late += elsewhere.late;
         self.jitter.scaled = elsewhere.jitter;
         self.jitter.transit = None;
+        // Where they were missing nobody has noted.
+        self.bursts += self.lost().saturating_sub(lost);
     }
 
     /// Packets that never came (RFC 3550 A.3).
@@ -141,6 +145,12 @@ impl Reception {
     #[must_use]
     pub fn late(&self) -> u64 {
         self.late
+    }
+
+    /// In how many pieces packets were missing when the next one came.
+    #[must_use]
+    pub fn bursts(&self) -> u64 {
+        self.bursts
     }
 
     /// The 32-bit extended highest sequence number of RTCP reports.
@@ -236,9 +246,18 @@ mod tests {
     fn counts_a_gap_as_loss_and_takes_it_back_when_the_packet_comes_late() {
         let mut reception = Reception::default();
         feed(&mut reception, &[10, 11, 14]);
-        assert_eq!((reception.lost(), reception.late()), (2, 0));
+        assert_eq!((reception.lost(), reception.late(), reception.bursts()), (2, 0, 1));
         feed(&mut reception, &[12]);
         assert_eq!((reception.lost(), reception.late()), (1, 1));
+    }
+
+    #[test]
+    fn each_gap_is_a_burst_however_long_and_what_was_lost_elsewhere_counts_one_by_one() {
+        let mut reception = Reception::default();
+        feed(&mut reception, &[1, 2, 6, 7, 9, 10]);
+        assert_eq!((reception.lost(), reception.bursts()), (4, 2));
+        reception.absorb(&Elsewhere { highest: 20, received: 8, ..Elsewhere::default() });
+        assert_eq!((reception.lost(), reception.bursts()), (6, 4));
     }
 
     #[test]

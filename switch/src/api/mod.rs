@@ -13,6 +13,7 @@ mod lines;
 mod listener;
 mod openapi;
 mod problem;
+mod records;
 mod rest;
 mod tapi_socket;
 mod token;
@@ -39,6 +40,7 @@ use self::applications::Close;
 use crate::exchange::{Input, Output};
 use crate::observe::trace::Trace;
 use crate::observe::{Metrics, Sample};
+use crate::store::Store;
 
 /// How long a stopping switch waits until applications have heard it.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -74,19 +76,20 @@ pub struct Api {
     events: Arc<events::EventLog>,
     metrics: Metrics,
     trace: Arc<Trace>,
+    store: Arc<dyn Store>,
     is_ready: AtomicBool,
     counters: ApiCounters,
 }
 
 impl Api {
-    /// An interface in front of the exchange behind `mailbox`.
+    /// An interface in front of the exchange behind `mailbox`; `trace` and `store` say what was.
     pub fn new(
         mailbox: mpsc::Sender<Input>,
         control: mpsc::Sender<Control>,
         tokens: Tokens,
         max_queued_messages: usize,
         metrics: Metrics,
-        trace: Arc<Trace>,
+        (trace, store): (Arc<Trace>, Arc<dyn Store>),
     ) -> Arc<Self> {
         Arc::new(Self {
             mailbox,
@@ -97,6 +100,7 @@ impl Api {
             events: Arc::default(),
             metrics,
             trace,
+            store,
             is_ready: AtomicBool::new(false),
             counters: ApiCounters::default(),
         })
@@ -200,6 +204,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/calls/{call_id}/ladder", get(ladder::ladder))
         .route("/calls/{call_id}/redirect", post(lines::redirect))
         .route("/calls/{call_id}/{action}", post(rest::act))
+        .route("/call-records", get(records::call_records))
         .route("/media", get(rest::media))
         .route("/media/paths", get(rest::media_paths))
         .route("/trunks", get(rest::trunks))

@@ -139,6 +139,17 @@ fn table_paths() -> Value {
         "/api/v1/media/paths": { "get": collection(
             "Packets through user space and through the kernel; where its program is attached.",
         ) },
+        "/api/v1/call-records": { "get": {
+            "summary": "Calls that are over, newest first: times, parties, reason, codec, quality.",
+            "parameters": [
+                query("line", "string", "Only those of this line."),
+                query("callId", "integer", "Only those of this dwCallID."),
+                query("since", "integer", "Only calls that ended from then on, ms since 1970."),
+                query("before", "integer", "Only those with a lower id: the next page."),
+                query("limit", "integer", "So many at most, 1 to 1000; 100 if not given."),
+            ],
+            "responses": collection("")["responses"].clone(),
+        } },
         "/api/v1/trunks": { "get": collection("Trunks and where their peers are.") },
         "/api/v1/park": { "get": collection("Who waits in which park slot.") },
         "/api/v1/completions": { "get": collection("Who waits for whom, see lineCompleteCall.") },
@@ -193,6 +204,10 @@ fn collection(summary: &str) -> Value {
             "401": problem(), "403": problem(), "503": problem(),
         },
     })
+}
+
+fn query(name: &str, kind: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "query", "schema": { "type": kind }, "description": description })
 }
 
 fn line_parameter() -> Value {

@@ -17,6 +17,7 @@ use super::*;
 use crate::exchange::{
     AdminRequest, ApplicationInput, CallAction, ConnectionId, ForwardEntry, Problem,
 };
+use crate::store::SqliteStore;
 
 struct World {
     api: Arc<Api>,
@@ -38,7 +39,8 @@ async fn world() -> World {
     let (control, controls) = mpsc::channel(4);
     let metrics = Metrics::new(Arc::default(), Vec::new());
     let trace = Arc::new(Trace::new(0));
-    let api = Api::new(mailbox, control, Tokens::new(&tokens()), 4, metrics, trace);
+    let store = Arc::new(SqliteStore::open(&config::StatePath::Memory, 0).unwrap());
+    let api = Api::new(mailbox, control, Tokens::new(&tokens()), 4, metrics, (trace, store));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(Arc::clone(&api).serve(listener));

@@ -35,6 +35,7 @@ pub mod pickup;
 pub(crate) mod protection;
 pub mod queue;
 pub mod recall;
+pub(crate) mod record;
 pub mod refer;
 pub mod release;
 pub mod ring;
@@ -237,6 +238,8 @@ pub struct Call {
     pub ring_count: u32,
     /// What goes along with it.
     pub details: Details,
+    /// When what happened to it.
+    pub history: record::History,
 }
 
 /// The SIP side of a call: what moves when one phone serves another call of its line.

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod init;
 mod ladder;
+mod records;
 mod shell;
 mod table;
 mod tables;
@@ -70,6 +71,8 @@ enum Command {
         #[arg(long)]
         paths: bool,
     },
+    /// Show calls that are over: who, when, why it ended, how well it was heard
+    CallRecords(Records),
     /// Show the trunks
     Trunks(List),
     /// Show who waits in which park slot
@@ -153,6 +156,27 @@ struct List {
 }
 
 #[derive(Clone, Debug, Args)]
+struct Records {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+    /// Only those of this line
+    #[arg(long, value_name = "NUMBER")]
+    line: Option<String>,
+    /// Only those of this call
+    #[arg(long, value_name = "CALLID")]
+    call: Option<u32>,
+    /// Only calls that ended within so long, such as 90m or 1d
+    #[arg(long, value_name = "DURATION", value_parser = config::parse_duration)]
+    since: Option<std::time::Duration>,
+    /// So many at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    limit: u32,
+}
+
+#[derive(Clone, Debug, Args)]
 struct Events {
     #[command(flatten)]
     connection: Connection,
@@ -203,6 +227,7 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Media { list, paths } => {
             tables::show(if paths { &tables::MEDIA_PATHS } else { &tables::MEDIA }, &list)
         }
+        Command::CallRecords(wanted) => records::show(&wanted),
         Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
         Command::Park(list) => tables::show(&tables::PARK, &list),
         Command::PickupGroups(list) => tables::show(&tables::PICKUP_GROUPS, &list),
@@ -254,6 +279,8 @@ mod tests {
             "calls --url http://127.0.0.1:1 --token x",
             "calls --ladder 7",
             "media",
+            "call-records --line 201 --since 1d --limit 7 --json",
+            "call-records --call 9",
             "trunks",
             "park --watch",
             "pickup-groups --json",

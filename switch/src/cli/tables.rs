@@ -85,6 +85,9 @@ pub(super) const MEDIA: Table = Table {
         column("SENT", "packetsSent"),
         column("LOST", "packetsLost"),
         column("JITTER MS", "jitterMs"),
+        column("ROUND TRIP MS", "roundTripMs"),
+        column("MOS", "mosReceived"),
+        column("MOS HEARD", "mosSent"),
         column("KERNEL %", "kernelPercent"),
     ],
 };

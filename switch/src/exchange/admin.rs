@@ -8,6 +8,7 @@ use tapi::constant::{AddressSharing, CallOrigin, CallState, LineErr};
 use super::Exchange;
 use super::mailbox::{AdminRequest, CallAction, Problem};
 use crate::call::identity::Identity;
+use crate::call::record::{agreed_codec, round_trip_ms, scores};
 use crate::call::shared::{address_of, shared_lines_of};
 use crate::call::{Call, CallId, ConnectionKey, Side};
 
@@ -158,17 +159,22 @@ impl Exchange {
             let Some(id) = call.end.termination() else { continue };
             let Some(statistics) = self.media.statistics(id) else { continue };
             let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+            let codec = agreed_codec(&call.end);
             for (index, stream) in statistics.streams.iter().enumerate() {
+                let (mos_received, mos_sent) = scores(stream, &codec);
                 let remote = call.end.remote.as_ref().and_then(|remote| {
                     remote.media.get(index).and_then(|media| media.rtp_address(remote))
                 });
                 rows.push(json!({
                     "callId": call_id, "line": call.party.number(), "stream": index,
                     "port": call.end.port(index), "remote": remote.map(|remote| remote.to_string()),
-                    "codec": call.end.codec(), "srtp": call.end.srtp(self.media.as_ref()),
+                    "codec": codec, "srtp": call.end.srtp(self.media.as_ref()),
                     "packetsReceived": stream.received.packets, "packetsSent": stream.sent.packets,
                     "bytesReceived": stream.received.bytes, "bytesSent": stream.sent.bytes,
                     "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,
+                    "packetsLate": stream.received.late, "lossBursts": stream.received.bursts,
+                    "roundTripMs": round_trip_ms(stream),
+                    "mosReceived": mos_received, "mosSent": mos_sent,
                     "packetsDropped": stream.received.dropped.total(),
                     "packetsKernel": stream.received.kernel_packets,
                     "kernelPercent": percent(stream.received.kernel_packets, stream.received.packets),

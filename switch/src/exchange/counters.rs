@@ -58,10 +58,37 @@ counters! {
     sip_messages_malformed_total: "counter",
     /// Calls refused because no media port was free.
     media_ports_exhausted_total: "counter",
+    /// Media packets received on calls that are over.
+    media_packets_received_total: "counter",
+    /// Media packets sent on calls that are over.
+    media_packets_sent_total: "counter",
+    /// Media packets that never came, on calls that are over.
+    media_packets_lost_total: "counter",
+    /// Media packets that came after a later one, on calls that are over.
+    media_packets_late_total: "counter",
+    /// Media packets that were not relayed, on calls that are over.
+    media_packets_dropped_total: "counter",
+    /// Directions of calls that are over whose quality is known.
+    media_scores_total: "counter",
+    /// Sum of their mean opinion scores (ITU-T G.107), in hundredths.
+    media_mos_hundredths_total: "counter",
+    /// Those among them with a score below 3.6.
+    media_poor_scores_total: "counter",
+    /// Sum of their interarrival jitter in milliseconds.
+    media_jitter_ms_total: "counter",
+    /// Parties of calls that are over whose round trip is known from RTCP.
+    media_round_trips_total: "counter",
+    /// Sum of their round trips in milliseconds.
+    media_round_trip_ms_total: "counter",
     /// Applications connected now.
     applications: "gauge",
     /// Requests of applications.
     tapi_requests_total: "counter",
+}
+
+/// Raises a counter by so much.
+pub fn add(counter: &AtomicU64, value: u64) {
+    counter.fetch_add(value, Ordering::Relaxed);
 }
 
 /// Raises a counter by one.

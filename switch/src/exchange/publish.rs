@@ -59,7 +59,7 @@ impl Exchange {
     }
 
     /// What was sent and received on a call that is over.
-    pub(super) fn publish_media(
+    pub(crate) fn publish_media(
         &mut self,
         line: &str,
         call_id: u32,

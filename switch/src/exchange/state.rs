@@ -10,6 +10,7 @@ use super::Exchange;
 use crate::call::Dialling;
 use crate::call::cause::Outcome;
 use crate::call::forward::{Diversions, Hop};
+use crate::call::record::History;
 use crate::call::shared::{INACTIVE, address_of};
 use crate::call::user_info::text_of;
 use crate::call::wishes::Details;
@@ -85,6 +86,7 @@ impl Exchange {
             (_, tapi) => tapi,
         };
         let line = new.party.line().map(str::to_owned);
+        let caller = self.caller_for_record(new.connection).filter(|_| new.side == Side::Called);
         let id = CallId(self.calls.insert(Call {
             connection: new.connection,
             side: new.side,
@@ -113,6 +115,7 @@ impl Exchange {
             ring_timer: None,
             ring_count: 0,
             details: Details::default(),
+            history: History::begun(self.clock.unix_ms, new.state, caller),
         }));
         if let Some(key) = tapi {
             self.by_tapi.insert(key, id);
@@ -286,6 +289,7 @@ impl Exchange {
         }
         let was_used = has_ended || call.was_dialling(state);
         let line = call.party.line().filter(|_| was_used).map(str::to_owned);
+        call.history.note(self.clock.unix_ms, state, mode);
         call.state = state;
         call.mode = mode;
         if state != CallState::Connected {
@@ -422,6 +426,7 @@ impl Exchange {
         self.stop_listening(id);
         self.leave_conference(id);
         self.stop_seeking_for(id);
+        let record = self.record_of(id);
         self.set_state(id, CallState::Idle, CallMode::None);
         let Some(mut call) = self.calls.remove(id.0) else { return };
         for token in [call.timer, call.ring_timer].into_iter().flatten() {
@@ -430,11 +435,10 @@ impl Exchange {
         for leg in call.legs.drain(..) {
             self.by_leg.remove(&leg);
         }
-        if let Some((termination, statistics)) = call.end.release(self.media.as_mut()) {
-            self.by_termination.remove(&termination);
-            let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
-            self.publish_media(call.party.number(), call_id, &statistics);
-        }
+        let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
+        let heard = self.end_media(call.party.number(), call_id, &mut call.end);
+        call.history.heard(heard);
+        self.keep_record(record, &call);
         if let Some(key) = call.tapi {
             self.by_tapi.remove(&key);
         }
@@ -486,12 +490,11 @@ impl Exchange {
         let end = self.new_end(&party);
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let mut former = std::mem::replace(&mut call.end, end);
-        let Some((termination, statistics)) = former.release(self.media.as_mut()) else { return };
-        self.by_termination.remove(&termination);
-        let Some(call) = self.calls.get(id.0) else { return };
         let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
-        let line = call.party.number().to_owned();
-        self.publish_media(&line, call_id, &statistics);
+        let heard = self.end_media(party.number(), call_id, &mut former);
+        if let Some(call) = self.calls.get_mut(id.0) {
+            call.history.heard(heard);
+        }
     }
 
     /// Tells applications and events that a call has another dwCallID.

@@ -22,6 +22,8 @@ pub(super) enum Frame {
     },
     /// G.711.
     Sound([u8; FRAME]),
+    /// A packet that gets lost on its way.
+    Lost,
 }
 
 /// A key is held down for so many frames.
@@ -96,7 +98,7 @@ mod tests {
                 let level = |octet: &u8| g711::decode(ToneCodec::Pcmu, *octet).unsigned_abs();
                 octets.iter().map(level).max().unwrap_or(0)
             }
-            Frame::Event { .. } => 0,
+            Frame::Event { .. } | Frame::Lost => 0,
         };
         assert!(loudest(&frames[0]) > 10_000);
         assert!(loudest(&frames[9]) < 10);

@@ -113,6 +113,11 @@ impl Voice {
         self.sound.iter().flatten().copied().collect()
     }
 
+    /// The name of its stream.
+    pub(super) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
     /// Says these frames next.
     pub(super) fn say(&mut self, frames: impl IntoIterator<Item = Frame>) {
         let room = MAX_WAITING.saturating_sub(self.waiting.len());
@@ -129,6 +134,7 @@ impl Voice {
         }
         match self.waiting.pop_front() {
             None => self.send_packet(to, payload & 0x7f, self.timestamp, &[self.mark; FRAME]),
+            Some(Frame::Lost) => self.sequence = self.sequence.wrapping_add(1),
             Some(Frame::Sound(octets)) => {
                 self.send_packet(to, payload & 0x7f, self.timestamp, &octets);
             }

@@ -301,6 +301,16 @@ impl Phone {
         true
     }
 
+    /// The next packets of its voice get lost on their way, so many of them.
+    pub fn lose(&mut self, packets: u16) {
+        self.voice.say((0..packets).map(|_| keypad::Frame::Lost));
+    }
+
+    /// The SSRC of its voice.
+    pub fn ssrc(&self) -> u32 {
+        self.voice.ssrc()
+    }
+
     fn law(&self, leg: LegId) -> Option<ToneCodec> {
         ToneCodec::of_payload(self.core.far_media(leg)?.1)
     }

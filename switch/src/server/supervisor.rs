@@ -14,6 +14,7 @@ use super::ServerError;
 use super::certificates::{self, Expiry};
 use crate::api::{Api, Control, Tokens};
 use crate::exchange::Input;
+use crate::store::Store;
 
 /// How long a stop waits until the exchange has ended its calls.
 const STOPPING: Duration = Duration::from_secs(5);
@@ -53,6 +54,7 @@ pub(super) struct Supervisor {
     /// Gone when the exchange's thread ends.
     pub(super) transports: Weak<Transports>,
     pub(super) expiry: Expiry,
+    pub(super) store: Arc<dyn Store>,
 }
 
 /// Why the switch comes to rest.
@@ -187,6 +189,7 @@ impl Supervisor {
         if let Some(transports) = self.transports.upgrade() {
             certificates::reconfigure(&transports, &new);
         }
+        super::limit_call_records(self.store.as_ref(), &new);
         self.api.reconfigure(Tokens::new(&new.api.tokens), new.api.max_queued_messages);
         let _ = self.mailbox.send(Input::Reload(Arc::clone(&new))).await;
         self.config.send_replace(new);

@@ -4,6 +4,7 @@
 //! store knows rows, not what they mean.
 
 mod completion;
+mod record;
 mod schema;
 mod sqlite;
 
@@ -50,6 +51,8 @@ pub enum Change {
         /// Its text; the store does not read it.
         snapshot: String,
     },
+    /// Keep this record of a call that is over.
+    AddCallRecord(Box<StoredCallRecord>),
 }
 
 /// What a change is about; a later change about the same thing replaces an earlier one.
@@ -67,6 +70,8 @@ pub(crate) enum Subject {
     Left(String),
     /// The call centre.
     Centre,
+    /// A call that is over, by a number of its own.
+    CallRecord(u64),
 }
 
 impl Change {
@@ -81,6 +86,7 @@ impl Change {
             Self::SaveLeft { line, .. } => Subject::Left(line.clone()),
             Self::SaveMessages { line, .. } => Subject::Messages(line.clone()),
             Self::SaveCentre { .. } => Subject::Centre,
+            Self::AddCallRecord(record) => Subject::CallRecord(record.id),
         }
     }
 }
@@ -139,6 +145,51 @@ pub struct StoredMessage {
     pub text: String,
     /// When, in milliseconds since 1970.
     pub since_unix_ms: u64,
+}
+
+/// A party's view of a call that is over, as a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredCallRecord {
+    /// Names it. The store gives it one of its own; before that it only tells records apart.
+    pub id: u64,
+    /// When the call ended, in milliseconds since 1970.
+    pub ended_unix_ms: u64,
+    /// Number of the line, or of the party behind a trunk.
+    pub line: String,
+    /// dwCallID.
+    pub call_id: u32,
+    /// Everything about it, as a JSON object.
+    pub record: String,
+}
+
+/// Which call records are wanted, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordQuery {
+    /// Only those with a lower id: the next page.
+    pub before: Option<u64>,
+    /// Only those of these lines; `None` means all.
+    pub lines: Option<Vec<String>>,
+    /// Only those of this dwCallID.
+    pub call_id: Option<u32>,
+    /// Only calls that ended not before this moment, in milliseconds since 1970.
+    pub since_unix_ms: Option<u64>,
+    /// So many at most; at least 1 and at most 1000.
+    pub limit: u32,
+}
+
+/// How many call records are kept and how long; what is older or more goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordLimits {
+    /// The most; 0 keeps none.
+    pub max: u32,
+    /// Those that ended before are forgotten.
+    pub keep: std::time::Duration,
+}
+
+impl Default for RecordLimits {
+    fn default() -> Self {
+        Self { max: 100_000, keep: std::time::Duration::from_secs(365 * 86_400) }
+    }
 }
 
 /// What the previous run kept of call completion.
@@ -219,6 +270,13 @@ pub trait Store: Send + Sync {
 
     /// The picture of the call centre that the previous run kept. Answers it once.
     fn take_centre(&self) -> Option<String>;
+
+    /// The records of calls that are over, also of those that were applied a moment ago. Waits for
+    /// the database.
+    fn call_records(&self, query: RecordQuery) -> Vec<StoredCallRecord>;
+
+    /// Says how many call records are kept from now on; what is too old now goes.
+    fn limit_call_records(&self, limits: RecordLimits, now_unix_ms: u64);
 
     /// Waits until everything applied so far has been written or has failed.
     fn flush(&self);

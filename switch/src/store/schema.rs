@@ -3,16 +3,16 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion};
+use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion, record};
 
 /// `PRAGMA application_id`: the file is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -47,6 +47,7 @@ const MIGRATIONS: [&str; 5] = [
     "CREATE TABLE messages (line TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT",
     completion::TABLES,
     "CREATE TABLE centre (id INTEGER PRIMARY KEY CHECK (id = 1), snapshot TEXT NOT NULL) STRICT",
+    record::TABLE,
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -128,6 +129,7 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
                 transaction.prepare_cached("INSERT OR REPLACE INTO centre VALUES (1, ?1)")?;
             statement.execute([snapshot])?;
         }
+        Change::AddCallRecord(call) => record::add(transaction, call)?,
     }
     Ok(())
 }

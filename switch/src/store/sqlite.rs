@@ -12,8 +12,8 @@ use config::StatePath;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
-    Change, Counters, Store, StoreCounts, StoreError, StoredBinding, StoredCompletions,
-    StoredForwarding, Subject, completion, schema,
+    Change, Counters, RecordLimits, RecordQuery, Store, StoreCounts, StoreError, StoredBinding,
+    StoredCallRecord, StoredCompletions, StoredForwarding, Subject, completion, record, schema,
 };
 
 /// Most changes waiting for the writer; more are lost and counted.
@@ -34,6 +34,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 enum Command {
     Change(Change),
     Flush(SyncSender<()>),
+    Records(RecordQuery, SyncSender<Vec<StoredCallRecord>>),
+    LimitRecords(RecordLimits, u64),
 }
 
 /// The SQLite state file with its writer thread.
@@ -83,6 +85,8 @@ impl SqliteStore {
             pending: BTreeMap::new(),
             counters: Arc::clone(&counters),
             taken: 0,
+            limits: RecordLimits::default(),
+            recorded: 0,
             is_failing: false,
         };
         let writer = std::thread::Builder::new()
@@ -133,6 +137,22 @@ impl Store for SqliteStore {
 
     fn take_centre(&self) -> Option<String> {
         self.centre.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn call_records(&self, query: RecordQuery) -> Vec<StoredCallRecord> {
+        let (answer, records) = sync_channel(1);
+        let Some(commands) = &self.commands else { return Vec::new() };
+        match commands.send(Command::Records(query, answer)) {
+            Ok(()) => records.recv().unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn limit_call_records(&self, limits: RecordLimits, now_unix_ms: u64) {
+        if let Some(commands) = &self.commands {
+            // A writer that is gone keeps nothing any more.
+            let _ = commands.send(Command::LimitRecords(limits, now_unix_ms));
+        }
     }
 
     fn flush(&self) {
@@ -214,6 +234,9 @@ struct Writer {
     pending: BTreeMap<Subject, Change>,
     /// Changes taken into `pending`, those that a later one of the same thing replaced as well.
     taken: u64,
+    limits: RecordLimits,
+    /// Call records since the last look for old ones.
+    recorded: u32,
     counters: Arc<Counters>,
     is_failing: bool,
 }
@@ -227,6 +250,7 @@ impl Writer {
                 commands.recv_timeout(RETRY)
             };
             let mut flushes = Vec::new();
+            let mut questions = Vec::new();
             let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
             let mut next = first.ok();
             let mut taken = 0;
@@ -234,11 +258,20 @@ impl Writer {
                 match command {
                     Command::Change(change) => self.keep(change),
                     Command::Flush(done) => flushes.push(done),
+                    Command::Records(query, answer) => questions.push((query, answer)),
+                    Command::LimitRecords(limits, now) => {
+                        self.limits = limits;
+                        self.sweep(now);
+                    }
                 }
                 taken += 1;
                 next = if taken < MAX_BATCH { commands.try_recv().ok() } else { None };
             }
             self.commit();
+            for (query, answer) in questions {
+                // Whoever asked may have stopped waiting.
+                let _ = answer.try_send(self.read(&query));
+            }
             for done in flushes {
                 // Whoever asked may have stopped waiting.
                 let _ = done.try_send(());
@@ -249,7 +282,31 @@ impl Writer {
         }
     }
 
+    fn read(&self, query: &RecordQuery) -> Vec<StoredCallRecord> {
+        record::read(&self.connection, query).unwrap_or_else(|error| {
+            tracing::error!("call records cannot be read from {} ({error})", self.name.display());
+            Vec::new()
+        })
+    }
+
+    /// Forgets call records that are too old or too many.
+    fn sweep(&mut self, now_unix_ms: u64) {
+        self.recorded = 0;
+        if let Err(error) = record::sweep(&self.connection, self.limits, now_unix_ms) {
+            tracing::error!("old call records cannot be deleted ({error})");
+        }
+    }
+
     fn keep(&mut self, change: Change) {
+        if let Change::AddCallRecord(record) = &change {
+            if self.limits.max == 0 {
+                return;
+            }
+            self.recorded += 1;
+            if self.recorded >= record::SWEEP_EVERY {
+                self.sweep(record.ended_unix_ms);
+            }
+        }
         let subject = change.subject();
         if self.pending.len() < MAX_PENDING || self.pending.contains_key(&subject) {
             self.pending.insert(subject, change);

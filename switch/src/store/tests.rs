@@ -116,7 +116,8 @@ fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
     store.apply(save(&binding(1, "201")));
     drop(store);
     let old = Connection::open(&path).unwrap();
-    let later = ["forwardings", "completions", "left_messages", "messages", "centre"];
+    let later =
+        ["forwardings", "completions", "left_messages", "messages", "centre", "call_records"];
     let dropped = later.map(|table| format!("DROP TABLE {table};")).concat();
     old.execute_batch(&format!("{dropped} PRAGMA user_version = 1")).unwrap();
     drop(old);
