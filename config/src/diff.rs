@@ -47,6 +47,7 @@ const NEEDS_RESTART: [Setting; 15] = [
     ("media.timeout", |old, new| old.media.timeout != new.media.timeout),
     ("media.fast_path", |old, new| old.media.fast_path != new.media.fast_path),
     ("media.fast_path_pins", |old, new| old.media.fast_path_pins != new.media.fast_path_pins),
+    ("media.port_steering", |old, new| old.media.steers_ports != new.media.steers_ports),
     ("state.path", |old, new| old.state != new.state),
     ("capture", |old, new| old.capture != new.capture),
 ];

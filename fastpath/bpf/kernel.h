@@ -1,4 +1,4 @@
-/* The little of the kernel's interface that relay.c needs, so that clang alone can build it: no
+/* The little of the kernel's interface that the programs need, so that clang alone can build it: no
  * kernel headers, no libbpf. Numbers and layouts are those of include/uapi/linux/bpf.h, which the
  * kernel never changes. */
 #pragma once

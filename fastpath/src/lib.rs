@@ -10,7 +10,9 @@
 //!        ◀── snapshot ───────── map records (shared memory) ◀┘
 //! ```
 //!
-//! Maps and attachments are pinned: they stay in force when the process dies, and the next one
+//! [`Steering`] leads the datagrams of many ports to few sockets (`bpf/steer.c`).
+//!
+//! Maps and attachments of the kernel path are pinned: they stay in force when the process dies, and the next one
 //! takes them over.
 
 #![cfg_attr(not(feature = "xdp"), allow(dead_code, reason = "there is no program to serve"))]
@@ -25,6 +27,11 @@ mod program;
 #[path = "no_program.rs"]
 mod program;
 mod record;
+#[cfg(feature = "xdp")]
+mod steer;
+#[cfg(not(feature = "xdp"))]
+#[path = "no_steer.rs"]
+mod steer;
 mod sys;
 #[cfg(feature = "testbed")]
 pub mod testbed;
@@ -33,6 +40,7 @@ pub use hop::{Hooks, Hop};
 pub use layout::{Flow, PAYLOADS_MAX, Rewrite};
 pub use path::{FLOWS_MAX, FastPath, Status};
 pub use record::{Seed, Snapshot};
+pub use steer::Steering;
 pub use sys::monotonic_ns;
 
 use std::net::Ipv4Addr;

@@ -72,6 +72,8 @@ impl Program {
             Err(reason) => (None, Some(reason)),
         };
         let mut loader = EbpfLoader::new();
+        // The program knows nothing of the kernel's own types: reading them all takes 20 MB.
+        loader.btf(None);
         loader.map_max_entries(FLOWS, places).map_max_entries(RECORDS, places);
         if let Some(folder) = &folder {
             for map in [FLOWS, RECORDS] {
@@ -261,7 +263,7 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<(), aya::programs::ProgramError> {
     Ok(())
 }
 
-fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, FastPathError> {
+pub(crate) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, FastPathError> {
     ebpf.take_map(name).ok_or(FastPathError::NotBuilt)
 }
 
@@ -289,7 +291,7 @@ fn pin(link: FdLink, path: Option<PathBuf>) -> Result<FdLink, String> {
     }
 }
 
-fn refused(what: &'static str, error: &dyn std::error::Error) -> FastPathError {
+pub(crate) fn refused(what: &'static str, error: &dyn std::error::Error) -> FastPathError {
     FastPathError::Refused { what, reason: chain(error) }
 }
 

@@ -43,6 +43,19 @@ pub struct MediaConfig {
     pub country: Country,
     /// Whether the kernel forwards what needs no more than rewriting.
     pub fast_path: FastPathConfig,
+    /// Whether the ports of all streams lead to few sockets.
+    pub port_steering: PortSteering,
+}
+
+/// How ports come to the worker threads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PortSteering {
+    /// All streams of a thread by one socket, where the kernel and our rights allow it; a socket
+    /// for each port otherwise.
+    #[default]
+    Auto,
+    /// A socket for each port.
+    Off,
 }
 
 /// The kernel path.
@@ -93,6 +106,7 @@ impl Default for MediaConfig {
             quarantine: Duration::from_secs(30),
             country: Country::default(),
             fast_path: FastPathConfig::default(),
+            port_steering: PortSteering::default(),
         }
     }
 }
@@ -102,6 +116,8 @@ impl Default for MediaConfig {
 pub struct RelayReport {
     /// Why there is no kernel path; `None` if there is one.
     pub kernel_off: Option<String>,
+    /// Why each port has a socket of its own; `None` if the streams of a thread share one.
+    pub steering_off: Option<String>,
     /// Why streams on the kernel path would end with the process; `None` if they would not.
     pub unpinned: Option<String>,
     /// Media packets that went through user space from one party to the other.

@@ -30,9 +30,9 @@ pub use control::{
     Audience, CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
     FastPathConfig, FastPathMode, Fingerprint, FingerprintHash, Format, Handshake, KernelInterface,
     MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial,
-    PayloadMap, Performance, RelayReport, Security, Signal, Sound, SoundId, StreamPorts,
-    StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics, Tone,
-    ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch, WatchedTone,
+    PayloadMap, Performance, PortSteering, RelayReport, Security, Signal, Sound, SoundId,
+    StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics,
+    Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch, WatchedTone,
 };
 #[cfg(feature = "io")]
 pub use relay::{Relay, RelayControl, Watcher};

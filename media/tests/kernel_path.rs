@@ -362,13 +362,16 @@ fn without_the_right_everything_stays_in_user_space_and_the_report_says_so() {
         return;
     }
     assert!(said.contains("CAP_BPF"), "{said}");
+    assert!(said.contains("BOUND Some("), "{said}");
 }
 
 #[test]
 #[ignore = "the other process of a test above"]
 fn child_without_rights() {
     let (control, _notices) = Relay::start(config(Path::new("/sys/fs/bpf/none"))).unwrap();
-    println!("OFF {:?}", control.watcher().read().kernel_off);
+    let report = control.watcher().read();
+    println!("OFF {:?}", report.kernel_off);
+    println!("BOUND {:?}", report.steering_off);
 }
 
 const CALLS: usize = 100;

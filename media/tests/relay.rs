@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{PATIENCE, Pair, Phone, local, receive, receiver_report, relay, relay_of, rtp, until};
 use media::rtp::Seq;
-use media::{MediaConfig, MediaError, MediaPlane, Notify, PayloadMap, StreamSpec};
+use media::{MediaConfig, MediaError, MediaPlane, Notify, PayloadMap, PortSteering, StreamSpec};
 
 #[test]
 fn two_phones_hear_each_other_with_their_own_payload_types() {
@@ -300,7 +300,11 @@ fn ports_rest_before_another_call_gets_them() {
 
 #[test]
 fn late_packets_of_an_old_call_are_not_heard_by_the_next_one() {
-    let (mut relay, _notices) = relay(21_460..=21_463);
+    // Without a rest; ports that lead to one socket need theirs.
+    let (ports, port_steering) = (21_460..=21_463, PortSteering::Off);
+    let quarantine = Duration::ZERO;
+    let config = MediaConfig { ports, port_steering, quarantine, ..MediaConfig::default() };
+    let (mut relay, _notices) = relay_of(config);
     let phone = Phone::new(1);
     let old = relay.add(2).unwrap();
     relay.modify(old.id, 0, phone.spec());

@@ -187,6 +187,7 @@ fn media_config(config: &Config) -> MediaConfig {
         workers: config.media.workers,
         timeout: config.media.timeout,
         fast_path: kernel_path::config(&config.media),
+        port_steering: kernel_path::steering(&config.media),
         ..MediaConfig::default()
     }
 }

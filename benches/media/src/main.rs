@@ -34,7 +34,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const HELP: &str = "\
 bench-media [--calls N] [--seconds N] [--veth] [--search] [--rounds N] [--nice N] [--only NAME]
-bench-media cycles [--calls N] [--rounds N]
+bench-media cycles [--calls N] [--rounds N] [--bound]
 
 Measures strowger's relay in user space and, where it is installed, rtpengine.
   --calls    calls at 50 packets a second each way (20)
@@ -44,7 +44,8 @@ Measures strowger's relay in user space and, where it is installed, rtpengine.
   --search   find the most calls on one core: at most 0.1 % lost, 99 % within 20 ms
   --nice     priority of generator and relays, from -20 (0)
   --only     strowger or rtpengine
-cycles sets calls up and tears them down: speed, memory, descriptors.";
+cycles sets calls up and tears them down: speed, memory, descriptors;
+--bound with a socket for each port.";
 
 fn main() -> ExitCode {
     match start() {
@@ -61,7 +62,10 @@ fn start() -> Outcome<()> {
     let mut plan = Plan::default();
     let command = words.next_if(|word| !word.starts_with("--"));
     if command.as_deref() == Some("relay") {
-        return relay::serve(words.next().ok_or("no address")?.parse()?);
+        return relay::serve(
+            words.next().ok_or("no address")?.parse()?,
+            words.next().as_deref() == Some("steered"),
+        );
     }
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
@@ -71,6 +75,7 @@ fn start() -> Outcome<()> {
             "--rounds" => plan.rounds = value()?.parse()?,
             "--nice" => plan.nice = value()?.parse()?,
             "--only" => plan.only = Some(value()?),
+            "--bound" => plan.is_bound = true,
             "--veth" => plan.is_veth = true,
             "--search" => plan.is_searching = true,
             "--help" => {
@@ -81,7 +86,7 @@ fn start() -> Outcome<()> {
         }
     }
     match command.as_deref() {
-        Some("cycles") => relay::cycles(plan.calls, plan.rounds),
+        Some("cycles") => relay::cycles(plan.calls, plan.rounds, !plan.is_bound),
         Some(other) => Err(format!("{other} is unknown\n{HELP}").into()),
         None => measure::run(&plan),
     }

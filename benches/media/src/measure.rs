@@ -29,6 +29,7 @@ pub(crate) struct Plan {
     pub(crate) nice: i32,
     pub(crate) is_veth: bool,
     pub(crate) is_searching: bool,
+    pub(crate) is_bound: bool,
     pub(crate) only: Option<String>,
 }
 
@@ -41,6 +42,7 @@ impl Default for Plan {
             nice: 0,
             is_veth: false,
             is_searching: false,
+            is_bound: false,
             only: None,
         }
     }
@@ -179,13 +181,13 @@ pub(crate) fn run(plan: &Plan) -> Outcome<()> {
         pin(0);
     }
     let place = if plan.is_veth { Place::veth(core)? } else { Place::loopback(core) };
-    let mut kinds = vec![Kind::Ours];
+    let mut kinds = vec![Kind::OursBound, Kind::Ours];
     if has_rtpengine() {
         kinds.push(Kind::Rtpengine);
     } else {
         println!("rtpengine is not installed (apt-get install rtpengine-daemon): no comparison");
     }
-    kinds.retain(|kind| plan.only.as_deref().is_none_or(|only| only == kind.name()));
+    kinds.retain(|kind| plan.only.as_deref().is_none_or(|only| kind.name().starts_with(only)));
     println!(
         "{} calls over {}, {} s each, {} round(s), {cores} cores, load average {}\n",
         plan.calls,
@@ -233,7 +235,9 @@ fn compare(plan: &Plan, place: &Place, kinds: &[Kind]) -> Outcome<()> {
             let bare = (*kind != Kind::Nobody).then_some(bare);
             println!("{}", measured.row(kind.name(), bare));
         }
-        if let [_, ours, theirs] = medians[..] {
+        if let [.., ours, theirs] = medians[..]
+            && kinds.ends_with(&[Kind::Ours, Kind::Rtpengine])
+        {
             println!(
                 "| ratio | | | | | | | | | {:.2} | {:.2} | {:.2} |",
                 ours.relay_us() / theirs.relay_us(),
@@ -269,7 +273,9 @@ fn search(place: &Place, kinds: &[Kind]) -> Outcome<()> {
     for (kind, most) in kinds.iter().zip(&most) {
         println!("| {} | {most} |", kind.name());
     }
-    if let [ours, theirs] = most[..] {
+    if let [.., ours, theirs] = most[..]
+        && kinds.ends_with(&[Kind::Ours, Kind::Rtpengine])
+    {
         println!("| ratio | {:.2} |", ours as f64 / theirs.max(1) as f64);
     }
     println!();

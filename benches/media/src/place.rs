@@ -12,7 +12,7 @@ use crate::wire::{LOOPBACK, open};
 
 /// Sockets that play the phones of one side.
 pub(crate) const PHONES: usize = 8;
-const FIRST_PORT: u16 = 41_000;
+const FIRST_PORT: u16 = 61_000;
 
 /// Where phones and relay are.
 pub(crate) struct Place {

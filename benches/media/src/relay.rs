@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use media::{
-    FastPathConfig, FastPathMode, MediaConfig, MediaPlane, PayloadMap, Relay, RelayControl,
-    StreamSpec, TerminationId,
+    FastPathConfig, FastPathMode, MediaConfig, MediaPlane, PayloadMap, PortSteering, Relay,
+    RelayControl, StreamSpec, TerminationId,
 };
 
 use crate::Outcome;
@@ -20,8 +20,9 @@ use crate::usage::{descriptors, memory};
 /// Ports for 6,000 calls, above those that the system gives to others by itself on no machine.
 const PORTS: RangeInclusive<u16> = 8_000..=31_999;
 
-fn config(address: Ipv4Addr) -> MediaConfig {
+fn config(address: Ipv4Addr, is_steered: bool) -> MediaConfig {
     MediaConfig {
+        port_steering: if is_steered { PortSteering::Auto } else { PortSteering::Off },
         address: IpAddr::V4(address),
         ports: PORTS,
         quarantine: Duration::from_secs(1),
@@ -31,8 +32,11 @@ fn config(address: Ipv4Addr) -> MediaConfig {
 }
 
 /// Serves until its input ends.
-pub(crate) fn serve(address: Ipv4Addr) -> Outcome<()> {
-    let (mut relay, _notices) = Relay::start(config(address))?;
+pub(crate) fn serve(address: Ipv4Addr, is_steered: bool) -> Outcome<()> {
+    let (mut relay, _notices) = Relay::start(config(address, is_steered))?;
+    if let Some(reason) = relay.report().steering_off.filter(|_| is_steered) {
+        eprintln!("strowger: a socket for each port: {reason}");
+    }
     let mut output = stdout().lock();
     writeln!(output, "ready {}", relay.config().address)?;
     for line in stdin().lock().lines() {
@@ -64,8 +68,8 @@ fn call(
 }
 
 /// Sets calls up and tears them down, again and again; says how fast, and what stays.
-pub(crate) fn cycles(calls: usize, rounds: usize) -> Outcome<()> {
-    let (mut relay, _notices) = Relay::start(config(Ipv4Addr::LOCALHOST))?;
+pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool) -> Outcome<()> {
+    let (mut relay, _notices) = Relay::start(config(Ipv4Addr::LOCALHOST, is_steered))?;
     let me = std::process::id();
     println!(
         "| round of {calls} calls | set up | torn down | memory, up | memory, down | descriptors, up / down |"

@@ -10,8 +10,8 @@ use crate::place::Place;
 use crate::relay::pause;
 use crate::{Outcome, bencode};
 
-/// Where rtpengine takes commands.
-const NG: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 22_622);
+/// Where rtpengine takes commands: no port of either relay's range.
+const NG: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7_622);
 /// How long an answer of rtpengine may take, and how long its start.
 const PATIENCE: Duration = Duration::from_secs(2);
 const STARTS_MAX: usize = 100;
@@ -21,8 +21,10 @@ const STARTS_MAX: usize = 100;
 pub(crate) enum Kind {
     /// The phones send to each other.
     Nobody,
-    /// The media crate.
+    /// The media crate, with its ports led to one socket where that can be had.
     Ours,
+    /// The media crate with a socket for each port.
+    OursBound,
     /// rtpengine in user space.
     Rtpengine,
 }
@@ -32,6 +34,7 @@ impl Kind {
         match self {
             Kind::Nobody => "no relay",
             Kind::Ours => "strowger",
+            Kind::OursBound => "strowger, socket per port",
             Kind::Rtpengine => "rtpengine",
         }
     }
@@ -61,7 +64,8 @@ impl Target {
     pub(crate) fn start(kind: Kind, place: &Place) -> Outcome<Self> {
         let control = match kind {
             Kind::Nobody => Control::Nobody,
-            Kind::Ours => start_ours(place)?,
+            Kind::Ours => start_ours(place, true)?,
+            Kind::OursBound => start_ours(place, false)?,
             Kind::Rtpengine => start_rtpengine(place)?,
         };
         Ok(Self { control, calls: Vec::new() })
@@ -112,9 +116,14 @@ impl Drop for Target {
     }
 }
 
-fn start_ours(place: &Place) -> Outcome<Control> {
+fn start_ours(place: &Place, is_steered: bool) -> Outcome<Control> {
     let me = std::env::current_exe()?.display().to_string();
-    let mut command = place.command(&[&me, "relay", &place.bind.to_string()]);
+    let mut command = place.command(&[
+        &me,
+        "relay",
+        &place.bind.to_string(),
+        if is_steered { "steered" } else { "bound" },
+    ]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let input = child.stdin.take().ok_or("no input")?;
     let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
@@ -135,7 +144,13 @@ fn start_rtpengine(place: &Place) -> Outcome<Control> {
     };
     let listen = format!("--listen-ng={NG}");
     let mut words = vec!["rtpengine", "--foreground", "--log-stderr", "--log-level=2"];
-    words.extend(["--table=-1", "--num-threads=1", "--port-min=8000", "--port-max=31999", &listen]);
+    words.extend([
+        "--table=-1",
+        "--num-threads=1",
+        "--port-min=34000",
+        "--port-max=57999",
+        &listen,
+    ]);
     words.extend(["--config-file=none", "--timeout=3600", "--delete-delay=0"]);
     words.extend(interfaces.iter().map(String::as_str));
     let child = place.command(&words).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;

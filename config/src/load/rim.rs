@@ -188,6 +188,8 @@ const FAST_PATHS: [(&str, FastPath); 4] = [
     ("off", FastPath::Off),
 ];
 
+const PORT_STEERING: [(&str, bool); 2] = [("auto", true), ("off", false)];
+
 pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
     let listens = sip.listen.iter().map(|listen| listen.address.ip());
     let first_listener = listens.clone().next().unwrap_or(LOOPBACK);
@@ -199,6 +201,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         timeout: Duration::from_secs(300),
         fast_path: FastPath::Auto,
         fast_path_pins: PathBuf::from(PINS),
+        steers_ports: true,
         music: None,
         sdes_without_tls: false,
     };
@@ -214,6 +217,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
             workers.and_then(|number| usize::try_from(number).ok()).unwrap_or(media.workers);
         media.timeout = section.duration("timeout", SECOND).unwrap_or(media.timeout);
         media.fast_path = section.choice("fast_path", &FAST_PATHS).unwrap_or_default();
+        media.steers_ports = section.choice("port_steering", &PORT_STEERING).unwrap_or(true);
         if let Some(pins) = section.string("fast_path_pins", "a folder on a BPF file system") {
             media.fast_path_pins = PathBuf::from(&pins.value);
             if !media.fast_path_pins.is_absolute() {

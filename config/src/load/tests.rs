@@ -327,8 +327,11 @@ fn a_kernel_path_that_is_none_is_a_fault() {
             "7:18: \"pins\" is no absolute path; expected a folder such as \"/sys/fs/bpf/strowger\"",
         ),
     ]);
-    let text = format!("{BASE}[media]\nfast_path = \"tc\"\nfast_path_pins = \"/run/bpf\"\n");
+    let text = format!(
+        "{BASE}[media]\nfast_path = \"tc\"\nfast_path_pins = \"/run/bpf\"\nport_steering = \"off\"\n"
+    );
     let media = parse(&text, "x.toml").unwrap().media;
+    assert!(!media.steers_ports);
     assert_eq!((media.fast_path, media.fast_path_pins), (FastPath::Tc, "/run/bpf".into()));
 }
 

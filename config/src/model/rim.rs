@@ -138,6 +138,8 @@ pub struct Media {
     pub timeout: Duration,
     /// Where the kernel forwards media that needs no more than rewriting.
     pub fast_path: FastPath,
+    /// Whether all ports lead to one socket for each thread, where the system allows it.
+    pub steers_ports: bool,
     /// A folder on a BPF file system: what keeps such media going when the process dies.
     pub fast_path_pins: PathBuf,
     /// What the held and the parked hear whose holder or lot has no music of its own; without it, a

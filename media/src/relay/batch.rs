@@ -5,11 +5,13 @@
 #![expect(unsafe_code, reason = "recvmmsg and sendmmsg")]
 
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::RawFd;
 use std::ptr;
 
-use super::sys::{empty_name, read_name, write_name};
+use super::port::Way;
+use super::raw::Raw;
+use super::sys::{CONTROL_LEN, Control, empty_name, read_destination, read_name, write_name};
 use crate::rtp::PACKET_MAX;
 use crate::srtp::OVERHEAD_MAX;
 
@@ -36,7 +38,7 @@ pub(super) enum Payer {
 /// Who pays for a packet that leaves, and who counts it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
-    pub(super) fd: RawFd,
+    pub(super) way: Way,
     /// The buffer that holds it.
     pub(super) buffer: usize,
     /// The lane that caused it, or the place of the member that hears it.
@@ -56,7 +58,10 @@ struct Half {
 pub(super) struct Batch {
     buffers: Box<[[u8; BUFFER_LEN]]>,
     incoming: Half,
+    /// Where packets of a shared socket were sent to.
+    controls: Box<[Control]>,
     outgoing: Half,
+    raw: Option<Raw>,
     leaving: Vec<Leaving>,
 }
 
@@ -97,17 +102,22 @@ impl Half {
 }
 
 impl Batch {
-    pub(super) fn new() -> Self {
+    /// With the raw socket, if there is one, and the address that its packets come from.
+    pub(super) fn new(raw: Option<(RawFd, Ipv4Addr)>) -> Self {
+        let room = if raw.is_some() { BATCH_MAX } else { 0 };
         Self {
             buffers: vec![[0u8; BUFFER_LEN]; BATCH_MAX].into_boxed_slice(),
             incoming: Half::new(),
+            controls: vec![Control::default(); room].into_boxed_slice(),
             outgoing: Half::new(),
+            raw: raw.map(|(fd, address)| Raw::new(fd, address)),
             leaving: Vec::with_capacity(BATCH_MAX),
         }
     }
 
-    /// Receives up to `most` packets into the buffers from `at` on; returns how many came.
-    pub(super) fn receive(&mut self, fd: RawFd, at: usize, most: usize) -> usize {
+    /// Receives up to `most` packets into the buffers from `at` on; returns how many came. From a
+    /// shared socket their destinations are told, too.
+    pub(super) fn receive(&mut self, fd: RawFd, at: usize, most: usize, is_shared: bool) -> usize {
         let room = BATCH_MAX.saturating_sub(at).min(most);
         let buffers = self.buffers.as_mut_ptr();
         let octets = |place: usize| (buffers.wrapping_add(place).cast(), BUFFER_LEN);
@@ -115,13 +125,32 @@ impl Batch {
         for header in headers.iter_mut() {
             header.msg_hdr.msg_namelen = name_len();
         }
+        if is_shared {
+            let controls = self.controls.iter_mut().skip(at);
+            for (header, control) in headers.iter_mut().zip(controls) {
+                header.msg_hdr.msg_control = ptr::from_mut(control).cast();
+                header.msg_hdr.msg_controllen = CONTROL_LEN as _;
+            }
+        }
         let count = u32::try_from(headers.len()).unwrap_or_default();
         let flags = libc::MSG_DONTWAIT;
-        // SAFETY: `headers` are `count` entries that `aim` pointed at names, vectors and buffers of
-        // self, each with its true length; nobody else uses them during the call.
+        // SAFETY: `headers` are `count` entries that were pointed at names, vectors, controls and
+        // buffers of self, each with its true length; nobody else uses them during the call.
         let received =
             unsafe { libc::recvmmsg(fd, headers.as_mut_ptr(), count, flags as _, ptr::null_mut()) };
         usize::try_from(received).unwrap_or_default()
+    }
+
+    /// The port that a packet of a shared socket was sent to.
+    pub(super) fn port(&self, at: usize) -> Option<u16> {
+        read_destination(&self.incoming.headers.get(at)?.msg_hdr)
+    }
+
+    /// Lets the raw socket forget what it knows of ways, from time to time.
+    pub(super) fn sweep(&mut self, now_us: u64) {
+        if let Some(raw) = &mut self.raw {
+            raw.sweep(now_us);
+        }
     }
 
     /// The octets and the source of a received packet.
@@ -142,13 +171,19 @@ impl Batch {
     /// Lets a buffer leave for `to`; false if the socket cannot send there.
     pub(super) fn leave(&mut self, to: SocketAddr, is_v6: bool, what: Leaving) -> bool {
         let place = self.leaving.len();
-        let (Some(name), Some(header)) =
-            (self.outgoing.names.get_mut(place), self.outgoing.headers.get_mut(place))
+        let packet = self.buffers.get(what.buffer).and_then(|buffer| buffer.get(..what.length));
+        let (Some(name), Some(header), Some(packet)) =
+            (self.outgoing.names.get_mut(place), self.outgoing.headers.get_mut(place), packet)
         else {
             return false;
         };
-        if what.buffer >= BATCH_MAX || what.length > BUFFER_LEN {
-            return false;
+        if let Way::Raw(port) = what.way {
+            let raw = self.raw.as_mut();
+            let is_written = raw.is_some_and(|raw| raw.write(place, port, to, packet));
+            if is_written {
+                self.leaving.push(what);
+            }
+            return is_written;
         }
         let Some(length) = write_name(name, to, is_v6) else { return false };
         header.msg_hdr.msg_namelen = length;
@@ -160,9 +195,13 @@ impl Batch {
     pub(super) fn send(&mut self, mut sent: impl FnMut(&Leaving, bool)) {
         let mut at = 0;
         while let Some(first) = self.leaving.get(at) {
-            let fd = first.fd;
-            let run = self.leaving.iter().skip(at).take_while(|next| next.fd == fd).count();
-            let taken = self.send_run(fd, at, run);
+            let way = first.way;
+            let joins = |next: &&Leaving| match (way, next.way) {
+                (Way::Raw(_), Way::Raw(_)) => true,
+                (way, next) => way == next,
+            };
+            let run = self.leaving.iter().skip(at).take_while(joins).count();
+            let taken = self.send_run(way, at, run);
             for what in self.leaving.iter().skip(at).take(taken) {
                 sent(what, true);
             }
@@ -183,12 +222,17 @@ impl Batch {
         self.leaving.len()
     }
 
-    fn send_run(&mut self, fd: RawFd, at: usize, run: usize) -> usize {
+    fn send_run(&mut self, way: Way, at: usize, run: usize) -> usize {
         let (buffers, leaving) = (self.buffers.as_mut_ptr(), &self.leaving);
         let octets = |place: usize| {
             leaving.get(place).map_or((ptr::null_mut(), 0), |what| {
                 (buffers.wrapping_add(what.buffer).cast(), what.length)
             })
+        };
+        let fd = match (way, &mut self.raw) {
+            (Way::Socket(fd), _) => fd,
+            (Way::Raw(_), Some(raw)) => return raw.send(at, run, octets),
+            (Way::Raw(_), None) => return 0,
         };
         let headers = self.outgoing.aim(at, run, octets);
         let count = u32::try_from(headers.len()).unwrap_or_default();
@@ -215,9 +259,9 @@ mod tests {
     fn a_run_for_one_socket_leaves_together_and_a_refused_packet_does_not_stop_the_rest() {
         let from = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(None);
         let leaving = |buffer, length| Leaving {
-            fd: from.as_raw_fd(),
+            way: Way::Socket(from.as_raw_fd()),
             buffer,
             slot: length,
             payer: Payer::Own,
@@ -234,7 +278,7 @@ mod tests {
         let mut results = Vec::new();
         batch.send(|what, is_sent| results.push((what.length, is_sent)));
         assert_eq!(results, [(1, true), (2, false), (3, true)]);
-        let received = batch.receive(to.as_raw_fd(), 5, 8);
+        let received = batch.receive(to.as_raw_fd(), 5, 8, false);
         assert_eq!(received, 2);
         let (packet, source) = batch.packet(6).unwrap();
         assert_eq!((packet.len(), source), (3, from.local_addr().unwrap()));
@@ -246,8 +290,8 @@ mod tests {
         let from = UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = UdpSocket::bind("127.0.0.1:0").unwrap();
         from.send_to(&[0x80; 4_000], to.local_addr().unwrap()).unwrap();
-        let mut batch = Batch::new();
-        assert_eq!(batch.receive(to.as_raw_fd(), 0, 1), 1);
+        let mut batch = Batch::new(None);
+        assert_eq!(batch.receive(to.as_raw_fd(), 0, 1, false), 1);
         assert!(batch.packet(0).unwrap().0.len() > PACKET_MAX);
     }
 }

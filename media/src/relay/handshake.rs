@@ -15,7 +15,8 @@ use dimpl::{Config, Dtls, DtlsCertificate, KeyingMaterial, Output, SrtpProfile};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
-use super::worker::{Bound, Command, Mailbox};
+use super::command::{Command, Mailbox};
+use super::worker::Bound;
 use crate::context::{Fingerprint, FingerprintHash, Handshake};
 use crate::control::MediaError;
 use crate::srtp::{Keys, Material, Opener, Sealer, Suite};

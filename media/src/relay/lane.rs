@@ -30,6 +30,8 @@ pub(super) struct Lane {
     pub(super) watched_us: u64,
     pub(super) is_reported: bool,
     pub(super) attempts: Attempts,
+    /// Which of its sockets wait for the next pass with more.
+    pub(super) is_unread: [bool; 2],
 }
 
 impl Lane {
@@ -82,9 +84,9 @@ pub(super) fn play(
     outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &frame.header, stamp);
     let Some(length) = seal(&lane.bound, batch, at, frame.length, false) else { return over };
     let pair = &lane.bound.pair;
-    let fd = pair.fd(Component::Media);
+    let way = pair.way(Component::Media);
     let payer = Payer::Own;
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
+    let what = Leaving { way, buffer: at, slot, payer, is_rtcp: false, length };
     if !batch.leave(to, pair.is_v6, what) {
         outlet.sent.count_drop(DropReason::Undeliverable);
     }
@@ -102,8 +104,8 @@ pub(super) fn reply(
     if let Some(buffer) = batch.buffer(at) {
         *buffer = *answer;
     }
-    let (fd, payer) = (bound.pair.fd(component), Payer::Nobody);
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
+    let (way, payer) = (bound.pair.way(component), Payer::Nobody);
+    let what = Leaving { way, buffer: at, slot, payer, is_rtcp: false, length };
     batch.leave(to, bound.pair.is_v6, what);
 }
 

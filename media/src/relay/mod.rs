@@ -4,15 +4,18 @@
 //! a bounded queue and an eventfd; counters and addresses are read without asking it.
 
 mod batch;
+mod command;
 mod gate;
 mod handshake;
 mod kernel;
 mod lane;
 mod notice;
 mod port;
+mod raw;
 mod report;
 mod room;
 mod secure;
+mod steer;
 mod sys;
 mod worker;
 
@@ -21,16 +24,18 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use self::command::{Command, Destination, Mailbox, Means, Signal};
 use self::handshake::{Handshakes, Task};
 use self::kernel::{Kernel, Offload};
-use self::port::{PortPair, Reserve};
+use self::port::{PortPair, Reserve, Source};
 pub use self::report::Watcher;
+use self::steer::{Claims, Steered};
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
-use self::worker::{Bound, COMMANDS_MAX, Clock, Command, Destination, Mailbox, Signal, Worker};
+use self::worker::{Bound, COMMANDS_MAX, Clock, Worker};
 use crate::context::{
     Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, compile,
 };
@@ -65,14 +70,26 @@ impl Relay {
             Ok(kernel) => (Some(Arc::new(kernel)), None),
             Err(reason) => (None, Some(reason)),
         };
-        let quarantine = config.quarantine;
-        let reserve = Reserve::new(config.address, &config.ports, count, quarantine, &mut random)?;
+        let (steered, steering_off) = match Steered::open(&config, count) {
+            Ok(steered) => (Some(Arc::new(steered)), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let source = match &steered {
+            Some(steered) => Source::Steered(Arc::clone(steered)),
+            None => Source::Bound(Claims::look()),
+        };
+        let reserve = Reserve::new(&config, source, &mut random)?;
         let (door, tasks) = handshake::queue();
+        let means = Means {
+            clock,
+            notices,
+            door: door.clone(),
+            kernel: kernel.clone(),
+            steered,
+            timeout: config.timeout,
+        };
         let workers = (0..count)
-            .map(|index| {
-                let ways = (notices.clone(), door.clone());
-                Thread::start(index, clock, ways, &kernel, config.timeout)
-            })
+            .map(|index| Thread::start(index, means.clone()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(MediaError::Worker)?;
         let mailboxes = workers.iter().map(|thread| thread.mailbox.clone()).collect();
@@ -84,6 +101,7 @@ impl Relay {
             kernel,
             off,
             handshakes,
+            steering_off,
             reserve,
             board: Board::default(),
             conferences: Conferences::default(),
@@ -108,6 +126,8 @@ pub struct RelayControl {
     /// Why there is no kernel path.
     off: Option<String>,
     handshakes: Handshakes,
+    /// Why each port has a socket of its own.
+    steering_off: Option<String>,
     reserve: Reserve,
     board: Board<Carrier>,
     conferences: Conferences,
@@ -129,13 +149,7 @@ struct Thread {
 }
 
 impl Thread {
-    fn start(
-        index: usize,
-        clock: Clock,
-        (notices, door): (SyncSender<Notify>, SyncSender<Task>),
-        kernel: &Option<Arc<Kernel>>,
-        timeout: Duration,
-    ) -> std::io::Result<Self> {
+    fn start(index: usize, means: Means) -> std::io::Result<Self> {
         let (commands, queue) = sync_channel(COMMANDS_MAX);
         let signal = Arc::new(Signal {
             waker: Waker::new()?,
@@ -143,9 +157,7 @@ impl Thread {
             notices_lost: AtomicU64::new(0),
             forwarded: AtomicU64::new(0),
         });
-        let kernel = kernel.clone();
-        let ways = (Arc::clone(&signal), door);
-        let worker = Worker::new(clock, queue, notices, ways, kernel, timeout)?;
+        let worker = Worker::new(index, means, queue, Arc::clone(&signal))?;
         let name = format!("media-{index}");
         let handle = Builder::new().name(name).spawn(move || worker.run())?;
         Ok(Self { mailbox: Mailbox { commands, signal }, handle: Some(handle) })
@@ -200,7 +212,8 @@ impl RelayControl {
     pub fn watcher(&self) -> Watcher {
         let signals =
             self.workers.iter().map(|thread| Arc::clone(&thread.mailbox.signal)).collect();
-        Watcher::new(signals, self.kernel.clone(), self.off.clone())
+        let steering_off = self.steering_off.clone();
+        Watcher::new(signals, self.kernel.clone(), self.off.clone(), steering_off)
     }
 
     /// A stream's counters, whoever counted.

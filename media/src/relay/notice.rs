@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
-use super::worker::Signal;
+use super::command::Signal;
 use crate::context::Key;
 use crate::control::Notify;
 use crate::ear::Heard;
@@ -11,6 +11,8 @@ use crate::plan::{Component, Finding};
 
 /// The event of the waker.
 pub(super) const WAKE: u64 = u64::MAX;
+/// The event of the socket that all ports of a worker lead to.
+pub(super) const SHARED: u64 = u64::MAX - 1;
 
 /// Tells what a packet revealed; that a key went down only where it was asked for.
 pub(super) fn tell(

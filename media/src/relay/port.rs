@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::control::{MediaError, StreamPorts};
+use super::steer::{Claims, Steered};
+use crate::control::{MediaConfig, MediaError, StreamPorts};
 use crate::plan::Component;
 
 /// Pairs bound before the first call.
@@ -24,23 +24,52 @@ const FOREIGN_MAX: usize = 64;
 /// DSCP EF in the TOS octet: voice.
 const TOS_MEDIA: u32 = 46 << 2;
 
-/// Two bound sockets. They stay with one worker and one place in its table for ever.
-#[derive(Debug)]
+/// Two ports. They stay with one worker and one place in its table for ever.
 pub(super) struct PortPair {
     pub(super) worker: usize,
     pub(super) slot: usize,
     pub(super) ports: StreamPorts,
     pub(super) is_v6: bool,
-    media: UdpSocket,
-    control: UdpSocket,
+    carrier: Carrier,
+}
+
+/// What carries the packets of a pair.
+enum Carrier {
+    /// Sockets for media and control.
+    Bound([UdpSocket; 2]),
+    /// The worker's one socket, to which the ports lead.
+    Steered(Arc<Steered>),
+}
+
+/// What packets leave by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// A bound socket.
+    Socket(RawFd),
+    /// The raw socket, from this port.
+    Raw(u16),
 }
 
 impl PortPair {
-    pub(super) fn fd(&self, component: Component) -> RawFd {
+    /// The socket of its own, if it has one.
+    pub(super) fn fd(&self, component: Component) -> Option<RawFd> {
+        let Carrier::Bound([media, control]) = &self.carrier else { return None };
+        Some(match component {
+            Component::Media => media.as_raw_fd(),
+            Component::Control => control.as_raw_fd(),
+        })
+    }
+
+    pub(super) fn port(&self, component: Component) -> u16 {
         match component {
-            Component::Media => self.media.as_raw_fd(),
-            Component::Control => self.control.as_raw_fd(),
+            Component::Media => self.ports.rtp,
+            Component::Control => self.ports.rtcp,
         }
+    }
+
+    /// What its packets leave by.
+    pub(super) fn way(&self, component: Component) -> Way {
+        self.fd(component).map_or(Way::Raw(self.port(component)), Way::Socket)
     }
 
     /// Sends a packet that no batch waits for; one that the system does not take at once is lost.
@@ -51,12 +80,17 @@ impl PortPair {
             }
             _ => to,
         };
-        let _ = self.media.send_to(packet, to);
+        match &self.carrier {
+            Carrier::Bound([media, _]) => drop(media.send_to(packet, to)),
+            Carrier::Steered(steered) => steered.send(self.worker, self.ports.rtp, to, packet),
+        }
     }
 
-    /// Throws away what came while nobody had the pair.
+    /// Throws away what came while nobody had the pair. Where ports lead to the worker's socket, the
+    /// worker has done so itself while the pair rested.
     fn drain(&self) {
-        for socket in [&self.media, &self.control] {
+        let Carrier::Bound(sockets) = &self.carrier else { return };
+        for socket in sockets {
             // A datagram is gone however little of it is read.
             let stale = (0..STALE_MAX).take_while(|_| socket.recv(&mut [0u8; 1]).is_ok());
             stale.for_each(drop);
@@ -65,9 +99,9 @@ impl PortPair {
 }
 
 /// All pairs that no stream has.
-#[derive(Debug)]
 pub(super) struct Reserve {
     address: IpAddr,
+    source: Source,
     ready: VecDeque<Arc<PortPair>>,
     /// Freed, with the time when they may serve again.
     resting: VecDeque<(u64, Arc<PortPair>)>,
@@ -81,15 +115,22 @@ pub(super) struct Reserve {
     quarantine_us: u64,
 }
 
+/// Where ports come from.
+pub(super) enum Source {
+    /// A socket is bound to each, unless another relay steers it.
+    Bound(Claims),
+    /// They are led to the workers' sockets.
+    Steered(Arc<Steered>),
+}
+
 impl Reserve {
     /// Binds the first pairs, so that a wrong address is noticed at start.
     pub(super) fn new(
-        address: IpAddr,
-        ports: &RangeInclusive<u16>,
-        workers: usize,
-        quarantine: Duration,
+        config: &MediaConfig,
+        source: Source,
         random: &mut impl FnMut() -> u64,
     ) -> Result<Self, MediaError> {
+        let ports = &config.ports;
         let mut unbound: Vec<u16> = ports
             .clone()
             .filter(|port| *port > 0 && port % 2 == 0 && *port < *ports.end())
@@ -99,14 +140,15 @@ impl Reserve {
         }
         shuffle(&mut unbound, random);
         let mut reserve = Self {
-            address,
+            address: config.address,
+            source,
             ready: VecDeque::new(),
             resting: VecDeque::new(),
             unbound: unbound.into(),
             foreign: VecDeque::new(),
-            slots: vec![0; workers],
+            slots: vec![0; config.workers.max(1)],
             next_worker: 0,
-            quarantine_us: u64::try_from(quarantine.as_micros()).unwrap_or(u64::MAX),
+            quarantine_us: u64::try_from(config.quarantine.as_micros()).unwrap_or(u64::MAX),
         };
         while reserve.ready.len() < RESERVE {
             match reserve.bind_next() {
@@ -202,9 +244,22 @@ impl Reserve {
 
     fn bind(&mut self, port: u16) -> io::Result<Arc<PortPair>> {
         let ports = StreamPorts { rtp: port, rtcp: port.saturating_add(1) };
-        let media = bind(SocketAddr::new(self.address, ports.rtp))?;
-        let control = bind(SocketAddr::new(self.address, ports.rtcp))?;
         let worker = self.next_worker;
+        let [media, control] =
+            [ports.rtp, ports.rtcp].map(|port| SocketAddr::new(self.address, port));
+        let carrier = match &self.source {
+            Source::Bound(claims) => {
+                let sockets = [bind(media)?, bind(control)?];
+                if claims.has(port) {
+                    return Err(io::ErrorKind::AddrInUse.into());
+                }
+                Carrier::Bound(sockets)
+            }
+            Source::Steered(steered) => {
+                steered.take([media, control], worker)?;
+                Carrier::Steered(Arc::clone(steered))
+            }
+        };
         self.next_worker = (worker + 1) % self.slots.len().max(1);
         let mut slot = 0;
         if let Some(used) = self.slots.get_mut(worker) {
@@ -212,7 +267,7 @@ impl Reserve {
             *used += 1;
         }
         let is_v6 = self.address.is_ipv6();
-        Ok(Arc::new(PortPair { worker, slot, ports, is_v6, media, control }))
+        Ok(Arc::new(PortPair { worker, slot, ports, is_v6, carrier }))
     }
 }
 
@@ -239,6 +294,7 @@ fn shuffle(ports: &mut [u16], random: &mut impl FnMut() -> u64) {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::ops::RangeInclusive;
 
     use super::*;
 
@@ -250,13 +306,15 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             state >> 33
         };
-        Reserve::new(LOCAL, &ports, 2, quarantine, &mut random).unwrap()
+        let config = MediaConfig { ports, workers: 2, quarantine, ..MediaConfig::default() };
+        Reserve::new(&config, Source::Bound(Claims::look()), &mut random).unwrap()
     }
 
     #[test]
     fn a_range_without_a_pair_is_refused() {
         for ports in [4_001..=4_001, 4_001..=4_002, 4_000..=4_000] {
-            let made = Reserve::new(LOCAL, &ports, 1, Duration::ZERO, &mut || 0);
+            let config = MediaConfig { ports: ports.clone(), ..MediaConfig::default() };
+            let made = Reserve::new(&config, Source::Bound(Claims::look()), &mut || 0);
             assert!(matches!(made, Err(MediaError::PortRange(_, _))), "{ports:?}");
         }
     }

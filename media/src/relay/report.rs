@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::command::Signal;
 use super::kernel::Kernel;
-use super::worker::Signal;
 use crate::control::{KernelInterface, RelayReport};
 
 /// Reads how the relay forwards. Cheap to clone; usable as long as one likes.
@@ -14,6 +14,7 @@ pub struct Watcher {
     signals: Vec<Arc<Signal>>,
     kernel: Option<Arc<Kernel>>,
     off: Option<String>,
+    steering_off: Option<String>,
 }
 
 impl Watcher {
@@ -21,8 +22,9 @@ impl Watcher {
         signals: Vec<Arc<Signal>>,
         kernel: Option<Arc<Kernel>>,
         off: Option<String>,
+        steering_off: Option<String>,
     ) -> Self {
-        Self { signals, kernel, off }
+        Self { signals, kernel, off, steering_off }
     }
 
     /// How it stands now.
@@ -33,6 +35,7 @@ impl Watcher {
         let Some(kernel) = &self.kernel else {
             return RelayReport {
                 kernel_off: self.off.clone(),
+                steering_off: self.steering_off.clone(),
                 user_packets,
                 ..RelayReport::default()
             };
@@ -43,6 +46,7 @@ impl Watcher {
         };
         RelayReport {
             kernel_off: None,
+            steering_off: self.steering_off.clone(),
             unpinned: status.unpinned,
             user_packets,
             kernel_packets: kernel.forwarded(),

@@ -115,9 +115,9 @@ fn speak(
     bound.outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &header, stamp);
     let bound = Arc::clone(bound);
     let Some(length) = seal(&bound, batch, at, frame.length, false) else { return };
-    let fd = bound.pair.fd(Component::Media);
+    let way = bound.pair.way(Component::Media);
     let (payer, slot) = (Payer::Member, payers.len());
-    let what = Leaving { fd, buffer: at, slot, payer, is_rtcp: false, length };
+    let what = Leaving { way, buffer: at, slot, payer, is_rtcp: false, length };
     if batch.leave(to, bound.pair.is_v6, what) {
         payers.push(bound);
     } else {

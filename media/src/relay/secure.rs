@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::command::Command;
 use super::gate::Gate;
 use super::handshake::Task;
-use super::worker::Command;
 use super::{Key, RelayControl};
 use crate::control::Security;
 use crate::srtp::{Opener, Sealer};

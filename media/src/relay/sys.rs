@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Events taken by one wait.
 const EVENTS_MAX: usize = 256;
 
-/// An epoll instance with its event buffer. Level-triggered: what was not read comes again.
+/// An epoll instance with its event buffer.
 pub(super) struct Poller {
     epoll: OwnedFd,
     events: Box<[libc::epoll_event]>,
@@ -28,8 +28,19 @@ impl Poller {
         Ok(Self { epoll, events: events.into_boxed_slice() })
     }
 
+    /// Tells of a descriptor as long as something is left to be read.
     pub(super) fn add(&self, fd: RawFd, data: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN.cast_unsigned(), u64: data };
+        self.watch(fd, libc::EPOLLIN, data)
+    }
+
+    /// Tells of a descriptor when something comes, not of what is left: the kernel looks at it half
+    /// as often.
+    pub(super) fn add_edge(&self, fd: RawFd, data: u64) -> io::Result<()> {
+        self.watch(fd, libc::EPOLLIN | libc::EPOLLET, data)
+    }
+
+    fn watch(&self, fd: RawFd, events: libc::c_int, data: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events.cast_unsigned(), u64: data };
         let epoll = self.epoll.as_raw_fd();
         // SAFETY: `event` lives through the call; epoll copies it.
         check(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) }).map(drop)
@@ -168,6 +179,96 @@ pub(super) fn write_name(
         size_of::<libc::sockaddr_in>()
     };
     libc::socklen_t::try_from(length).ok()
+}
+
+/// Asks for each datagram's destination, port included, to be told with it.
+pub(super) fn receive_destinations(fd: RawFd) -> io::Result<()> {
+    set_number(fd, libc::SOL_IP, libc::IP_RECVORIGDSTADDR, 1)
+}
+
+/// Octets of control messages for one datagram: more than an address takes.
+pub(super) const CONTROL_LEN: usize = 64;
+/// Room for them, aligned as they want it.
+pub(super) type Control = [u64; CONTROL_LEN / 8];
+
+/// The port that a datagram was sent to, as [`receive_destinations`] has it told.
+pub(super) fn read_destination(header: &libc::msghdr) -> Option<u16> {
+    // SAFETY: control and its length are those that the kernel filled in, or null and 0.
+    let first = unsafe { libc::CMSG_FIRSTHDR(header).as_ref() }?;
+    if (first.cmsg_level, first.cmsg_type) != (libc::SOL_IP, libc::IP_ORIGDSTADDR) {
+        return None;
+    }
+    // SAFETY: a message of this kind holds a sockaddr_in, wherever it lies.
+    let name: libc::sockaddr_in =
+        unsafe { std::ptr::read_unaligned(libc::CMSG_DATA(first).cast_const().cast()) };
+    Some(u16::from_be(name.sin_port))
+}
+
+/// Gives a receiving and a sending socket room; gives how much the receiving one has.
+pub(super) fn set_buffers(receiving: RawFd, sending: RawFd, octets: usize) -> usize {
+    let octets = libc::c_int::try_from(octets).unwrap_or(libc::c_int::MAX);
+    for (fd, force, plain) in [
+        (receiving, libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        (sending, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    ] {
+        if set_number(fd, libc::SOL_SOCKET, force, octets).is_err() {
+            // What the system allows everybody; the caller looks at what came of it.
+            let _ = set_number(fd, libc::SOL_SOCKET, plain, octets);
+        }
+    }
+    let mut given: libc::c_int = 0;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or_default();
+    let place = (&raw mut given).cast();
+    // SAFETY: `given` is an int, `length` says so, both live through the call.
+    let result = unsafe {
+        libc::getsockopt(receiving, libc::SOL_SOCKET, libc::SO_RCVBUF, place, &raw mut length)
+    };
+    if result == 0 { usize::try_from(given).unwrap_or_default() } else { 0 }
+}
+
+fn set_number(fd: RawFd, level: i32, option: i32, value: libc::c_int) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or_default();
+    // SAFETY: `value` is an int, `length` says so, and it lives through the call.
+    check(unsafe { libc::setsockopt(fd, level, option, (&raw const value).cast(), length) })
+        .map(drop)
+}
+
+/// Locks a range of a file for this very opening of it; AddrInUse if somebody else has locked part.
+pub(super) fn lock_range(file: &File, start: u64, length: u64) -> io::Result<()> {
+    set_lock(file, &range(libc::F_WRLCK, start, length)).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::AddrInUse.into(),
+        _ => error,
+    })
+}
+
+/// Ends what [`lock_range`] began.
+pub(super) fn unlock_range(file: &File, start: u64, length: u64) {
+    // It fails only for want of kernel memory; the range stays locked until the file is closed.
+    let _ = set_lock(file, &range(libc::F_UNLCK, start, length));
+}
+
+fn set_lock(file: &File, lock: &libc::flock) -> io::Result<()> {
+    let lock = std::ptr::from_ref(lock);
+    // SAFETY: `lock` is initialised and lives through the call.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, lock) }).map(drop)
+}
+
+/// Whether somebody else has locked part of a range.
+pub(super) fn is_locked(file: &File, start: u64, length: u64) -> bool {
+    let mut lock = range(libc::F_RDLCK, start, length);
+    // SAFETY: `lock` is initialised, may be written, and lives through the call.
+    let asked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut lock) };
+    asked == 0 && i32::from(lock.l_type) != libc::F_UNLCK
+}
+
+fn range(kind: libc::c_int, start: u64, length: u64) -> libc::flock {
+    // SAFETY: all zeroes is a valid flock; open file description locks want the process to be 0.
+    let mut lock: libc::flock = unsafe { mem::zeroed() };
+    lock.l_type = libc::c_short::try_from(kind).unwrap_or_default();
+    lock.l_whence = libc::c_short::try_from(libc::SEEK_SET).unwrap_or_default();
+    lock.l_start = i64::try_from(start).unwrap_or(i64::MAX);
+    lock.l_len = i64::try_from(length).unwrap_or(1);
+    lock
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {

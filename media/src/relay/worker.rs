@@ -2,36 +2,39 @@
 //!
 //! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
 
+use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
-use super::gate::{Entered, Gate, enter};
+use super::command::{Command, Destination, Means, Signal};
+use super::gate::{Entered, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
 use super::lane::{Lane, play, reply, seal};
-use super::notice::{WAKE, heard_notice, notify, pack, tell, unpack};
+use super::notice::{SHARED, WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
 use super::room::Rooms;
-use super::sys::{Poller, Waker};
-use crate::context::{Audience, Key, Member, Mixer, Performer, Player};
+use super::steer::Places;
+use super::sys::Poller;
+use crate::context::Key;
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
-use crate::ear::Ear;
 use crate::plan::{
-    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Inlet, Outlet, Verdict,
+    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Outlet, Verdict,
     next_port, run,
 };
 use crate::rtp::header::payload;
-use crate::srtp::Opener;
 
 /// Commands that may wait for a worker.
 pub(super) const COMMANDS_MAX: usize = 8_192;
 /// Packets taken from one socket before the next one has its turn.
 const BURST_MAX: usize = 4;
+/// Batches taken from a shared socket before commands have their turn.
+const BATCHES_MAX: usize = 8;
 /// The rhythm of treatments.
 const FRAME_US: u64 = 20_000;
 /// A worker that was kept from its treatments for longer starts the rhythm anew.
@@ -63,71 +66,6 @@ pub(super) struct Bound {
     pub(super) key: Key,
 }
 
-/// Where accepted media goes.
-#[derive(Default)]
-pub(super) struct Destination {
-    pub(super) sink: Option<Arc<Bound>>,
-    pub(super) inlet: Option<Arc<Inlet>>,
-}
-
-/// What a worker is told.
-pub(super) enum Command {
-    /// A pair begins to serve.
-    Open(Arc<Bound>, Box<ForwardPlan>),
-    /// The plan changed, or what it is connected to.
-    Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, to: Destination, learns_anew: bool },
-    /// Another treatment, or none.
-    Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
-    /// Something is played once, or no more.
-    Perform { bound: Arc<Bound>, performer: Option<Box<Performer>> },
-    /// What its peer's packets are checked and decrypted with.
-    Secure { bound: Arc<Bound>, opener: Option<Box<Opener>> },
-    /// What it takes besides media.
-    Gate { bound: Arc<Bound>, gate: Option<Box<Gate>> },
-    /// What is listened for.
-    Watch { bound: Arc<Bound>, ear: Option<Box<Ear>> },
-    /// A conference begins or, without a mixer, ends.
-    Room(usize, Option<Box<Mixer<Arc<Bound>>>>),
-    /// A member joins the conference in a room.
-    Join(usize, Key, Box<Member<Arc<Bound>>>),
-    /// Who hears a member.
-    Audience(usize, Key, Audience),
-    /// A member leaves it.
-    Leave(usize, Key),
-    /// A pair has served.
-    Close(Arc<Bound>),
-    /// The relay ends.
-    Stop,
-}
-
-/// What control and worker share.
-pub(super) struct Signal {
-    pub(super) waker: Waker,
-    /// True while a wake is under way, so that a burst of commands costs one.
-    pub(super) is_awake: AtomicBool,
-    /// Notices that found their queue full.
-    pub(super) notices_lost: AtomicU64,
-    /// Media packets that this worker forwarded.
-    pub(super) forwarded: AtomicU64,
-}
-
-/// The way to a worker.
-#[derive(Clone)]
-pub(super) struct Mailbox {
-    pub(super) commands: SyncSender<Command>,
-    pub(super) signal: Arc<Signal>,
-}
-
-impl Mailbox {
-    pub(super) fn tell(&self, command: Command) {
-        // It fails only after the worker ended, which ends with the relay alone.
-        if self.commands.send(command).is_ok() && !self.signal.is_awake.swap(true, Ordering::SeqCst)
-        {
-            self.signal.waker.wake();
-        }
-    }
-}
-
 pub(super) struct Worker {
     clock: Clock,
     commands: Receiver<Command>,
@@ -137,10 +75,14 @@ pub(super) struct Worker {
     door: SyncSender<Task>,
     poller: Poller,
     kernel: Option<Arc<Kernel>>,
+    /// Where ports lead to one socket.
+    places: Option<Places>,
     timeout_us: u64,
     lanes: Vec<Option<Lane>>,
     /// Slots of lanes with a player.
     treated: Vec<usize>,
+    /// Sockets that may hold more than was taken from them; the poller tells of new packets only.
+    unread: VecDeque<u64>,
     rooms: Rooms,
     sines: SineTable,
     next_frame_us: u64,
@@ -149,26 +91,30 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        clock: Clock,
+        index: usize,
+        means: Means,
         commands: Receiver<Command>,
-        notices: SyncSender<Notify>,
-        (signal, door): (Arc<Signal>, SyncSender<Task>),
-        kernel: Option<Arc<Kernel>>,
-        timeout: Duration,
+        signal: Arc<Signal>,
     ) -> std::io::Result<Self> {
         let poller = Poller::new()?;
         poller.add(signal.waker.as_raw_fd(), WAKE)?;
+        let places = means.steered.map(|steered| Places::new(steered, index));
+        if let Some(places) = &places {
+            poller.add(places.shared(), SHARED)?;
+        }
         Ok(Self {
-            clock,
+            clock: means.clock,
             commands,
-            notices,
+            notices: means.notices,
             signal,
-            door,
+            door: means.door,
             poller,
-            kernel,
-            timeout_us: u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX),
+            kernel: means.kernel,
+            places,
+            timeout_us: u64::try_from(means.timeout.as_micros()).unwrap_or(u64::MAX),
             lanes: Vec::new(),
             treated: Vec::new(),
+            unread: VecDeque::new(),
             rooms: Rooms::new(),
             sines: SineTable::new(),
             next_frame_us: 0,
@@ -178,7 +124,7 @@ impl Worker {
 
     /// Runs until told to stop.
     pub(super) fn run(mut self) {
-        let mut batch = Batch::new();
+        let mut batch = Batch::new(self.places.as_ref().map(Places::raw));
         let mut arrivals = Vec::with_capacity(BATCH_MAX);
         let mut now_us = self.clock.now_us();
         loop {
@@ -189,10 +135,16 @@ impl Worker {
             if has_commands && !self.obey(now_us) {
                 return self.end();
             }
-            for index in 0..count {
-                match self.poller.event(index) {
-                    Some(WAKE) | None => {}
+            let unread = self.unread.len();
+            for index in 0..unread + count {
+                let event = match index.checked_sub(unread) {
+                    None => self.next_unread(),
+                    Some(index) => self.poller.event(index).filter(|event| *event != WAKE),
+                };
+                match event {
+                    Some(SHARED) => self.receive_shared(&mut batch, &mut arrivals, now_us),
                     Some(event) => self.receive(event, &mut batch, &mut arrivals),
+                    None => {}
                 }
                 if arrivals.len() + BURST_MAX > BATCH_MAX {
                     self.forward(&mut batch, &mut arrivals, now_us);
@@ -204,6 +156,7 @@ impl Worker {
             }
             if now_us >= self.next_sweep_us {
                 self.sweep(now_us);
+                batch.sweep(now_us);
             }
         }
     }
@@ -217,6 +170,9 @@ impl Worker {
 
     /// How long to wait for packets, rounded up so that the loop never spins.
     fn patience_ms(&self, now_us: u64) -> i32 {
+        if !self.unread.is_empty() {
+            return 0;
+        }
         let frame_us = if self.has_frames() { self.next_frame_us } else { u64::MAX };
         let wait_us = frame_us.min(self.next_sweep_us).saturating_sub(now_us);
         i32::try_from(wait_us.div_ceil(1_000)).unwrap_or(1_000)
@@ -227,19 +183,53 @@ impl Worker {
         !self.treated.is_empty() || !self.rooms.is_empty()
     }
 
-    /// Takes what is waiting at one socket.
+    /// Takes what is waiting at one socket, at most [`BURST_MAX`].
     fn receive(&mut self, event: u64, batch: &mut Batch, arrivals: &mut Vec<(usize, Component)>) {
         let (slot, component, life) = unpack(event);
-        let Some(lane) = self.lanes.get(slot).and_then(Option::as_ref) else { return };
-        // Closed and opened again earlier in this pass.
-        if lane.bound.life != life {
+        let Some(lane) = self.lanes.get_mut(slot).and_then(Option::as_mut) else { return };
+        // Closed and opened again earlier in this pass; or it has its turn already.
+        if lane.bound.life != life || lane.is_unread[component as usize] {
             return;
         }
-        let room = (BATCH_MAX - arrivals.len()).min(BURST_MAX);
-        let fd = lane.bound.pair.fd(component);
-        for _ in 0..batch.receive(fd, arrivals.len(), room) {
-            arrivals.push((slot, component));
+        let Some(fd) = lane.bound.pair.fd(component) else { return };
+        let count = batch.receive(fd, arrivals.len(), BURST_MAX, false);
+        arrivals.extend(std::iter::repeat_n((slot, component), count));
+        if count == BURST_MAX {
+            lane.is_unread[component as usize] = true;
+            self.unread.push_back(event);
         }
+    }
+
+    /// Takes what is waiting for all ports that lead to one socket, some batches at most.
+    fn receive_shared(
+        &mut self,
+        batch: &mut Batch,
+        arrivals: &mut Vec<(usize, Component)>,
+        now_us: u64,
+    ) {
+        let Some(fd) = self.places.as_ref().map(Places::shared) else { return };
+        for _ in 0..BATCHES_MAX {
+            let (at, room) = (arrivals.len(), BATCH_MAX - arrivals.len());
+            let count = batch.receive(fd, at, room, true);
+            let places = self.places.as_ref();
+            let place = |at| places.and_then(|places| places.get(batch.port(at)?));
+            // What nobody expects has a place that is no lane's.
+            let nobody = (usize::MAX, Component::Media);
+            arrivals.extend((at..at + count).map(|at| place(at).unwrap_or(nobody)));
+            if count < room {
+                return;
+            }
+            self.forward(batch, arrivals, now_us);
+        }
+    }
+
+    /// The next socket that may hold more; its lane takes part again.
+    fn next_unread(&mut self) -> Option<u64> {
+        let event = self.unread.pop_front()?;
+        let (slot, component, life) = unpack(event);
+        let lane = self.lanes.get_mut(slot)?.as_mut().filter(|lane| lane.bound.life == life)?;
+        lane.is_unread[component as usize] = false;
+        Some(event)
     }
 
     /// Runs the plans of all packets of a batch, then sends what they say.
@@ -311,9 +301,9 @@ impl Worker {
                 kernel.consider(&mut lane.attempts, &candidate);
             }
             let Some(length) = seal(sink, batch, at, length, is_rtcp) else { continue };
-            let fd = sink.pair.fd(component);
+            let way = sink.pair.way(component);
             let payer = Payer::Sink;
-            let what = Leaving { fd, buffer: at, slot: *slot, payer, is_rtcp, length };
+            let what = Leaving { way, buffer: at, slot: *slot, payer, is_rtcp, length };
             if !batch.leave(to, sink.pair.is_v6, what) {
                 sink.outlet.sent.count_drop(DropReason::Undeliverable);
             }
@@ -409,11 +399,16 @@ impl Worker {
             self.lanes.push(None);
         }
         for component in [Component::Media, Component::Control] {
-            let fd = bound.pair.fd(component);
+            if let Some(places) = &mut self.places {
+                places.set(bound.pair.port(component), Some((slot, component)));
+            }
+            let Some(fd) = bound.pair.fd(component) else { continue };
             // It fails only for want of kernel memory; the stream is deaf then, and its call ends
             // by the timeout.
-            let _ = self.poller.add(fd, pack(slot, component, bound.life));
+            let _ = self.poller.add_edge(fd, pack(slot, component, bound.life));
         }
+        // Nothing is allocated on the way of a packet.
+        self.unread.reserve(2 * self.lanes.len());
         let lane = Lane {
             bound,
             plan,
@@ -426,6 +421,7 @@ impl Worker {
             watched_us: now_us,
             is_reported: false,
             attempts: Attempts::default(),
+            is_unread: [false; 2],
         };
         if let Some(place) = self.lanes.get_mut(slot) {
             *place = Some(lane);
@@ -505,7 +501,12 @@ impl Worker {
         }
         let slot = bound.pair.slot;
         for component in [Component::Media, Component::Control] {
-            let _ = self.poller.remove(bound.pair.fd(component));
+            if let Some(places) = &mut self.places {
+                places.set(bound.pair.port(component), None);
+            }
+            if let Some(fd) = bound.pair.fd(component) {
+                let _ = self.poller.remove(fd);
+            }
         }
         self.treated.retain(|treated| *treated != slot);
         if let Some(place) = self.lanes.get_mut(slot) {

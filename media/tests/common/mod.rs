@@ -11,8 +11,8 @@ use std::time::Duration;
 use media::rtp::{Header, RtpTime, Seq, Ssrc};
 use media::srtp::{Keys, Material, OVERHEAD_MAX, Opener, Sealer, Suite};
 use media::{
-    MediaConfig, MediaPlane, Notify, PayloadMap, Relay, RelayControl, StreamPorts, StreamSpec,
-    TerminationId,
+    MediaConfig, MediaPlane, Notify, PayloadMap, PortSteering, Relay, RelayControl, StreamPorts,
+    StreamSpec, TerminationId,
 };
 
 /// Longer than anything here takes, even on a loaded machine.
@@ -22,7 +22,11 @@ pub(crate) fn relay(ports: RangeInclusive<u16>) -> (RelayControl, Receiver<Notif
     relay_of(MediaConfig { ports, quarantine: Duration::ZERO, ..MediaConfig::default() })
 }
 
-pub(crate) fn relay_of(config: MediaConfig) -> (RelayControl, Receiver<Notify>) {
+/// With `BOUND` in the environment each port has a socket of its own, as it is without privileges.
+pub(crate) fn relay_of(mut config: MediaConfig) -> (RelayControl, Receiver<Notify>) {
+    if std::env::var_os("BOUND").is_some() {
+        config.port_steering = PortSteering::Off;
+    }
     Relay::start(config).unwrap()
 }
 

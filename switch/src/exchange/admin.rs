@@ -415,6 +415,7 @@ fn media_paths(report: &media::RelayReport) -> Value {
         {
             "path": "user space", "packets": report.user_packets,
             "percent": percent(report.user_packets, all),
+            "sockets": sockets(report),
         },
         {
             "path": "kernel", "packets": report.kernel_packets,
@@ -423,6 +424,14 @@ fn media_paths(report: &media::RelayReport) -> Value {
             "interfaces": interfaces, "off": report.kernel_off, "unpinned": report.unpinned,
         },
     ])
+}
+
+/// How user space receives.
+fn sockets(report: &media::RelayReport) -> String {
+    match &report.steering_off {
+        None => "one for each thread (port_steering)".to_owned(),
+        Some(reason) => format!("one for each port ({reason})"),
+    }
 }
 
 /// A share in hundredths; `None` of nothing.

@@ -1,7 +1,7 @@
 //! The kernel path of media: from the configuration to the relay, and into log and metrics.
 
 use config::FastPath;
-use media::{FastPathConfig, FastPathMode, RelayReport, Watcher};
+use media::{FastPathConfig, FastPathMode, PortSteering, RelayReport, Watcher};
 
 use crate::observe::Sample;
 
@@ -16,6 +16,11 @@ pub(super) fn config(media: &config::Media) -> FastPathConfig {
     FastPathConfig { mode, pins: media.fast_path_pins.clone() }
 }
 
+/// How ports come to the relay's threads.
+pub(super) fn steering(media: &config::Media) -> PortSteering {
+    if media.steers_ports { PortSteering::Auto } else { PortSteering::Off }
+}
+
 /// Logs whether there is a kernel path, and why not.
 pub(super) fn announce(wished: FastPath, report: &RelayReport) {
     match &report.kernel_off {
@@ -28,6 +33,10 @@ pub(super) fn announce(wished: FastPath, report: &RelayReport) {
             "media that needs no more than rewriting goes through the kernel"
         ),
     }
+    match &report.steering_off {
+        Some(reason) => tracing::info!("each media port has a socket of its own: {reason}"),
+        None => tracing::info!("all media ports lead to one socket for each thread"),
+    }
     if let Some(reason) = &report.unpinned {
         tracing::warn!("media in the kernel ends with the process: {reason}");
     }
@@ -38,11 +47,13 @@ pub(super) fn samples(watcher: &Watcher) -> Vec<Sample> {
     let report = watcher.read();
     let name = |name: &str| format!("media_{name}");
     let (user, kernel) = (report.user_packets, report.kernel_packets);
+    let is_steered = u64::from(report.steering_off.is_none());
     let is_on = u64::from(report.kernel_off.is_none());
     let (streams, orphans) = (report.kernel_streams, report.kernel_orphans);
     vec![
         Sample::counter(name("user_packets_total"), "Media packets by user space.", user),
         Sample::counter(name("kernel_packets_total"), "Media packets by the kernel.", kernel),
+        Sample::gauge(name("steering"), "1 if ports share sockets.", is_steered),
         Sample::gauge(name("kernel_path"), "1 if there is a kernel path.", is_on),
         Sample::gauge(name("kernel_streams"), "Streams that the kernel forwards.", streams),
         Sample::gauge(name("kernel_orphans"), "Such streams of an earlier process.", orphans),

@@ -1,0 +1,95 @@
+//! What a worker is told, and what it shares with control.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use super::gate::Gate;
+use super::handshake::Task;
+use super::kernel::Kernel;
+use super::steer::Steered;
+use super::sys::Waker;
+use super::worker::{Bound, Clock};
+use crate::context::{Audience, Key, Member, Mixer, Performer, Player};
+use crate::control::Notify;
+use crate::ear::Ear;
+use crate::plan::{ForwardPlan, Inlet};
+use crate::srtp::Opener;
+
+/// Where accepted media goes.
+#[derive(Default)]
+pub(super) struct Destination {
+    pub(super) sink: Option<Arc<Bound>>,
+    pub(super) inlet: Option<Arc<Inlet>>,
+}
+
+/// What a worker is told.
+pub(super) enum Command {
+    /// A pair begins to serve.
+    Open(Arc<Bound>, Box<ForwardPlan>),
+    /// The plan changed, or what it is connected to.
+    Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, to: Destination, learns_anew: bool },
+    /// Another treatment, or none.
+    Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
+    /// Something is played once, or no more.
+    Perform { bound: Arc<Bound>, performer: Option<Box<Performer>> },
+    /// What its peer's packets are checked and decrypted with.
+    Secure { bound: Arc<Bound>, opener: Option<Box<Opener>> },
+    /// What it takes besides media.
+    Gate { bound: Arc<Bound>, gate: Option<Box<Gate>> },
+    /// What is listened for.
+    Watch { bound: Arc<Bound>, ear: Option<Box<Ear>> },
+    /// A conference begins or, without a mixer, ends.
+    Room(usize, Option<Box<Mixer<Arc<Bound>>>>),
+    /// A member joins the conference in a room.
+    Join(usize, Key, Box<Member<Arc<Bound>>>),
+    /// Who hears a member.
+    Audience(usize, Key, Audience),
+    /// A member leaves it.
+    Leave(usize, Key),
+    /// A pair has served.
+    Close(Arc<Bound>),
+    /// The relay ends.
+    Stop,
+}
+
+/// What control and worker share.
+pub(super) struct Signal {
+    pub(super) waker: Waker,
+    /// True while a wake is under way, so that a burst of commands costs one.
+    pub(super) is_awake: AtomicBool,
+    /// Notices that found their queue full.
+    pub(super) notices_lost: AtomicU64,
+    /// Media packets that this worker forwarded.
+    pub(super) forwarded: AtomicU64,
+}
+
+/// The way to a worker.
+#[derive(Clone)]
+pub(super) struct Mailbox {
+    pub(super) commands: SyncSender<Command>,
+    pub(super) signal: Arc<Signal>,
+}
+
+impl Mailbox {
+    pub(super) fn tell(&self, command: Command) {
+        // It fails only after the worker ended, which ends with the relay alone.
+        if self.commands.send(command).is_ok() && !self.signal.is_awake.swap(true, Ordering::SeqCst)
+        {
+            self.signal.waker.wake();
+        }
+    }
+}
+
+/// What all workers have in common.
+#[derive(Clone)]
+pub(super) struct Means {
+    pub(super) clock: Clock,
+    pub(super) notices: SyncSender<Notify>,
+    /// The way of handshakes.
+    pub(super) door: SyncSender<Task>,
+    pub(super) kernel: Option<Arc<Kernel>>,
+    pub(super) steered: Option<Arc<Steered>>,
+    pub(super) timeout: Duration,
+}
