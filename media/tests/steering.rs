@@ -26,7 +26,7 @@ fn steered(ports: RangeInclusive<u16>) -> Option<(RelayControl, Receiver<Notify>
 }
 
 fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
 #[test]
