@@ -120,6 +120,8 @@ pub struct RelayReport {
     pub steering_off: Option<String>,
     /// Why streams on the kernel path would end with the process; `None` if they would not.
     pub unpinned: Option<String>,
+    /// How much of its time the busiest worker was busy lately, in hundredths.
+    pub busy_percent: u64,
     /// Media packets that went through user space from one party to the other.
     pub user_packets: u64,
     /// Media packets that the kernel forwarded.
@@ -224,6 +226,9 @@ pub enum MediaError {
     /// Every pair of the range is in use or resting.
     #[error("no free pair of media ports")]
     PortsExhausted,
+    /// Every worker is so busy that packets would soon wait; what is there goes on.
+    #[error("the media workers are fully loaded")]
+    Overloaded,
     /// The termination was subtracted or never existed.
     #[error("no such termination")]
     UnknownTermination,
@@ -264,7 +269,7 @@ pub enum MediaError {
 pub trait MediaPlane: Send {
     /// Makes a termination of `streams` streams. Its sockets are bound when this returns.
     ///
-    /// Source: H.248 Add. Errors: PortsExhausted, TooManyStreams, Socket.
+    /// Source: H.248 Add. Errors: PortsExhausted, Overloaded, TooManyStreams, Socket.
     fn add(&mut self, streams: usize) -> Result<Termination, MediaError>;
 
     /// Adds a stream for an m-line that a later offer brought. Its index is the number of streams

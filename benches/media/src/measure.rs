@@ -156,15 +156,14 @@ impl<'a> Bench<'a> {
     fn most_calls(&mut self) -> Outcome<usize> {
         let (mut good, mut bad) = (0, None);
         let mut calls = FIRST_CALLS;
-        while bad.is_none_or(|bad| (bad - good) * 100 > bad * EXACT_PERCENT) && calls <= MOST_CALLS
-        {
+        while bad.is_none_or(|bad| (bad - good) * 100 > bad * EXACT_PERCENT) && good < MOST_CALLS {
             // What fails once may have met another program.
             if self.carries(calls)? || self.carries(calls)? {
                 good = calls;
             } else {
                 bad = Some(calls);
             }
-            calls = bad.map_or(good * 3 / 2, |bad| (good + bad) / 2);
+            calls = bad.map_or((good * 3 / 2).min(MOST_CALLS), |bad| (good + bad) / 2);
         }
         Ok(good)
     }

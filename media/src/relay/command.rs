@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::gate::Gate;
 use super::handshake::Task;
 use super::kernel::Kernel;
+use super::load::FULL_PERCENT;
 use super::steer::Steered;
 use super::sys::Waker;
 use super::worker::{Bound, Clock};
@@ -63,6 +64,15 @@ pub(super) struct Signal {
     pub(super) notices_lost: AtomicU64,
     /// Media packets that this worker forwarded.
     pub(super) forwarded: AtomicU64,
+    /// How much of its time this worker was busy lately.
+    pub(super) busy_percent: AtomicU64,
+}
+
+impl Signal {
+    /// Whether packets would soon queue behind this worker.
+    pub(super) fn is_full(&self) -> bool {
+        self.busy_percent.load(Ordering::Relaxed) >= FULL_PERCENT
+    }
 }
 
 /// The way to a worker.

@@ -9,6 +9,7 @@ mod gate;
 mod handshake;
 mod kernel;
 mod lane;
+mod load;
 mod notice;
 mod port;
 mod raw;
@@ -156,6 +157,7 @@ impl Thread {
             is_awake: AtomicBool::new(false),
             notices_lost: AtomicU64::new(0),
             forwarded: AtomicU64::new(0),
+            busy_percent: AtomicU64::new(0),
         });
         let worker = Worker::new(index, means, queue, Arc::clone(&signal))?;
         let name = format!("media-{index}");
@@ -306,6 +308,9 @@ impl MediaPlane for RelayControl {
     fn add(&mut self, streams: usize) -> Result<Termination, MediaError> {
         if streams > STREAMS_MAX {
             return Err(MediaError::TooManyStreams);
+        }
+        if self.workers.iter().all(|thread| thread.mailbox.signal.is_full()) {
+            return Err(MediaError::Overloaded);
         }
         let mut pairs = Vec::with_capacity(streams);
         for _ in 0..streams {

@@ -32,10 +32,13 @@ impl Watcher {
     pub fn read(&self) -> RelayReport {
         let user_packets =
             self.signals.iter().map(|signal| signal.forwarded.load(Ordering::Relaxed)).sum();
+        let busy = self.signals.iter().map(|signal| signal.busy_percent.load(Ordering::Relaxed));
+        let busy_percent = busy.max().unwrap_or_default();
         let Some(kernel) = &self.kernel else {
             return RelayReport {
                 kernel_off: self.off.clone(),
                 steering_off: self.steering_off.clone(),
+                busy_percent,
                 user_packets,
                 ..RelayReport::default()
             };
@@ -48,6 +51,7 @@ impl Watcher {
             kernel_off: None,
             steering_off: self.steering_off.clone(),
             unpinned: status.unpinned,
+            busy_percent,
             user_packets,
             kernel_packets: kernel.forwarded(),
             kernel_streams: u64::try_from(status.flows).unwrap_or_default(),

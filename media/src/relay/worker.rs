@@ -15,6 +15,7 @@ use super::gate::{Entered, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
 use super::lane::{Lane, play, reply, seal};
+use super::load::Load;
 use super::notice::{SHARED, WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
 use super::room::Rooms;
@@ -126,10 +127,15 @@ impl Worker {
     pub(super) fn run(mut self) {
         let mut batch = Batch::new(self.places.as_ref().map(Places::raw));
         let mut arrivals = Vec::with_capacity(BATCH_MAX);
-        let mut now_us = self.clock.now_us();
+        let (mut now_us, mut load) = (self.clock.now_us(), Load::default());
         loop {
+            let (done_us, has_more) = (self.clock.now_us(), !self.unread.is_empty());
             let count = self.poller.wait(self.patience_ms(now_us));
             now_us = self.clock.now_us();
+            // A look at the others while there is work is no wait.
+            if let Some(percent) = load.note(if has_more { now_us } else { done_us }, now_us) {
+                self.signal.busy_percent.store(percent, Ordering::Relaxed);
+            }
             // Commands first: what was ordered before a packet was sent counts for that packet.
             let has_commands = (0..count).any(|index| self.poller.event(index) == Some(WAKE));
             if has_commands && !self.obey(now_us) {

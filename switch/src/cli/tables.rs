@@ -99,6 +99,7 @@ pub(super) const MEDIA_PATHS: Table = Table {
         column("PACKETS", "packets"),
         column("%", "percent"),
         column("STREAMS", "streams"),
+        column("BUSY %", "busyPercent"),
         column("SOCKETS", "sockets"),
         column("ORPHANS", "orphans"),
         column("INTERFACES", "interfaces"),

@@ -415,7 +415,7 @@ fn media_paths(report: &media::RelayReport) -> Value {
         {
             "path": "user space", "packets": report.user_packets,
             "percent": percent(report.user_packets, all),
-            "sockets": sockets(report),
+            "busyPercent": report.busy_percent, "sockets": sockets(report),
         },
         {
             "path": "kernel", "packets": report.kernel_packets,
