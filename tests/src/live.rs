@@ -82,6 +82,16 @@ impl LivePhone {
         self.with(|phone| phone.call(number)).expect("the phone has room for a call")
     }
 
+    /// Calls another phone, which answers: the call's legs, here and there.
+    pub fn talk_to(&self, other: &LivePhone) -> (LegId, LegId) {
+        let near = self.call(&other.number());
+        let far = other.incoming();
+        other.answer(far);
+        self.connected(near);
+        other.connected(far);
+        (near, far)
+    }
+
     /// Answers.
     pub fn answer(&self, leg: LegId) {
         self.with(|phone| phone.answer(leg));

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sip_stack::endpoint::LegId;
 use sip_stack::time::Seeded;
 use switch::phone::{Access, Behaviour, Phone, PhoneError};
 
@@ -214,6 +215,14 @@ impl Program {
         static PHONES: AtomicU64 = AtomicU64::new(0);
         let serial = PHONES.fetch_add(1, Ordering::Relaxed);
         Box::new(Seeded::new(u64::from(self.sip.port()) * 1_000_000 + serial))
+    }
+
+    /// The office with 201 and 202 in a call: their phones and the legs.
+    pub fn talking() -> (Program, LivePhone, LivePhone, LegId, LegId) {
+        let program = Program::start();
+        let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+        let (near, far) = a.talk_to(&b);
+        (program, a, b, near, far)
     }
 
     /// A registered phone that runs by itself and obeys `Event: talk` and `hold`.

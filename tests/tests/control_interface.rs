@@ -12,8 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sip_stack::endpoint::LegId;
-use tests::program::{CRM_TOKEN, Events, LivePhone, Program, TOKEN, http, http_with_head, office};
+use tests::program::{CRM_TOKEN, Events, Program, TOKEN, http, http_with_head, office};
 
 const COLLECTIONS: [&str; 5] = ["lines", "registrations", "calls", "media", "trunks"];
 
@@ -25,22 +24,6 @@ fn with_tokens() -> Program {
             "lines = [\"201\"]",
         ) + "\n[[api.tokens]]\nname = \"eye\"\nsecret = \"eye-token\"\nscopes = [\"read\"]\n"
     }))
-}
-
-fn talk(a: &LivePhone, b: &LivePhone) -> (LegId, LegId) {
-    let near = a.call(&b.with(|phone| phone.number().to_owned()));
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
-    b.connected(far);
-    (near, far)
-}
-
-fn talking() -> (Program, LivePhone, LivePhone, LegId, LegId) {
-    let program = Program::start();
-    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, far) = talk(&a, &b);
-    (program, a, b, near, far)
 }
 
 fn rows(program: &Program, collection: &str) -> Vec<Value> {
@@ -94,7 +77,7 @@ fn without_a_known_token_nothing_is_told() {
 fn scopes_and_lines_limit_what_a_token_may_do() {
     let program = with_tokens();
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     let call_id = rows(&program, "calls")[0]["callId"].clone();
     let ask = |method: &str, path: &str, token: &str, body: Value| {
         http(program.api, method, &format!("/api/v1/{path}"), Some(token), &body.to_string())
@@ -139,7 +122,7 @@ fn scopes_and_lines_limit_what_a_token_may_do() {
 
 #[test]
 fn collections_are_items_whose_rows_name_things_by_their_numbers() {
-    let (program, a, b, ..) = talking();
+    let (program, a, b, ..) = Program::talking();
     a.hears(&b);
     let lines = rows(&program, "lines");
     let numbers: Vec<&str> = lines.iter().map(|row| row["line"].as_str().unwrap()).collect();
@@ -255,7 +238,7 @@ fn click_to_dial_that_cannot_work_says_why() {
 
 #[test]
 fn the_party_that_acts_holds_takes_back_and_hangs_up() {
-    let (program, a, b, near, far) = talking();
+    let (program, a, b, near, far) = Program::talking();
     let call_id = rows(&program, "calls")[0]["callId"].as_u64().unwrap();
     let act = |action: &str, line: &str| {
         program.post(&format!("/api/v1/calls/{call_id}/{action}"), &json!({"line": line})).0
@@ -376,7 +359,7 @@ fn the_description_is_true_for_every_path_it_names() {
 
 #[test]
 fn metrics_have_our_prefix_and_count_what_happens() {
-    let (program, a, _b, near, far) = talking();
+    let (program, a, _b, near, far) = Program::talking();
     let value = |text: &Value, name: &str| -> Option<u64> {
         let text = text.as_str()?;
         let line = text.lines().find(|line| line.starts_with(&format!("strowger_{name} ")))?;
@@ -420,7 +403,7 @@ fn events_tell_every_state_and_registration_and_resume_after_a_number() {
     assert_eq!(registered["kind"], "REGISTERED", "{registered}");
     assert!(registered["contact"].as_str().unwrap().starts_with("sip:201@"), "{registered}");
     let b = program.live_phone("202");
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     a.hang_up(near);
     let mut last = 1;
     let mut states = Vec::new();

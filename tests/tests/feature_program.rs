@@ -1,7 +1,6 @@
 //! Transfer, park and pickup on real sockets: phones, HTTP, the shell, and who hears whom.
 
 use serde_json::{Value, json};
-use sip_stack::endpoint::LegId;
 use switch::phone::PhoneEvent;
 use tests::program::{LivePhone, Program};
 
@@ -9,15 +8,6 @@ fn office() -> (Program, [LivePhone; 3]) {
     let program = Program::start();
     let phones = ["201", "202", "203"].map(|line| program.live_phone(line));
     (program, phones)
-}
-
-fn talk(a: &LivePhone, b: &LivePhone) -> (LegId, LegId) {
-    let near = a.call(&b.with(|phone| phone.number().to_owned()));
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
-    b.connected(far);
-    (near, far)
 }
 
 fn hear_each_other(a: &LivePhone, b: &LivePhone) {
@@ -62,7 +52,7 @@ fn at_rest(program: &Program) {
 #[test]
 fn a_phone_sends_its_party_to_another_phone_and_both_hear_each_other() {
     let (program, [a, b, c]) = office();
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     a.with(|phone| phone.transfer(near, "203"));
     let target = c.incoming();
     c.answer(target);
@@ -86,7 +76,7 @@ fn an_application_sees_who_was_sent_by_whom_while_the_target_rings() {
     for line in ["201", "202", "203"] {
         application.open(line);
     }
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     application.skip_to("201 CONNECTED ACTIVE");
     a.with(|phone| phone.transfer(near, "203"));
     let target = c.incoming();
@@ -111,9 +101,9 @@ fn an_application_sees_who_was_sent_by_whom_while_the_target_rings() {
 #[test]
 fn a_phone_asks_first_and_then_joins_its_two_parties() {
     let (program, [a, b, c]) = office();
-    let (first, far) = talk(&a, &b);
+    let (first, far) = a.talk_to(&b);
     a.hold(first);
-    let (second, target) = talk(&a, &c);
+    let (second, target) = a.talk_to(&c);
     hear_each_other(&a, &c);
     a.with(|phone| phone.transfer_attended(first, second));
     assert_eq!(outcome(&a), 200);
@@ -129,7 +119,7 @@ fn a_phone_asks_first_and_then_joins_its_two_parties() {
 #[test]
 fn a_phone_parks_its_party_where_every_table_shows_it_and_another_phone_takes_it_out() {
     let (program, [a, b, c]) = office();
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     a.with(|phone| phone.transfer(near, "700"));
     assert_eq!(outcome(&a), 200);
     a.hang_up(near);
@@ -193,7 +183,7 @@ fn a_phone_picks_up_what_rings_in_its_group_where_the_table_shows_it() {
 #[test]
 fn an_administrator_transfers_over_http() {
     let (program, [a, b, c]) = office();
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     let path = format!("/api/v1/calls/{}/transfer", call_id(&program, "201"));
     let (status, answer) = program.post(&path, &json!({"line": "201", "to": "299"}));
     assert_eq!(status, 404, "{answer}");
@@ -218,7 +208,7 @@ fn an_administrator_transfers_over_http() {
 #[test]
 fn an_administrator_parks_over_http() {
     let (program, [a, b, c]) = office();
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     let path = format!("/api/v1/calls/{}/park", call_id(&program, "201"));
     for (body, wanted) in [
         (json!({"line": "201", "slot": "299"}), 404),
@@ -234,7 +224,7 @@ fn an_administrator_parks_over_http() {
     assert_eq!((status, &answer["slot"]), (200, &json!("705")), "{answer}");
     a.ended(near);
     b.hears_tone();
-    let (near, other) = talk(&a, &c);
+    let (near, other) = a.talk_to(&c);
     let path = format!("/api/v1/calls/{}/park", call_id(&program, "201"));
     let (status, answer) = program.post(&path, &json!({"line": "201", "slot": "705"}));
     assert_eq!(status, 409, "{answer}");
@@ -259,7 +249,7 @@ fn an_application_makes_a_conference_of_a_consultation_and_removes_a_member() {
     let (program, [a, b, c]) = office();
     let mut application = program.application("crm");
     application.open("201");
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     application.skip_to("201 CONNECTED ACTIVE");
     let first = application.handle("201");
     let ask = |application: &mut tests::program::Application, method: &str, params: Value| {

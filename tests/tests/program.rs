@@ -14,7 +14,6 @@ use std::process::Output;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sip_stack::endpoint::LegId;
 use sip_stack::time::Seeded;
 use switch::phone::Phone;
 use tests::program::{LivePhone, Program, binary, office, run};
@@ -48,22 +47,6 @@ fn is_sentence(text: &str) {
     assert!(!text.is_empty() && !text.contains('\n'), "{text:?} is not one line");
     assert!(text.ends_with('.') || text.contains("; expected"), "{text:?}");
     assert!(!text.contains("Error {") && !text.contains("Os {"), "{text:?} is no plain language");
-}
-
-fn talk(a: &LivePhone, b: &LivePhone) -> (LegId, LegId) {
-    let near = a.call(&b.with(|phone| phone.number().to_owned()));
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
-    b.connected(far);
-    (near, far)
-}
-
-fn talking() -> (Program, LivePhone, LivePhone, LegId, LegId) {
-    let program = Program::start();
-    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, far) = talk(&a, &b);
-    (program, a, b, near, far)
 }
 
 fn rewrite(program: &Program, edit: impl FnOnce(String) -> String) {
@@ -186,7 +169,7 @@ fn the_demonstration_plays_every_step_and_exits_0() {
 
 #[test]
 fn tables_show_the_running_switch_as_text_and_as_json() {
-    let (program, a, _b, _near, _far) = talking();
+    let (program, a, _b, _near, _far) = Program::talking();
     let json = |command: &str| -> Value {
         let said = done(program.command(&[command, "--json"]));
         let answer: Value = serde_json::from_str(&said).unwrap();
@@ -238,7 +221,7 @@ fn tables_show_the_running_switch_as_text_and_as_json() {
 fn events_are_followed_from_a_number_one_line_each() {
     let program = Program::start();
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     let mut json_lines = program.follow(&["events", "--json", "--after", "0"]);
     let first: Value = serde_json::from_str(&json_lines.wait(|_| true)).unwrap();
     assert_eq!(first["number"], 1);
@@ -393,7 +376,7 @@ fn the_shell_finds_address_and_token_in_the_configuration() {
 
 #[test]
 fn a_changed_file_is_taken_over_during_a_call_that_goes_on() {
-    let (program, a, b, near, far) = talking();
+    let (program, a, b, near, far) = Program::talking();
     rewrite(&program, |text| {
         text.replace("name = \"Cleo\"", "name = \"Clea\"")
             + "\n[lines.207]\nname = \"Gil\"\npassword = \"pw-207\"\n"
@@ -407,13 +390,13 @@ fn a_changed_file_is_taken_over_during_a_call_that_goes_on() {
     b.hears(&a);
     a.hang_up(near);
     b.ended(far);
-    talk(&gil, &a);
+    gil.talk_to(&a);
     assert!(done(program.command(&["reload"])).contains("nothing was different"));
 }
 
 #[test]
 fn a_hangup_signal_reloads_the_changed_file() {
-    let (program, a, b, ..) = talking();
+    let (program, a, b, ..) = Program::talking();
     rewrite(&program, |text| text.replace("name = \"Cleo\"", "name = \"Clea\""));
     program.signal("HUP");
     program.until("/api/v1/lines", |answer| answer["items"][2]["name"] == "Clea");
@@ -423,7 +406,7 @@ fn a_hangup_signal_reloads_the_changed_file() {
 
 #[test]
 fn a_faulty_file_changes_nothing_and_says_why() {
-    let (program, a, b, near, far) = talking();
+    let (program, a, b, near, far) = Program::talking();
     rewrite(&program, |text| {
         text.replace("name = \"Cleo\"", "name = \"Clea\"").replace("max_calls = 4", "max_calls = 0")
     });
@@ -444,7 +427,7 @@ fn a_faulty_file_changes_nothing_and_says_why() {
 
 #[test]
 fn a_reload_that_removes_a_line_lets_its_call_finish() {
-    let (program, a, b, near, far) = talking();
+    let (program, a, b, near, far) = Program::talking();
     let mut app = program.application("watcher");
     let line = app.open("202");
     rewrite(&program, |text| {
@@ -472,7 +455,7 @@ fn a_reload_that_removes_a_line_lets_its_call_finish() {
     app.expect(&["CREATE 1"]);
     app.open("202");
     b.register(Duration::from_secs(60));
-    talk(&a, &b);
+    a.talk_to(&b);
 }
 
 #[test]
@@ -485,7 +468,7 @@ fn a_terminated_switch_without_calls_ends_at_once_with_0() {
 
 #[test]
 fn a_terminated_switch_refuses_new_calls_keeps_the_present_one_and_ends_with_it() {
-    let (mut program, a, b, near, far) = talking();
+    let (mut program, a, b, near, far) = Program::talking();
     let c = program.live_phone("203");
     program.signal("TERM");
     program.until("/readyz", |answer| answer["status"] == 503);
@@ -502,7 +485,7 @@ fn a_terminated_switch_refuses_new_calls_keeps_the_present_one_and_ends_with_it(
 
 #[test]
 fn a_second_termination_ends_the_calls_with_bye() {
-    let (mut program, a, b, near, far) = talking();
+    let (mut program, a, b, near, far) = Program::talking();
     program.signal("TERM");
     program.until("/readyz", |answer| answer["status"] == 503);
     program.signal("TERM");
@@ -513,7 +496,7 @@ fn a_second_termination_ends_the_calls_with_bye() {
 
 #[test]
 fn an_interrupt_ends_the_calls_with_bye_at_once() {
-    let (mut program, a, b, near, far) = talking();
+    let (mut program, a, b, near, far) = Program::talking();
     program.signal("INT");
     a.ended(near);
     b.ended(far);
@@ -522,7 +505,7 @@ fn an_interrupt_ends_the_calls_with_bye_at_once() {
 
 #[test]
 fn an_interrupt_while_draining_ends_the_calls_and_cancels_what_rings() {
-    let (mut program, a, b, near, far) = talking();
+    let (mut program, a, b, near, far) = Program::talking();
     let (c, d) = (program.live_phone("203"), program.live_phone("204"));
     c.call("204");
     let ringing = d.incoming();
@@ -542,7 +525,7 @@ fn a_drain_does_not_wait_for_ever() {
     let mut program =
         Program::with(office(|text| format!("{text}\n[switch]\ndrain_timeout = \"1s\"\n")));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     program.signal("TERM");
     a.ended(near);
     b.ended(far);
@@ -551,7 +534,7 @@ fn a_drain_does_not_wait_for_ever() {
 
 #[test]
 fn the_drain_command_returns_when_the_last_call_has_ended() {
-    let (program, a, b, near, far) = talking();
+    let (program, a, b, near, far) = Program::talking();
     let mut drain = program.follow(&["drain"]);
     drain.wait(|line| line.contains("2 present ones go on"));
     let c = program.live_phone("203");

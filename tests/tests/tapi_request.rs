@@ -23,14 +23,6 @@ fn office_with_two_phones() -> (Program, LivePhone, LivePhone) {
 }
 
 /// 201 talks to 202; both hands at the phones.
-fn talk(a: &LivePhone, b: &LivePhone) {
-    let near = a.call("202");
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
-    b.connected(far);
-}
-
 fn refused(app: &mut Application, rows: &[(&str, Value, &str)]) {
     for (method, params, error) in rows {
         assert_eq!(app.refusal(method, params.clone()), *error, "{method} {params}");
@@ -116,7 +108,7 @@ fn what_is_asked_of_calls_is_refused_with_the_documented_errors() {
     let (program, a, b) = office_with_two_phones();
     let mut app = program.application("errors");
     let line = app.open("201");
-    talk(&a, &b);
+    a.talk_to(&b);
     app.skip_to("201 INFO CONNECTEDID");
     let call = app.handle("201");
     let voice = VOICE;
@@ -176,7 +168,7 @@ fn of_two_things_that_are_wrong_the_first_in_the_order_of_checks_is_named() {
     owner.open("201");
     let line = monitor.open("201");
     let idle_line = monitor.open("203");
-    talk(&a, &b);
+    a.talk_to(&b);
     monitor.skip_to("201 INFO CONNECTEDID");
     let call = monitor.handle("201");
     for (why, method, params, error) in [
@@ -229,7 +221,7 @@ fn a_full_address_has_no_room_for_one_more_call() {
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let mut app = program.application("full");
     let line = app.open("201");
-    talk(&a, &b);
+    a.talk_to(&b);
     app.skip_to("201 INFO CONNECTEDID");
     let call = json!({"hLine": line, "destAddress": "203"});
     assert_eq!(app.refusal("lineMakeCall", call), "CALLUNAVAIL");
@@ -285,7 +277,7 @@ fn constants_are_understood_as_names_and_as_numbers() {
     // OWNER | MONITOR = 6, INTERACTIVEVOICE = 4.
     let opened = app.call("lineOpen", json!({"deviceId": 0, "privileges": 6, "mediaModes": 4}));
     let line = opened.unwrap()["hLine"].clone();
-    talk(&a, &b);
+    a.talk_to(&b);
     app.wait("the call", |message| message["params"]["callState"] == "LINECALLSTATE_CONNECTED");
     let ask = json!({"hLine": line, "select": 1});
     assert_eq!(app.call("lineGetNewCalls", ask).unwrap()["calls"], json!([]));

@@ -22,15 +22,6 @@ fn office_with_two_phones() -> (Program, LivePhone, LivePhone) {
 }
 
 /// 201 talks to 202; both hands at the phones.
-fn talk(a: &LivePhone, b: &LivePhone) -> (sip_stack::endpoint::LegId, sip_stack::endpoint::LegId) {
-    let near = a.call("202");
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
-    b.connected(far);
-    (near, far)
-}
-
 fn start(app: &mut Application, name: &str) -> Value {
     app.call("lineInitializeEx", json!({"appName": name})).unwrap()
 }
@@ -207,7 +198,7 @@ fn an_application_whose_window_is_over_is_gone_and_its_calls_stay() {
     first.open("201");
     let mut watcher = program.application("watcher");
     watcher.open("201");
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     watcher.skip_to("201 INFO CONNECTEDID");
     first.break_off();
     watcher.expect(&["201 INFO NUMOWNERDECR"]);
@@ -257,7 +248,7 @@ fn a_slow_reader_is_closed_with_1013_may_resume_and_nobody_else_notices() {
         asked += 200;
         assert!(asked < 200_000, "{asked} unread answers are no reason to close?");
     }
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     other.skip_to("201 INFO CONNECTEDID");
     let seen = slow.seq();
     let (code, reason) = slow.wait_for_close("too slow");
@@ -287,7 +278,7 @@ fn of_two_applications_the_first_owner_owns_and_the_other_monitors() {
     let mut second = program.application("second");
     first.open("201");
     second.open("201");
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     let states = |privilege: &str| {
         [
             format!("201 NEW {privilege}"),
@@ -367,7 +358,7 @@ fn an_application_that_only_monitors_never_owns_and_one_that_does_neither_gets_n
     let mut neither = program.application("neither");
     monitor.open_for("201", &["MONITOR"]);
     let line = neither.open_for("201", &["NONE"]);
-    let (near, _) = talk(&a, &b);
+    let (near, _) = a.talk_to(&b);
     monitor.skip_to("201 INFO CONNECTEDID");
     let call = monitor.handle("201");
     let status = monitor.call("lineGetCallStatus", json!({"hCall": call})).unwrap();
@@ -388,7 +379,7 @@ fn who_opens_a_line_later_asks_for_the_calls_on_it() {
     let (program, a, b) = office_with_two_phones();
     let mut early = program.application("early");
     early.open("201");
-    talk(&a, &b);
+    a.talk_to(&b);
     early.skip_to("201 INFO CONNECTEDID");
     let mut late = program.application("late");
     let line = late.open("201");
@@ -467,7 +458,7 @@ fn a_limited_token_sees_its_lines_only() {
     let foreign = json!({"line": "202", "privileges": [MONITOR]});
     assert_eq!(app.refusal("lineOpen", foreign), "BADDEVICEID");
     assert_eq!(app.refusal("lineGetDevCaps", json!({"deviceId": 1})), "NODEVICE");
-    talk(&a, &b);
+    a.talk_to(&b);
     app.expect(&[
         "201 NEW OWNER",
         "201 DIALING OWNER",
