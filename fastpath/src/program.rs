@@ -72,8 +72,6 @@ impl Program {
             Err(reason) => (None, Some(reason)),
         };
         let mut loader = EbpfLoader::new();
-        // The program knows nothing of the kernel's own types: reading them all takes 20 MB.
-        loader.btf(None);
         loader.map_max_entries(FLOWS, places).map_max_entries(RECORDS, places);
         if let Some(folder) = &folder {
             for map in [FLOWS, RECORDS] {

@@ -40,8 +40,7 @@ impl Steering {
         if !IS_BUILT {
             return Err(FastPathError::NotBuilt);
         }
-        // The program knows nothing of the kernel's own types: reading them all takes 20 MB.
-        let loaded = EbpfLoader::new().btf(None).load(OBJECT);
+        let loaded = EbpfLoader::new().load(OBJECT);
         let mut ebpf = loaded.map_err(|error| refused("steering maps", &error))?;
         let mut ports = Array::try_from(take(&mut ebpf, PORTS)?)
             .map_err(|error| refused("map of ports", &error))?;
