@@ -61,7 +61,7 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 23] = [
+const APPLIED: [Setting; 24] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
@@ -70,6 +70,7 @@ const APPLIED: [Setting; 23] = [
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
     ("call_records", |old, new| old.call_records != new.call_records),
+    ("recording", |old, new| old.recording != new.recording),
     ("switch", |old, new| old.switch != new.switch),
     ("pickup_groups", |old, new| old.pickup_groups != new.pickup_groups),
     ("shared_lines", |old, new| old.shared_lines != new.shared_lines),

@@ -31,7 +31,7 @@ pub use model::feature::{
     PickupGroup, Room, Slots, Strategy,
 };
 pub use model::line::{AgentHandler, Line, LineDefaults, SharedLine};
-pub use model::record::CallRecords;
+pub use model::record::{CallRecords, Recording, RecordingFormat};
 pub use model::rim::{
     Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, State, StatePath,
     Switch, Token, Transport,

@@ -21,6 +21,7 @@ pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};
 pub use crate::plan::statistics::{
     DirectionStatistics, Dropped, StreamStatistics, TerminationStatistics,
 };
+use crate::recording::{Recorded, Recording, Voices};
 
 /// How the media plane is set up; fixed for the life of the process.
 ///
@@ -208,6 +209,13 @@ pub enum Notify {
         /// Which kind.
         signal: Signal,
     },
+    /// A recording is over: it was stopped, its termination ended, or it failed.
+    Recorded {
+        /// The ticket that [`MediaPlane::record`] was given.
+        ticket: u64,
+        /// How it ended.
+        recorded: Recorded,
+    },
     /// A performance came to its end; one that was stopped or replaced does not say so.
     Performed {
         /// The termination.
@@ -235,6 +243,9 @@ pub enum MediaError {
     /// More than [`STREAMS_MAX`] streams in one termination.
     #[error("too many streams in one termination")]
     TooManyStreams,
+    /// There is nothing that records, or too many recordings begin at once.
+    #[error("recordings cannot begin")]
+    Recorder,
     /// The conference was dropped or never existed.
     #[error("no such conference")]
     UnknownConference,
@@ -353,6 +364,30 @@ pub trait MediaPlane: Send {
     /// handshakes.
     fn fingerprint(&self) -> Option<Fingerprint> {
         None
+    }
+
+    /// Copies all that a party says and hears into a file from now on, in place of the file before.
+    /// Its packets stay in user space. [`Notify::Recorded`] comes when the file is finished.
+    ///
+    /// Errors: UnknownTermination; Recorder where there is nothing that records.
+    fn record(
+        &mut self,
+        id: TerminationId,
+        stream: usize,
+        recording: Recording,
+    ) -> Result<(), MediaError> {
+        let _ = (id, stream, recording);
+        Err(MediaError::Recorder)
+    }
+
+    /// Ends what [`MediaPlane::record`] began; so does Subtract.
+    fn stop_recording(&mut self, id: TerminationId, stream: usize) {
+        let _ = (id, stream);
+    }
+
+    /// Says how the packets of a party that is recorded are to be decoded from now on.
+    fn set_voices(&mut self, id: TerminationId, stream: usize, voices: Voices) {
+        let _ = (id, stream, voices);
     }
 
     /// Ends a termination and returns its last counters. Its ports rest, then serve again.

@@ -20,6 +20,7 @@ pub mod ear;
 pub mod ice;
 pub mod plan;
 pub mod quality;
+pub mod recording;
 #[cfg(feature = "io")]
 pub mod relay;
 pub mod rtcp;

@@ -63,6 +63,7 @@ fn queue(section: &Section<'_>, id: &str) -> Queue {
         answer_after: delay("answer_after", Duration::from_secs(5)),
         answers: section.boolean("answers").unwrap_or(true),
         music: section.sound("music"),
+        record: section.boolean("record").unwrap_or(false),
         announcements: announcements(section),
         name_prefix: section.label("name_prefix"),
         alert_info: alert_info(section),

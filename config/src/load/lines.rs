@@ -39,6 +39,7 @@ fn appearance(section: &Section<'_>, defaults: &LineDefaults) -> LineDefaults {
             .unwrap_or(defaults.agent_handler),
         srtp: section.choice("srtp", &Srtp::ALL).unwrap_or(defaults.srtp),
         srtp_keys: section.choice("srtp_keys", &SrtpKeys::ALL).unwrap_or(defaults.srtp_keys),
+        record: section.boolean("record").unwrap_or(defaults.record),
     }
 }
 
@@ -65,6 +66,7 @@ pub(super) fn lines(root: &Section<'_>, defaults: &LineDefaults) -> BTreeMap<Str
             agent_handler: own.agent_handler,
             srtp: own.srtp,
             srtp_keys: own.srtp_keys,
+            record: own.record,
             number: number.value.clone(),
         };
         section.finish();

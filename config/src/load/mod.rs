@@ -166,6 +166,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
     let state = rim::state(&root);
     let capture = capture::capture(&root);
     let call_records = record::call_records(&root);
+    let recording = record::recording(&root);
     let switch = rim::switch(&root);
     let line_defaults = lines::defaults(&root);
     let config = Config {
@@ -178,6 +179,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         state,
         capture,
         call_records,
+        recording,
         switch,
         lines: lines::lines(&root, &line_defaults),
         line_defaults,

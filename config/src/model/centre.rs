@@ -104,6 +104,8 @@ pub struct Queue {
     pub answers: bool,
     /// What the waiting hear; default that of `[media]`.
     pub music: Option<Sound>,
+    /// Whether its agents' conversations are recorded; default no.
+    pub record: bool,
     /// What the waiting are told.
     pub announcements: Announcements,
     /// Put before the caller's name at the agent's phone.

@@ -34,6 +34,8 @@ pub struct Line {
     pub srtp: Srtp,
     /// How keys are offered to its phones; default SDES.
     pub srtp_keys: SrtpKeys,
+    /// Whether its calls are recorded; default no.
+    pub record: bool,
 }
 
 /// Who answers TAPI's requests about agents, groups and queues that come by a line.
@@ -70,6 +72,8 @@ pub struct LineDefaults {
     pub srtp: Srtp,
     /// Default SDES.
     pub srtp_keys: SrtpKeys,
+    /// Default no.
+    pub record: bool,
 }
 
 impl Default for LineDefaults {
@@ -83,6 +87,7 @@ impl Default for LineDefaults {
             agent_handler: AgentHandler::BuiltIn,
             srtp: Srtp::default(),
             srtp_keys: SrtpKeys::default(),
+            record: false,
         }
     }
 }

@@ -17,7 +17,7 @@ use self::capture::Capture;
 use self::centre::{Agent, AgentGroup, CallCentre, Queue};
 use self::feature::{Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup};
 use self::line::{Line, LineDefaults, SharedLine};
-use self::record::CallRecords;
+use self::record::{CallRecords, Recording};
 use self::rim::{Api, Media, Registration, Sip, State, Switch, Transport};
 use self::route::{Location, Route, Trunk};
 use self::subscription::Subscriptions;
@@ -43,6 +43,8 @@ pub struct Config {
     pub capture: Capture,
     /// `[call_records]`: what is kept of calls that are over.
     pub call_records: CallRecords,
+    /// `[recording]`: where recordings of calls go.
+    pub recording: Recording,
     /// `[switch]`: how the program stops.
     pub switch: Switch,
     /// `[defaults.line]`: what a line has that does not say otherwise; already applied to `lines`.
@@ -107,6 +109,14 @@ impl Config {
             let name = &trunk.name;
             warnings
                 .push(format!("the trunk {name} needs TLS, but sip.listen has no tls listener"));
+        }
+        let is_recorded = self.lines.values().any(|line| line.record)
+            || self.queues.values().any(|queue| queue.record);
+        if is_recorded && self.recording.folder.is_none() {
+            warnings.push(
+                "lines or queues have record = true, but without [recording] folder nothing is recorded"
+                    .to_owned(),
+            );
         }
         warnings
     }

@@ -205,7 +205,17 @@ pub fn run(
     let opened = admit(plan, ingress, &arrival).and_then(|()| {
         length = open(plan, ingress, &mut *arrival.packet, arrival.component)?;
         let packet = arrival.packet.get_mut(..length).unwrap_or_default();
-        step(plan, ingress, ends, Arrival { packet, ..arrival }, &mut finding)
+        let is_copied = ends.own.is_tapped() && plan.is_rtp && !rtcp::is_rtcp(packet);
+        let original = if is_copied { Header::read(packet) } else { None };
+        let (from, now_us) = (arrival.from, arrival.now_us);
+        let next = Arrival { packet: &mut *packet, ..arrival };
+        let verdict = step(plan, ingress, ends, next, &mut finding)?;
+        let is_heard =
+            matches!(verdict, Verdict::Mix(_) | Verdict::Send { component: Component::Media, .. });
+        if let Some(header) = original.filter(|_| is_heard) {
+            ends.own.copy_received(&header, packet, from, now_us);
+        }
+        Ok(verdict)
     });
     let verdict = opened.unwrap_or_else(|reason| {
         ends.own.received.count_drop(reason);

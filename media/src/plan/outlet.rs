@@ -13,6 +13,7 @@ use arc_swap::ArcSwapOption;
 
 use super::address::AtomicAddress;
 use super::statistics::{DirectionCounters, StreamStatistics};
+use crate::recording::{Tap, Way};
 use crate::rtcp::{ReportBlock, ReportMap, SenderMap};
 use crate::rtp::{CLOCK_DEFAULT_HZ, Header, RtpTime, Seq, Ssrc};
 use crate::srtp::Sealer;
@@ -37,6 +38,8 @@ pub struct Outlet {
     last_sr_us: AtomicU64,
     round_trip_us: AtomicU64,
     is_reported: AtomicBool,
+    is_tapped: AtomicBool,
+    tap: ArcSwapOption<Tap>,
     /// Counters of what the peer sent; written by the worker that owns the stream.
     pub received: DirectionCounters,
     /// Counters of what the peer was sent; written by the worker that forwards.
@@ -138,6 +141,42 @@ impl Outlet {
         let sealer = sealer.as_ref()?;
         if is_rtcp { sealer.seal_rtcp(buffer, length) } else { sealer.seal_rtp(buffer, length) }
             .ok()
+    }
+
+    /// Says where copies of everything that the peer says and hears go, if anywhere.
+    pub fn set_tap(&self, tap: Option<Arc<Tap>>) {
+        let is_tapped = tap.is_some();
+        self.tap.store(tap);
+        self.is_tapped.store(is_tapped, Ordering::SeqCst);
+    }
+
+    /// Whether what the peer says and hears is copied.
+    #[must_use]
+    pub fn is_tapped(&self) -> bool {
+        self.is_tapped.load(Ordering::Relaxed)
+    }
+
+    /// Where it is copied.
+    #[must_use]
+    pub fn tap(&self) -> Option<Arc<Tap>> {
+        self.tap.load_full()
+    }
+
+    /// Copies an RTP packet that the peer sent, under the header that it came with.
+    pub fn copy_received(&self, header: &Header, packet: &[u8], from: SocketAddr, now_us: u64) {
+        if let Some(tap) = self.tap.load().as_ref() {
+            tap.take(Way::From, Some(header), packet, from, now_us);
+        }
+    }
+
+    /// Copies an RTP packet that is about to be sent to the peer, where that is wanted.
+    pub fn copy_sent(&self, packet: &[u8], now_us: u64) {
+        if !self.is_tapped() {
+            return;
+        }
+        if let (Some(tap), Some(to)) = (self.tap.load().as_ref(), self.media_remote()) {
+            tap.take(Way::To, None, packet, to, now_us);
+        }
     }
 
     /// True if the peer may be sent media at all.

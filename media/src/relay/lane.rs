@@ -82,7 +82,9 @@ pub(super) fn play(
     };
     let outlet = &lane.bound.outlet;
     outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &frame.header, stamp);
-    let Some(length) = seal(&lane.bound, batch, at, frame.length, false) else { return over };
+    let Some(length) = seal(&lane.bound, batch, at, frame.length, Some(now_us)) else {
+        return over;
+    };
     let pair = &lane.bound.pair;
     let way = pair.way(Component::Media);
     let payer = Payer::Own;
@@ -109,16 +111,20 @@ pub(super) fn reply(
     batch.leave(to, bound.pair.is_v6, what);
 }
 
-/// Protects a packet that is about to leave, where its stream is secure; counts one that must not.
+/// Copies media (`media_us` says when it is sent; RTCP has none) where its peer is recorded, protects a
+/// packet that is about to leave where its stream is secure, and counts one that must not.
 pub(super) fn seal(
     bound: &Bound,
     batch: &mut Batch,
     at: usize,
     length: usize,
-    is_rtcp: bool,
+    media_us: Option<u64>,
 ) -> Option<usize> {
     let buffer = batch.buffer::<{ PACKET_MAX + OVERHEAD_MAX }>(at)?;
-    let sealed = bound.outlet.seal(buffer, length, is_rtcp);
+    if let Some(now_us) = media_us {
+        bound.outlet.copy_sent(buffer.get(..length).unwrap_or_default(), now_us);
+    }
+    let sealed = bound.outlet.seal(buffer, length, media_us.is_none());
     if sealed.is_none() {
         bound.outlet.sent.count_drop(DropReason::Authentication);
     }

@@ -13,6 +13,7 @@ mod load;
 mod notice;
 mod port;
 mod raw;
+mod recording;
 mod report;
 mod room;
 mod secure;
@@ -25,7 +26,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ use crate::control::{
 };
 use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
+use crate::recording::writer::Recorder;
+use crate::recording::{Recording, Voices};
 
 /// Notices that may wait for call control; more are lost and counted.
 const NOTICES_MAX: usize = 8_192;
@@ -83,7 +86,7 @@ impl Relay {
         let (door, tasks) = handshake::queue();
         let means = Means {
             clock,
-            notices,
+            notices: notices.clone(),
             door: door.clone(),
             kernel: kernel.clone(),
             steered,
@@ -110,6 +113,8 @@ impl Relay {
             life: 0,
             ssrc: random() & 0xffff_ffff,
             exhausted: 0,
+            notices,
+            recorder: None,
         };
         Ok((control, receiver))
     }
@@ -136,6 +141,8 @@ pub struct RelayControl {
     life: u32,
     ssrc: u64,
     exhausted: u64,
+    notices: SyncSender<Notify>,
+    recorder: Option<Recorder>,
 }
 
 /// What carries a stream: its sockets, and its way into the conference that it is a member of.
@@ -509,9 +516,30 @@ impl MediaPlane for RelayControl {
         self.config.country = country;
     }
 
+    fn record(
+        &mut self,
+        id: TerminationId,
+        stream: usize,
+        recording: Recording,
+    ) -> Result<(), MediaError> {
+        self.begin_recording((id, stream), recording)
+    }
+
+    fn stop_recording(&mut self, id: TerminationId, stream: usize) {
+        self.end_recording((id, stream));
+    }
+
+    fn set_voices(&mut self, id: TerminationId, stream: usize, voices: Voices) {
+        let entry = self.board.stream((id, stream));
+        if let Some(tap) = entry.and_then(|entry| entry.handle.bound.outlet.tap()) {
+            tap.voices.store(Arc::new(voices));
+        }
+    }
+
     fn subtract(&mut self, id: TerminationId) -> TerminationStatistics {
         let count = self.board.streams(id).map_or(0, <[_]>::len);
         for index in 0..count {
+            self.end_recording((id, index));
             self.disconnect(id, index);
             self.leave(id, index);
         }

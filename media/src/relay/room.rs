@@ -114,7 +114,7 @@ fn speak(
     let stamp = Stamp { source, payload: header.payload, clock_hz, now_us, lead: 0 };
     bound.outlet.stamp(packet.get_mut(..frame.length).unwrap_or_default(), &header, stamp);
     let bound = Arc::clone(bound);
-    let Some(length) = seal(&bound, batch, at, frame.length, false) else { return };
+    let Some(length) = seal(&bound, batch, at, frame.length, Some(now_us)) else { return };
     let way = bound.pair.way(Component::Media);
     let (payer, slot) = (Payer::Member, payers.len());
     let what = Leaving { way, buffer: at, slot, payer, is_rtcp: false, length };

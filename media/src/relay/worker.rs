@@ -306,7 +306,8 @@ impl Worker {
                 };
                 kernel.consider(&mut lane.attempts, &candidate);
             }
-            let Some(length) = seal(sink, batch, at, length, is_rtcp) else { continue };
+            let copied_us = (!is_rtcp).then_some(now_us);
+            let Some(length) = seal(sink, batch, at, length, copied_us) else { continue };
             let way = sink.pair.way(component);
             let payer = Payer::Sink;
             let what = Leaving { way, buffer: at, slot: *slot, payer, is_rtcp, length };

@@ -205,6 +205,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/calls/{call_id}/redirect", post(lines::redirect))
         .route("/calls/{call_id}/{action}", post(rest::act))
         .route("/call-records", get(records::call_records))
+        .route("/recordings", get(records::recordings))
         .route("/media", get(rest::media))
         .route("/media/paths", get(rest::media_paths))
         .route("/trunks", get(rest::trunks))

@@ -93,6 +93,11 @@ fn call_paths() -> Value {
             "Parks the other party in 'slot', or in the first free one; answers with the slot.",
             "Park",
         ) },
+        "/api/v1/calls/{callId}/record": { "post": action(
+            "Records what the party at 'line' says and hears; answers with the file. 'format': wav or pcap.",
+            "Record",
+        ) },
+        "/api/v1/calls/{callId}/stop-recording": { "post": action("Ends the recording.", "Party") },
         "/api/v1/calls/{callId}/transfer": { "post": action(
             "Sends the other party to 'to' without asking there first.",
             "Transfer",
@@ -139,6 +144,7 @@ fn table_paths() -> Value {
         "/api/v1/media/paths": { "get": collection(
             "Packets through user space and through the kernel; where its program is attached.",
         ) },
+        "/api/v1/recordings": { "get": collection("Recordings under way, and the last that ended.") },
         "/api/v1/call-records": { "get": {
             "summary": "Calls that are over, newest first: times, parties, reason, codec, quality.",
             "parameters": [
@@ -277,6 +283,13 @@ fn schemas() -> Value {
             "properties": {
                 "line": { "type": "string", "examples": ["201"] },
                 "slot": { "type": "string", "examples": ["701"] },
+            },
+        },
+        "Record": {
+            "type": "object", "required": ["line"], "additionalProperties": false,
+            "properties": {
+                "line": { "type": "string", "examples": ["201"] },
+                "format": { "type": "string", "enum": ["wav", "pcap"] },
             },
         },
         "Transfer": {

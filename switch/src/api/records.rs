@@ -1,4 +1,4 @@
-//! `GET call-records`: calls that are over.
+//! `GET call-records`: calls that are over; `GET recordings`: files with what was said.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::Api;
 use super::problem::ProblemDocument;
-use super::rest::{Answer, number};
+use super::rest::{Answer, collection, number};
 use super::token::Caller;
+use crate::exchange::AdminRequest;
 use crate::store::{RecordQuery, StoredCallRecord};
 
 /// Rows of a page where the question does not say how many.
@@ -63,6 +64,12 @@ pub(super) async fn call_records(
     let records = records.map_err(|_| ProblemDocument::overloaded())?;
     let rows: Vec<Value> = records.iter().map(row).collect();
     Ok(Json(json!({ "items": rows })).into_response())
+}
+
+/// Recordings under way and those that ended of late; a token sees those of its lines.
+pub(super) async fn recordings(State(api): State<Arc<Api>>, caller: Caller) -> Answer {
+    caller.require_sight()?;
+    collection(&api, &caller, AdminRequest::Recordings).await
 }
 
 fn row(stored: &StoredCallRecord) -> Value {

@@ -26,7 +26,7 @@ const MAX_NUMBER: usize = 128;
 pub(super) type Answer = Result<Response, ProblemDocument>;
 
 /// `GET {collection}`: the rows that the token may see, as `{"items": […]}`.
-async fn collection(api: &Api, caller: &Caller, request: AdminRequest) -> Answer {
+pub(super) async fn collection(api: &Api, caller: &Caller, request: AdminRequest) -> Answer {
     let rows = api.answers.ask(&api.mailbox, request).await?;
     Ok(items(visible(rows, &caller.0, &["line"])))
 }
@@ -169,6 +169,29 @@ struct Party {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RecordCall {
+    line: String,
+    format: Option<FileFormat>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FileFormat {
+    Wav,
+    Pcap,
+}
+
+impl FileFormat {
+    fn config(self) -> config::RecordingFormat {
+        match self {
+            Self::Wav => config::RecordingFormat::Wav,
+            Self::Pcap => config::RecordingFormat::Pcap,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ParkCall {
     line: String,
     slot: Option<String>,
@@ -212,6 +235,11 @@ fn action_named(name: &str) -> Result<ReadAction, ProblemDocument> {
         "drop" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::Drop))),
         "hold" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::Hold))),
         "unhold" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::Unhold))),
+        "record" => Ok(|body| {
+            let RecordCall { line, format } = parse(body)?;
+            Ok((line, CallAction::Record { format: format.map(FileFormat::config) }))
+        }),
+        "stop-recording" => Ok(|body| Ok((parse::<Party>(body)?.line, CallAction::StopRecording))),
         "park" => Ok(|body| {
             let ParkCall { line, slot } = parse(body)?;
             let slot = slot.map(|slot| number("slot", &slot)).transpose()?;
@@ -223,7 +251,7 @@ fn action_named(name: &str) -> Result<ReadAction, ProblemDocument> {
         }),
         _ => Err(ProblemDocument::new(
             StatusCode::NOT_FOUND,
-            "A call can be told to drop, hold, unhold, park, transfer or redirect.",
+            "A call can be told to drop, hold, unhold, park, transfer, redirect, record or stop-recording.",
         )),
     }
 }

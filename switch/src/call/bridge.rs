@@ -57,6 +57,8 @@ impl Exchange {
             self.media.treat(a, stream, tone(&near.end, tones.0));
             self.media.treat(b, stream, tone(&far.end, tones.1));
         }
+        self.record_by_rule(caller);
+        self.record_by_rule(called);
     }
 
     /// The far party's phone serves another call.

@@ -18,6 +18,7 @@ use sip_stack::sdp::{
 use super::Party;
 use super::connectivity;
 use super::protection::{Protection, security};
+use super::recording::voices;
 use crate::exchange::Exchange;
 use crate::feature::dtmf::Presses;
 
@@ -36,6 +37,8 @@ pub struct MediaEnd {
     pub(crate) protection: Protection,
     /// Keys that the phone has pressed of late.
     pub(crate) presses: Presses,
+    /// The recording of what its phone says and hears.
+    pub(crate) recording: Option<u64>,
     /// The remote description changed since the relay was told.
     is_fresh: bool,
 }
@@ -52,6 +55,7 @@ impl MediaEnd {
             peer: None,
             protection: Protection::default(),
             presses: Presses::default(),
+            recording: None,
             is_fresh: false,
         }
     }
@@ -298,6 +302,9 @@ impl MediaEnd {
         let fresh = std::mem::take(&mut self.is_fresh);
         for stream in 0..self.ports.len() {
             plane.modify(id, stream, self.spec(stream, fresh));
+        }
+        if let (Some(_), Some(stream)) = (self.recording, self.audio_stream()) {
+            plane.set_voices(id, stream, voices(self));
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) mod protection;
 pub mod queue;
 pub mod recall;
 pub(crate) mod record;
+pub(crate) mod recording;
 pub mod refer;
 pub mod release;
 pub mod ring;

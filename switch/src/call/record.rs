@@ -28,6 +28,8 @@ pub struct History {
     /// Who called, where no application's view of the call can tell.
     caller: Option<String>,
     media: Option<Heard>,
+    /// Files with recordings of it.
+    pub(crate) recordings: Vec<String>,
 }
 
 /// What was counted of a call's audio.
@@ -132,11 +134,12 @@ impl Exchange {
         let Some(mut record) = record else { return };
         let media = call.history.media.as_ref();
         record["codec"] = media.map(|heard| heard.codec.clone()).into();
+        record["recordings"] = call.history.recordings.clone().into();
         record["srtp"] = media.and_then(|heard| heard.srtp.clone()).into();
         record["media"] = media.map(|heard| quality(&heard.stream, &heard.codec)).into();
-        self.next_record += 1;
+        self.recordings.records += 1;
         let stored = StoredCallRecord {
-            id: self.next_record,
+            id: self.recordings.records,
             ended_unix_ms: self.clock.unix_ms,
             line: call.party.number().to_owned(),
             call_id: record["callId"].as_u64().and_then(|id| u32::try_from(id).ok()).unwrap_or(0),

@@ -93,6 +93,15 @@ impl Client {
         self.read(request.send_empty())
     }
 
+    /// `POST` with a JSON body.
+    pub(super) fn post_json(&self, path: &str, body: &Value) -> Result<Value, CliError> {
+        let request = agent(Some(PATIENCE))
+            .post(format!("{}/api/v1/{path}", self.url))
+            .header("authorization", self.authorization())
+            .header("content-type", "application/json");
+        self.read(request.send(body.to_string()))
+    }
+
     /// The body of a `GET` that does not end, as a reader.
     pub(super) fn stream(&self, path: &str) -> Result<impl Read + use<>, CliError> {
         let request = agent(None)

@@ -73,6 +73,23 @@ enum Command {
     },
     /// Show calls that are over: who, when, why it ended, how well it was heard
     CallRecords(Records),
+    /// Show the recordings under way and the last that ended
+    Recordings(List),
+    /// Record what a party of a call says and hears
+    Record {
+        /// The call
+        call: u32,
+        /// The party's line
+        line: String,
+        /// "wav" or "pcap" [default: as the configuration says]
+        #[arg(long)]
+        format: Option<String>,
+        /// End the recording
+        #[arg(long, conflicts_with = "format")]
+        stop: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Show the trunks
     Trunks(List),
     /// Show who waits in which park slot
@@ -228,6 +245,10 @@ fn carry_out(command: Command) -> Result<(), CliError> {
             tables::show(if paths { &tables::MEDIA_PATHS } else { &tables::MEDIA }, &list)
         }
         Command::CallRecords(wanted) => records::show(&wanted),
+        Command::Recordings(list) => tables::show(&tables::RECORDINGS, &list),
+        Command::Record { call, line, format, stop, connection } => {
+            records::record(&connection, call, &line, format.as_deref(), stop)
+        }
         Command::Trunks(list) => tables::show(&tables::TRUNKS, &list),
         Command::Park(list) => tables::show(&tables::PARK, &list),
         Command::PickupGroups(list) => tables::show(&tables::PICKUP_GROUPS, &list),
@@ -281,6 +302,9 @@ mod tests {
             "media",
             "call-records --line 201 --since 1d --limit 7 --json",
             "call-records --call 9",
+            "recordings --watch",
+            "record 7 201 --format pcap",
+            "record 7 201 --stop",
             "trunks",
             "park --watch",
             "pickup-groups --json",

@@ -1,4 +1,4 @@
-//! `strowger call-records`: calls that are over, newest first.
+//! `strowger call-records`: calls that are over, newest first; `strowger record`.
 
 use std::io::{Write, stdout};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::table::{self, Column};
-use super::{CliError, Records};
+use super::{CliError, Connection, Records};
 use crate::server::clock;
 
 const fn column(title: &'static str, member: &'static str) -> Column {
@@ -59,6 +59,25 @@ pub(super) fn show(wanted: &Records) -> Result<(), CliError> {
         false => table::text(&COLUMNS, &rows.iter().map(readable).collect::<Vec<_>>()),
     };
     stdout().lock().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Begins or ends a recording; says where it is.
+pub(super) fn record(
+    connection: &Connection,
+    call: u32,
+    line: &str,
+    format: Option<&str>,
+    is_stop: bool,
+) -> Result<(), CliError> {
+    let client = Client::find(connection)?;
+    let mut body = json!({ "line": line });
+    if let Some(format) = format {
+        body["format"] = format.into();
+    }
+    let action = if is_stop { "stop-recording" } else { "record" };
+    let answer = client.post_json(&format!("calls/{call}/{action}"), &body)?;
+    writeln!(stdout(), "{}", table::plain(&answer["file"]))?;
     Ok(())
 }
 

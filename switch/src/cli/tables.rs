@@ -108,6 +108,22 @@ pub(super) const MEDIA_PATHS: Table = Table {
     ],
 };
 
+pub(super) const RECORDINGS: Table = Table {
+    collection: "recordings",
+    columns: &[
+        column("SINCE", "since"),
+        column("CALL", "callId"),
+        column("LINE", "line"),
+        column("OTHER", "other"),
+        column("BY", "by"),
+        column("STATE", "state"),
+        column("PACKETS", "packets"),
+        column("LOST", "lost"),
+        column("FILE", "file"),
+        column("REASON", "reason"),
+    ],
+};
+
 pub(super) const TRUNKS: Table = Table {
     collection: "trunks",
     columns: &[

@@ -20,6 +20,7 @@ impl Exchange {
             AdminRequest::Calls => Ok(self.call_rows()),
             AdminRequest::Media => Ok(self.media_rows()),
             AdminRequest::MediaPaths => Ok(media_paths(&self.media.report())),
+            AdminRequest::Recordings => Ok(self.recording_rows()),
             AdminRequest::Trunks => Ok(self.trunk_rows()),
             AdminRequest::Park => Ok(self.park_rows()),
             AdminRequest::PickupGroups => Ok(self.pickup_group_rows()),
@@ -296,6 +297,8 @@ impl Exchange {
                 Ok(())
             }
             CallAction::Hold => self.hold(id, None),
+            CallAction::Record { format } => return self.record_on_request(id, format),
+            CallAction::StopRecording => return self.stop_recording(id),
             CallAction::Unhold => self.unhold(id, None),
             CallAction::Park { slot } => {
                 let slot = self.park_for_administrator(id, slot.as_deref())?;

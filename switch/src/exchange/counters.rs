@@ -80,6 +80,16 @@ counters! {
     media_round_trips_total: "counter",
     /// Sum of their round trips in milliseconds.
     media_round_trip_ms_total: "counter",
+    /// Recordings under way.
+    recordings: "gauge",
+    /// Recordings begun.
+    recordings_total: "counter",
+    /// Recordings that ended with an error of the disk or never began.
+    recordings_failed_total: "counter",
+    /// Packets in recordings that are over.
+    recording_packets_total: "counter",
+    /// Packets that recordings that are over lack.
+    recording_packets_lost_total: "counter",
     /// Applications connected now.
     applications: "gauge",
     /// Requests of applications.

@@ -127,6 +127,8 @@ pub enum AdminRequest {
     Media,
     /// Rows of `GET media/paths`.
     MediaPaths,
+    /// Rows of `GET recordings`.
+    Recordings,
     /// Rows of `GET trunks`.
     Trunks,
     /// Rows of `GET park`.
@@ -245,6 +247,13 @@ pub enum CallAction {
         /// In this slot; otherwise in the first free one of the first lot.
         slot: Option<String>,
     },
+    /// Record what the party says and hears.
+    Record {
+        /// What the file shall be, if not what the configuration says.
+        format: Option<config::RecordingFormat>,
+    },
+    /// End its recording.
+    StopRecording,
     /// Send the other party to a number, without asking there first.
     Transfer {
         /// The number.

@@ -41,6 +41,7 @@ use crate::call::conference::Conference;
 use crate::call::generate::Generations;
 use crate::call::listen::Listening;
 use crate::call::protection;
+use crate::call::recording::Recordings;
 use crate::call::treatment::Music;
 use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::feature::enrolment::Enrolment;
@@ -133,7 +134,7 @@ pub struct Exchange {
     next_event: u64,
     next_session: u64,
     next_enrolment: u32,
-    pub(crate) next_record: u64,
+    pub(crate) recordings: Recordings,
     registration_timer: Option<TimerToken>,
     application_timer: Option<TimerToken>,
     is_draining: bool,
@@ -198,7 +199,7 @@ impl Exchange {
             next_event: 0,
             next_session,
             next_enrolment: 0,
-            next_record: 0,
+            recordings: Recordings::default(),
             registration_timer: None,
             application_timer: None,
             is_draining: false,
@@ -406,6 +407,7 @@ impl Exchange {
             media::Notify::Digit { id, digit, duration, .. } => {
                 self.on_media_digit(*id, *digit, *duration);
             }
+            media::Notify::Recorded { ticket, recorded } => self.on_recorded(*ticket, *recorded),
             media::Notify::Tone { id, name, .. } => self.on_tone(*id, *name),
             media::Notify::Signal { id, signal, .. } => self.on_signal(*id, *signal),
             _ => {}

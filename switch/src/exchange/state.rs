@@ -303,6 +303,7 @@ impl Exchange {
         self.tell_state(id);
         self.publish_state(id);
         self.stations_follow(id);
+        self.record_by_rule(id);
     }
 
     fn tell_state(&mut self, id: CallId) {

@@ -9,3 +9,4 @@
 )]
 
 mod call_record;
+mod recording;

@@ -1,0 +1,184 @@
+//! Recordings of real calls: on request, by rule, in both kinds of file, and on a disk that says no.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tests::program::{LivePhone, Program, office};
+
+const LEFT_HZ: u16 = 600;
+const RIGHT_HZ: u16 = 1_300;
+
+/// The office that records into a folder, and more of its configuration.
+fn recording_office(folder: &Path, more: &str) -> Program {
+    let folder = folder.to_string_lossy().into_owned();
+    Program::with(office(|text| {
+        let text = text.replace("[lines.203]", "[lines.203]\nrecord = true");
+        format!("{text}\n[recording]\nfolder = \"{folder}\"\n{more}")
+    }))
+}
+
+/// Two phones that hum at each other, and the call's dwCallID.
+fn humming(
+    program: &Program,
+    near: &LivePhone,
+    far: &LivePhone,
+) -> (sip_stack::endpoint::LegId, u64) {
+    let leg = near.call(&far.number());
+    let other = far.incoming();
+    far.answer(other);
+    near.connected(leg);
+    far.connected(other);
+    assert!(near.with(|phone| phone.hum(leg, LEFT_HZ)));
+    assert!(far.with(|phone| phone.hum(other, RIGHT_HZ)));
+    let calls = program.until("/api/v1/calls", |answer| {
+        let rows = answer["items"].as_array().unwrap();
+        rows.iter().filter(|row| row["callState"] == "LINECALLSTATE_CONNECTED").count() == 2
+    });
+    (leg, calls["items"][0]["callId"].as_u64().unwrap())
+}
+
+fn wait_for_speech(phones: [&LivePhone; 2]) {
+    for phone in phones {
+        let before = phone.rtp();
+        phone.until("a second and a half of speech", |phone| {
+            let now = phone.rtp();
+            now.sent >= before.sent + 75 && now.received >= before.received + 75
+        });
+    }
+}
+
+/// The row of a recording that is over.
+fn finished(program: &Program, file: &str) -> Value {
+    let row = |answer: &Value| {
+        let rows = answer["items"].as_array().unwrap();
+        rows.iter().find(|row| row["file"] == file && !row["ended"].is_null()).cloned()
+    };
+    row(&program.until("/api/v1/recordings", |answer| row(answer).is_some())).unwrap()
+}
+
+/// Rate and channels of a WAV file.
+fn sound(path: &Path) -> (u32, [Vec<i16>; 2]) {
+    let file = std::fs::read(path).unwrap();
+    assert_eq!((&file[..4], &file[8..12]), (&b"RIFF"[..], &b"WAVE"[..]));
+    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    assert_eq!(word(40) as usize, file.len() - 44, "the header says the true length");
+    let channel = |first: usize| -> Vec<i16> {
+        let frames = file[44..].chunks_exact(4);
+        frames.map(|frame| i16::from_le_bytes([frame[first], frame[first + 1]])).collect()
+    };
+    (word(24), [channel(0), channel(2)])
+}
+
+/// How much of the power of what is not silent is at one frequency.
+fn share(samples: &[i16], rate_hz: u32, frequency_hz: u16) -> f64 {
+    // Frames in which nothing came would break the tone's phase: each tenth of a second by itself.
+    let chunks = samples.chunks_exact(rate_hz as usize / 10);
+    let loud = chunks.filter(|chunk| chunk.iter().any(|sample| sample.unsigned_abs() > 1_000));
+    let shares: Vec<f64> = loud
+        .map(|chunk| {
+            let step = std::f64::consts::TAU * f64::from(frequency_hz) / f64::from(rate_hz);
+            let (mut re, mut im, mut total) = (0.0, 0.0, 0.0);
+            for (n, sample) in chunk.iter().enumerate() {
+                let (value, angle) = (f64::from(*sample), step * n as f64);
+                re += value * angle.cos();
+                im += value * angle.sin();
+                total += value * value;
+            }
+            2.0 * (re * re + im * im) / (total * chunk.len() as f64)
+        })
+        .collect();
+    assert!(!shares.is_empty(), "all is silence");
+    let mut sorted = shares.clone();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+#[test]
+fn a_call_is_recorded_on_request_each_party_in_its_channel_and_the_shell_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = recording_office(folder.path(), "");
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let (leg, call_id) = humming(&program, &a, &b);
+    let path = format!("/api/v1/calls/{call_id}/record");
+    let (status, answer) = program.post(&path, &json!({"line": "201"}));
+    assert_eq!(status, 200, "{answer}");
+    let file = answer["file"].as_str().unwrap().to_owned();
+    assert_eq!(program.post(&path, &json!({"line": "201"})).1, answer, "it is recorded already");
+    wait_for_speech([&a, &b]);
+    let output = program.command(&["record", &call_id.to_string(), "201", "--stop"]);
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), file);
+    let row = finished(&program, &file);
+    assert_eq!(
+        [&row["state"], &row["by"], &row["lost"]],
+        [&json!("finished"), &json!("request"), &json!(0)]
+    );
+    assert!(row["packets"].as_u64().unwrap() >= 150, "{row}");
+    let (rate_hz, [left, right]) = sound(&folder.path().join(&file));
+    assert_eq!(rate_hz, 8_000);
+    assert!(share(&left, rate_hz, LEFT_HZ) > 0.9 && share(&left, rate_hz, RIGHT_HZ) < 0.01);
+    assert!(share(&right, rate_hz, RIGHT_HZ) > 0.9 && share(&right, rate_hz, LEFT_HZ) < 0.01);
+    // The call goes on, and can be recorded again: as packets this time.
+    let (status, answer) = program.post(&path, &json!({"line": "202", "format": "pcap"}));
+    assert_eq!(status, 200, "{answer}");
+    wait_for_speech([&a, &b]);
+    a.hang_up(leg);
+    let packets = answer["file"].as_str().unwrap().to_owned();
+    let row = finished(&program, &packets);
+    let size = std::fs::metadata(folder.path().join(&packets)).unwrap().len();
+    // A header, and of each packet one of the file, IP, UDP, RTP and 20 ms of G.711.
+    assert_eq!(size, 24 + row["packets"].as_u64().unwrap() * (16 + 20 + 8 + 12 + 160));
+    let shown = String::from_utf8(program.command(&["recordings"]).stdout).unwrap();
+    assert!(shown.contains(&file) && shown.contains(&packets), "{shown}");
+    let (_, records) = program.get("/api/v1/call-records?line=201");
+    assert_eq!(records["items"][0]["recordings"], json!([file]));
+}
+
+#[test]
+fn a_line_with_the_rule_is_recorded_from_its_answer_to_its_end_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = recording_office(folder.path(), "format = \"wav\"\n");
+    let (b, c) = (program.live_phone("202"), program.live_phone("203"));
+    let (leg, call_id) = humming(&program, &b, &c);
+    let rows = program.until("/api/v1/recordings", |answer| answer["items"] != json!([]));
+    assert_eq!(rows["items"].as_array().unwrap().len(), 1);
+    let row = &rows["items"][0];
+    assert_eq!([&row["line"], &row["other"], &row["by"]], ["203", "202", "line"]);
+    assert_eq!(row["callId"], call_id);
+    let file = row["file"].as_str().unwrap().to_owned();
+    wait_for_speech([&b, &c]);
+    b.hang_up(leg);
+    finished(&program, &file);
+    let (rate_hz, [left, right]) = sound(&folder.path().join(&file));
+    assert!(share(&left, rate_hz, RIGHT_HZ) > 0.9, "203 is the party");
+    assert!(share(&right, rate_hz, LEFT_HZ) > 0.9);
+}
+
+#[test]
+fn a_disk_that_says_no_is_told_and_the_call_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let program = recording_office(&file.join("calls"), "");
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let leg = a.call("202");
+    let far = b.incoming();
+    b.answer(far);
+    a.connected(leg);
+    let calls = program.until("/api/v1/calls", |answer| {
+        let rows = answer["items"].as_array().unwrap();
+        rows.len() == 2 && rows.iter().all(|row| row["callState"] == "LINECALLSTATE_CONNECTED")
+    });
+    let path = format!("/api/v1/calls/{}/record", calls["items"][0]["callId"]);
+    let (status, answer) = program.post(&path, &json!({"line": "201"}));
+    assert_eq!(status, 200, "{answer}");
+    let row = finished(&program, answer["file"].as_str().unwrap());
+    assert_eq!(row["state"], "failed");
+    assert!(row["reason"].as_str().unwrap().contains("Not a directory"), "{row}");
+    assert!(program.log().contains("ended early (Not a directory"), "{}", program.log());
+    let (_, metrics) = program.get("/metrics");
+    assert!(metrics.as_str().unwrap().contains("\nstrowger_recordings_failed_total 1\n"));
+    a.hears(&b);
+    b.hears(&a);
+    assert_eq!(program.post("/api/v1/calls/1/record", &json!({"line": "201"})).0, 404);
+}
