@@ -5,6 +5,7 @@ use std::time::Duration;
 use config::Config;
 use serde_json::{Value, json};
 use sip_stack::endpoint::OutOfDialog;
+use sip_stack::flow::Flow;
 use sip_stack::header::Contact;
 use sip_stack::message::{HeaderName, Message, Method};
 use sip_stack::uri::encode_user;
@@ -78,13 +79,17 @@ impl Exchange {
         self.send_register(name, expires, 0);
     }
 
+    /// The way to the address of a trunk's peer whose turn it is.
+    fn enrolment_flow(&self, name: &str) -> Option<Flow> {
+        let targets = self.trunk_targets.get(name)?;
+        let turn = self.enrolments.get(name)?.target(targets.len());
+        self.flow_to(*targets.get(turn)?)
+    }
+
     /// Sends REGISTER, if the peer's address is known.
     fn send_register(&mut self, name: &str, expires: Duration, kind: u64) {
         let Some(trunk) = self.config.trunks.get(name).cloned() else { return };
-        let targets = self.trunk_targets.get(name).cloned().unwrap_or_default();
-        let Some(enrolment) = self.enrolments.get_mut(name) else { return };
-        let target = targets.get(enrolment.target(targets.len())).copied();
-        let Some(destination) = target.and_then(|target| self.flow_to(target)) else { return };
+        let Some(destination) = self.enrolment_flow(name) else { return };
         let Some(enrolment) = self.enrolments.get_mut(name) else { return };
         let user = trunk.username.clone().unwrap_or_else(|| trunk.name.clone());
         // RFC 3261 §10.2: who registers a SIPS address has a SIPS Contact.
