@@ -23,6 +23,8 @@ pub(crate) struct Agent {
     /// The groups that it may join.
     pub(crate) groups: Vec<GroupId>,
     pub(crate) line: Option<DeviceId>,
+    /// The line of the session that ended last.
+    pub(crate) worked_at: Option<DeviceId>,
     /// Its place in the file.
     pub(crate) order: u32,
     /// Its place by name.
@@ -50,6 +52,8 @@ pub(crate) struct Agent {
     pub(crate) pooled: Vec<(QueueId, Rank)>,
     /// The state that applications were told.
     pub(crate) shown: AgentStateEx,
+    /// Since when.
+    pub(crate) shown_since: Time,
     pub(crate) told: Option<Time>,
 }
 
@@ -62,6 +66,7 @@ impl Agent {
             wrong_pins: (0, now),
             groups: Vec::new(),
             line: None,
+            worked_at: None,
             order: 0,
             by_name: 0,
             is_configured: true,
@@ -79,6 +84,7 @@ impl Agent {
             active_since: None,
             pooled: Vec::new(),
             shown: AgentStateEx::Released,
+            shown_since: now,
             told: None,
         }
     }

@@ -17,7 +17,8 @@ pub const MAX_ENDED_SESSIONS: usize = 100_000;
 /// Addresses whose phones are known; nobody is offered calls at one more.
 pub const MAX_ADDRESSES: usize = 200_000;
 
-/// How long an ended session can be read until it is released (tapi-agents 7.1, row 19).
+/// How long an ended session can be read until it is released, if the plan says nothing else
+/// (tapi-agents 7.1, row 19).
 pub(crate) const RETENTION: Duration = Duration::from_secs(3600);
 
 /// Counters span a day unless somebody asks for another period (tapi-agents 8).

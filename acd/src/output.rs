@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tapi::DeviceId;
 use tapi::agent::{AgentId, AgentNotice, AgentSessionId, QueueId, WorkAddress};
 
 use crate::plan::Destination;
@@ -55,7 +56,13 @@ pub enum Output {
         expected_wait: Option<Duration>,
     },
     /// A message for every application with a line of this handler open.
-    Notice(AgentNotice),
+    Notice {
+        /// The message.
+        notice: AgentNotice,
+        /// The line where the agent works whom it is about, if it is about one: who may not see
+        /// that line is not told.
+        at: Option<DeviceId>,
+    },
 }
 
 /// Why a call could not stay in its queue, or enter it.

@@ -7,6 +7,8 @@ use subtle::ConstantTimeEq as _;
 use tapi::DeviceId;
 use tapi::agent::{Activity, QueueId};
 
+use crate::limit::RETENTION;
+
 /// The whole call centre in typed form.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Plan {
@@ -24,6 +26,8 @@ pub struct Plan {
     pub activities: Vec<Activity>,
     /// Whether the log-in code asks for a PIN even at the agent's own line.
     pub is_pin_always_asked: bool,
+    /// How long a session that has ended can still be asked about (tapi-agents 7.1, row 19).
+    pub retention: Duration,
 }
 
 impl Plan {
@@ -37,6 +41,7 @@ impl Plan {
             agents: Vec::new(),
             activities: Vec::new(),
             is_pin_always_asked: false,
+            retention: RETENTION,
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct AgentView {
     pub misses: u32,
     /// When its last queue call ended.
     pub idle_since: Option<Time>,
+    /// Since when it has been in its state.
+    pub since: Time,
     /// What it says it is doing.
     pub activity: Option<Activity>,
     /// Its live sessions.

@@ -424,7 +424,7 @@ fn each_application_is_told_once_and_an_address_only_where_it_is_open() {
     }
     let notices = one_of_each();
     for notice in &notices {
-        bench.server.tell_agents(notice);
+        bench.server.tell_agents(notice, None);
     }
     let expected = |h_line: u64, of_202: u64| {
         vec![
@@ -495,11 +495,12 @@ fn applications_older_than_2_0_and_lines_without_the_handler_are_not_told() {
     let h_line = bench.open(3, "202", &["NONE"]);
     let served = bench.open_more(3, "203", &["NONE"]);
     assert_ne!(h_line, served);
-    bench.server.tell_agents(&AgentNotice::Agent {
+    let notice = AgentNotice::Agent {
         agent: AgentId(1),
         changed: AgentStatusExChange::NewAgent.into(),
         state: None,
-    });
+    };
+    bench.server.tell_agents(&notice, None);
     assert!(bench.messages(1).is_empty() && bench.messages(2).is_empty());
     let messages = bench.messages(3);
     assert_eq!(messages.len(), 1);

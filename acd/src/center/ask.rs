@@ -314,7 +314,7 @@ impl Center {
                 let remaining = end.map(|end| crate::time::seconds(end.since(now)));
                 let answer = json!({ "remaining": remaining });
                 let params = answer.clone();
-                self.notice(AgentNotice::Specific { at, extension, params });
+                self.notice(AgentNotice::Specific { at, extension, params }, Some(at.line));
                 Ok(answer)
             }
             Some(_) => {

@@ -14,6 +14,7 @@ mod tell;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tapi::DeviceId;
 use tapi::agent::{Activity, AgentId, AgentSessionId, GroupId, QueueId, WorkAddress};
@@ -47,6 +48,7 @@ pub struct Center {
     handler: String,
     activities: Vec<Activity>,
     is_pin_always_asked: bool,
+    retention: Duration,
     groups: BTreeMap<GroupId, Group>,
     group_order: Vec<GroupId>,
     queues: BTreeMap<QueueId, Queue>,
@@ -80,6 +82,7 @@ impl Center {
             handler: String::new(),
             activities: Vec::new(),
             is_pin_always_asked: false,
+            retention: plan.retention,
             groups: BTreeMap::new(),
             group_order: Vec::new(),
             queues: BTreeMap::new(),

@@ -23,6 +23,7 @@ impl Center {
         self.domain = plan.domain;
         self.handler = plan.handler;
         self.is_pin_always_asked = plan.is_pin_always_asked;
+        self.retention = plan.retention;
         self.activities = plan.activities;
         let gone_groups = self.replan_groups(plan.groups);
         let gone_queues = self.replan_queues(plan.queues, now);

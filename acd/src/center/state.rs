@@ -5,7 +5,7 @@ use tapi::constant::{AgentSessionState, AgentStateEx, AgentStatusChange, Mask};
 
 use super::Center;
 use crate::agent::Agent;
-use crate::limit::{MAX_ENDED_SESSIONS, RETENTION};
+use crate::limit::MAX_ENDED_SESSIONS;
 use crate::session::{Asked, Session, asked, is_transition};
 use crate::time::{Time, millis};
 use crate::timer::Timer;
@@ -75,7 +75,7 @@ impl Center {
             someone.live.push(id);
             someone.note_activity(now);
         }
-        self.changes.new_session(id);
+        self.changes.new_session(id, at);
         self.changes.agent(agent);
         self.changes.desks.push((at, Mask::from(AgentStatusChange::Group)));
         id
@@ -100,7 +100,7 @@ impl Center {
         if from == AgentSessionState::Ready && to != AgentSessionState::BusyOnCall {
             self.withdraw_from(id, agent);
         }
-        self.changes.session_state(id, to);
+        self.changes.session_state(id, to, at);
         self.changes.agent(agent);
         self.changes.desk(at);
         match to {
@@ -145,10 +145,11 @@ impl Center {
         }
         self.changes.desks.push((at, Mask::from(AgentStatusChange::Group)));
         self.ended.insert((now, id));
-        self.timers.arm(Timer::Retention(id), now.after(RETENTION));
+        self.timers.arm(Timer::Retention(id), now.after(self.retention));
         if let Some(someone) = self.agents.get_mut(&agent) {
             someone.live.retain(|other| *other != id);
             someone.ended.push(id);
+            someone.worked_at = Some(at.line);
             someone.note_activity(now);
         }
         self.leave_if_done(agent);
@@ -180,10 +181,11 @@ impl Center {
 
     /// Row 19: the last message of this session.
     pub(super) fn release(&mut self, id: AgentSessionId) {
-        if self.sessions.get(&id).is_some_and(|session| !session.is_live()) {
-            self.changes.session_state(id, AgentSessionState::Released);
-            self.forget_session(id);
-        }
+        let Some(session) = self.sessions.get(&id).filter(|session| !session.is_live()) else {
+            return;
+        };
+        self.changes.session_state(id, AgentSessionState::Released, session.at);
+        self.forget_session(id);
     }
 
     fn forget_session(&mut self, id: AgentSessionId) {
@@ -208,9 +210,7 @@ impl Center {
         for session in ended {
             self.release(session);
         }
-        for notice in std::mem::take(&mut self.changes.sessions) {
-            self.notice(notice);
-        }
+        self.tell_sessions();
         self.unpool(id);
         self.timers.cancel(Timer::AgentPeriod(id));
         self.timers.cancel(Timer::AgentInfo(id));

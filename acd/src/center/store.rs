@@ -7,7 +7,7 @@ use tapi::constant::AgentSessionState;
 use tapi::{AddressId, DeviceId};
 
 use super::Center;
-use crate::limit::{MAX_SESSIONS, RETENTION};
+use crate::limit::MAX_SESSIONS;
 use crate::plan::Plan;
 use crate::session::Session;
 use crate::snapshot::{AgentSnapshot, QueueSnapshot, SessionSnapshot, Snapshot};
@@ -203,7 +203,7 @@ impl Center {
 
     fn restore_ended(&mut self, id: AgentSessionId, agent: AgentId, ended: Time) {
         self.ended.insert((ended, id));
-        self.timers.arm(Timer::Retention(id), ended.after(RETENTION));
+        self.timers.arm(Timer::Retention(id), ended.after(self.retention));
         if let Some(someone) = self.agents.get_mut(&agent) {
             someone.ended.push(id);
         }

@@ -2,6 +2,7 @@
 //! view of the address, statistics, queue (tapi-agents 6). States are never coalesced; that statistics
 //! changed is told at most once a second for each object.
 
+use tapi::DeviceId;
 use tapi::agent::{AgentId, AgentNotice, AgentSessionId, GroupId, QueueId, WorkAddress};
 use tapi::constant::{
     AgentSessionState, AgentSessionStatusChange, AgentStateEx, AgentStatusChange,
@@ -29,7 +30,7 @@ pub(crate) struct Changes {
     /// Messages of things that came or went.
     pub(crate) news: Vec<AgentNotice>,
     /// Messages about sessions.
-    pub(crate) sessions: Vec<AgentNotice>,
+    pub(crate) sessions: Vec<(AgentNotice, DeviceId)>,
     /// Addresses whose older view may have changed, and what surely did.
     pub(crate) desks: Vec<(WorkAddress, Mask<AgentStatusChange>)>,
     pub(crate) session_infos: Vec<AgentSessionId>,
@@ -61,15 +62,21 @@ impl Changes {
     }
 
     /// A session entered a state.
-    pub(crate) fn session_state(&mut self, session: AgentSessionId, state: AgentSessionState) {
+    pub(crate) fn session_state(
+        &mut self,
+        session: AgentSessionId,
+        state: AgentSessionState,
+        at: WorkAddress,
+    ) {
         let changed = Mask::from(AgentSessionStatusChange::State);
-        self.sessions.push(AgentNotice::Session { session, changed, state: Some(state) });
+        self.sessions
+            .push((AgentNotice::Session { session, changed, state: Some(state) }, at.line));
     }
 
     /// A session was created.
-    pub(crate) fn new_session(&mut self, session: AgentSessionId) {
+    pub(crate) fn new_session(&mut self, session: AgentSessionId, at: WorkAddress) {
         let changed = Mask::from(AgentSessionStatusChange::NewSession);
-        self.sessions.push(AgentNotice::Session { session, changed, state: None });
+        self.sessions.push((AgentNotice::Session { session, changed, state: None }, at.line));
     }
 
     /// An agent logged in.
@@ -109,14 +116,17 @@ impl Center {
     }
 
     fn tell(&mut self, now: Time) {
-        let mut notices = std::mem::take(&mut self.changes.news);
-        notices.append(&mut self.changes.sessions);
-        for notice in notices {
-            self.notice(notice);
+        for notice in std::mem::take(&mut self.changes.news) {
+            let at = match &notice {
+                AgentNotice::Agent { agent, .. } => self.line_of(*agent),
+                _ => None,
+            };
+            self.notice(notice, at);
         }
+        self.tell_sessions();
         for id in each(&mut self.changes.agents) {
             self.touch_desks(id);
-            self.tell_agent_state(id);
+            self.tell_agent_state(id, now);
         }
         self.tell_desks();
         for id in each(&mut self.changes.session_infos) {
@@ -133,8 +143,22 @@ impl Center {
         }
     }
 
-    pub(super) fn notice(&mut self, notice: AgentNotice) {
-        self.outputs.push(Output::Notice(notice));
+    pub(super) fn tell_sessions(&mut self) {
+        for (notice, line) in std::mem::take(&mut self.changes.sessions) {
+            self.notice(notice, Some(line));
+        }
+    }
+
+    /// Tells something; `at` is the line of the agent whom it is about.
+    pub(super) fn notice(&mut self, notice: AgentNotice, at: Option<DeviceId>) {
+        self.outputs.push(Output::Notice { notice, at });
+    }
+
+    /// Where an agent works, did so last, or is at home.
+    fn line_of(&self, id: AgentId) -> Option<DeviceId> {
+        let agent = self.agents.get(&id)?;
+        let live = agent.live.iter().filter_map(|session| self.sessions.get(session));
+        live.map(|session| session.at.line).min().or(agent.worked_at).or(agent.line)
     }
 
     /// What an agent does at one address shows at its others.
@@ -147,7 +171,7 @@ impl Center {
         }
     }
 
-    fn tell_agent_state(&mut self, id: AgentId) {
+    fn tell_agent_state(&mut self, id: AgentId, now: Time) {
         let Some(agent) = self.agents.get(&id) else { return };
         let (state, old) = (self.agent_state(agent), agent.shown);
         if state == old {
@@ -155,13 +179,15 @@ impl Center {
         }
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.shown = state;
+            agent.shown_since = now;
         }
         // What logs in is told as a new agent; its first state goes without saying.
         if old == AgentStateEx::Released && state == AgentStateEx::NotReady {
             return;
         }
         let changed = Mask::from(AgentStatusExChange::State);
-        self.notice(AgentNotice::Agent { agent: id, changed, state: Some(state) });
+        let at = self.line_of(id);
+        self.notice(AgentNotice::Agent { agent: id, changed, state: Some(state) }, at);
     }
 
     fn tell_desks(&mut self) {
@@ -184,7 +210,7 @@ impl Center {
             }
             if !changed.is_empty() {
                 let state = changed.contains(AgentStatusChange::State).then_some(shown.state);
-                self.notice(AgentNotice::Address { at, changed, state });
+                self.notice(AgentNotice::Address { at, changed, state }, Some(at.line));
             }
         }
     }
@@ -195,9 +221,10 @@ impl Center {
             self.timers.arm(Timer::SessionInfo(session), later);
             return;
         }
+        let line = entry.at.line;
         self.timers.cancel(Timer::SessionInfo(session));
         let changed = Mask::from(AgentSessionStatusChange::UpdateInfo);
-        self.notice(AgentNotice::Session { session, changed, state: None });
+        self.notice(AgentNotice::Session { session, changed, state: None }, Some(line));
     }
 
     fn tell_agent_info(&mut self, agent: AgentId, now: Time) {
@@ -208,7 +235,8 @@ impl Center {
         }
         self.timers.cancel(Timer::AgentInfo(agent));
         let changed = Mask::from(AgentStatusExChange::UpdateInfo);
-        self.notice(AgentNotice::Agent { agent, changed, state: None });
+        let at = self.line_of(agent);
+        self.notice(AgentNotice::Agent { agent, changed, state: None }, at);
     }
 
     fn tell_queue_info(&mut self, queue: QueueId, now: Time) {
@@ -219,7 +247,7 @@ impl Center {
         }
         self.timers.cancel(Timer::QueueInfo(queue));
         let changed = Mask::from(QueueStatusChange::UpdateInfo);
-        self.notice(AgentNotice::Queue { queue, changed });
+        self.notice(AgentNotice::Queue { queue, changed }, None);
     }
 }
 

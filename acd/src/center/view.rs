@@ -79,6 +79,7 @@ impl Center {
             back_off_until: agent.back_off,
             misses: agent.misses,
             idle_since: agent.last_end,
+            since: agent.shown_since,
             activity: activity.and_then(name_of).cloned(),
             sessions: agent.live.clone(),
         })

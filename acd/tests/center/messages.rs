@@ -106,7 +106,7 @@ fn who_becomes_ready_is_told_so_before_the_next_call_rings() {
     let outputs = rig.outputs();
     let at = |wanted: &str| {
         outputs.iter().position(|output| match output {
-            Output::Notice(notice) => line(notice) == wanted,
+            Output::Notice { notice, .. } => line(notice) == wanted,
             Output::Ring { .. } => wanted == "ring",
             _ => false,
         })
@@ -133,7 +133,7 @@ fn every_message_with_a_state_says_which_and_no_other_does() {
     rig.center.log_out(desk(4), rig.now).unwrap();
     rig.leave(1, 4);
     for output in rig.outputs() {
-        let Output::Notice(notice) = output else { continue };
+        let Output::Notice { notice, .. } = output else { continue };
         let text = line(&notice);
         let (says, has) = match notice {
             AgentNotice::Session { state, .. } => {

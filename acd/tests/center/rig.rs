@@ -89,7 +89,7 @@ impl Rig {
         outputs
             .iter()
             .filter_map(|output| match output {
-                Output::Notice(notice) => Some(line(notice)),
+                Output::Notice { notice, .. } => Some(line(notice)),
                 _ => None,
             })
             .collect()

@@ -529,7 +529,7 @@ impl World {
                 assert_eq!(position as usize, ahead + 1);
                 assert!(caller.ringing.is_empty());
             }
-            Output::Notice(notice) => self.check_notice(&notice),
+            Output::Notice { notice, .. } => self.check_notice(&notice),
         }
     }
 

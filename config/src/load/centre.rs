@@ -157,6 +157,9 @@ pub(super) fn call_centre(root: &Section<'_>) -> CallCentre {
         section.fault("activities", found, format!("{MAX_ACTIVITIES} at most"));
     }
     centre.activities = activities.into_iter().map(|activity| activity.value).collect();
+    if let Some(time) = section.duration("keep_ended_sessions", SECOND) {
+        centre.keep_ended_sessions = time;
+    }
     section.finish();
     centre
 }

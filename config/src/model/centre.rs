@@ -176,10 +176,18 @@ pub struct Agent {
 }
 
 /// `[call_centre]`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CallCentre {
     /// What agents can say that they do (LINEAGENTACTIVITYENTRY), numbered from 1.
     pub activities: Vec<String>,
+    /// How long a session that has ended can still be asked about; default an hour.
+    pub keep_ended_sessions: Duration,
+}
+
+impl Default for CallCentre {
+    fn default() -> Self {
+        Self { activities: Vec::new(), keep_ended_sessions: Duration::from_secs(3600) }
+    }
 }
 
 /// The queue with a dialled number.

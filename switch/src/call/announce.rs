@@ -27,8 +27,8 @@ const LEVEL: i16 = 6_000;
 pub(crate) struct Standing {
     /// 1 is next.
     pub(crate) position: usize,
-    /// How long it will take, by what it took others.
-    pub(crate) expected: Duration,
+    /// How long it will take, by what it took others; nobody knows before somebody was served.
+    pub(crate) expected: Option<Duration>,
 }
 
 impl Exchange {
@@ -70,8 +70,10 @@ fn spoken(told: &Announcements, at: Standing) -> Option<media::Sound> {
     let place = at.position.max(1) - 1;
     let last = told.positions.len().checked_sub(1);
     let position = last.and_then(|last| told.positions.get(place.min(last)));
-    let wait = told.waits.iter().find(|(below, _)| at.expected < *below);
-    let wait = wait.or(told.waits.last()).map(|(_, sound)| sound);
+    let wait = at.expected.and_then(|expected| {
+        let wait = told.waits.iter().find(|(below, _)| expected < *below);
+        wait.or(told.waits.last()).map(|(_, sound)| sound)
+    });
     let parts: Vec<&Sound> = told.general.iter().chain(position).chain(wait).collect();
     let rate = parts.first().map_or(RATE_HZ, |sound| sound.rate_hz);
     // What has another rate than the first would sound wrong.
@@ -105,7 +107,7 @@ mod tests {
     }
 
     fn samples(told: &Announcements, position: usize) -> usize {
-        let at = Standing { position, expected: Duration::ZERO };
+        let at = Standing { position, expected: None };
         spoken(told, at).map_or(0, |sound| sound.samples().len())
     }
 

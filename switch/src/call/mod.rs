@@ -329,6 +329,8 @@ pub struct Connection {
     pub hunt: Option<Hunt>,
     /// Its caller waits in a queue.
     pub queue: Option<QueueWaiting>,
+    /// The queue that it has left for another one.
+    pub left_queue: Option<String>,
     /// lineSetCallData: what all its lines see.
     pub call_data: String,
     /// User-to-User that the called phones get with the INVITE.

@@ -57,7 +57,7 @@ impl Exchange {
     ) -> Result<(), Cause> {
         let config = self.config.clone();
         let queue = config.queues.get(name).ok_or(Cause::UNKNOWN_NUMBER)?;
-        let from = self.queue_before(key, &queue.number);
+        let from = self.connections.get(key.0).and_then(|c| c.left_queue.clone());
         let ticket = self.centre_ticket(key).ok_or(Cause::NO_RESOURCES)?;
         if let Err((to, cause)) = self.centre_arrived(ticket, queue, from.as_deref()) {
             let to = to.ok_or(cause)?;
@@ -81,6 +81,7 @@ impl Exchange {
             .get(source.0)
             .is_some_and(|call| call.is_established() && call.leg.is_some());
         if let Some(connection) = self.connections.get_mut(key.0) {
+            connection.left_queue = None;
             connection.queue = Some(Waiting {
                 queue: queue.id.clone(),
                 number: queue.number.clone(),
@@ -104,13 +105,6 @@ impl Exchange {
             self.seek_progress(key, 180);
         }
         Ok(())
-    }
-
-    /// The queue that sent a call here.
-    fn queue_before(&self, key: ConnectionKey, number: &str) -> Option<String> {
-        let last = self.connections.get(key.0).and_then(|c| c.diversions.last())?;
-        let is_queue = last.to == number && self.config.queue_at(&last.from).is_some();
-        is_queue.then(|| last.from.clone())
     }
 
     /// LINECALLINFOSTATE_TREATMENT: what those hear who wait because of this call.
@@ -348,6 +342,11 @@ impl Exchange {
             reason: CallReason::Redirect,
         });
         let hop = hop.filter(|hop| self.check_hop(key, source, hop).is_ok());
+        let flows = hop.as_ref().is_some_and(|hop| self.config.queue_at(&hop.to).is_some());
+        if let Some(connection) = self.connections.get_mut(key.0).filter(|_| flows) {
+            connection.left_queue = Some(waiting.queue.clone());
+        }
+        let parting = if flows && parting == Parting::Taken { Parting::Flows } else { parting };
         self.centre_parted(waiting.ticket, parting);
         for agent in waiting.agents.clone() {
             self.clear_called(agent, DisconnectMode::Normal, ELSEWHERE);

@@ -41,6 +41,8 @@ pub(crate) enum Parting {
     Abandoned,
     /// An application, or who picked it up, has it.
     Taken,
+    /// Somebody has sent it to another queue.
+    Flows,
     /// The centre itself has sent it away and knows.
     SentAway,
 }
@@ -129,12 +131,6 @@ impl Exchange {
         let now = self.centre_now();
         let plan = plan(&self.config, &self.tapi);
         self.centre.center.replan(plan, now);
-        for line in before.lines.keys().filter(|line| !self.config.lines.contains_key(*line)) {
-            self.centre.phones.remove(line);
-            if let Some(device) = self.tapi.line_by_number(line) {
-                self.centre.center.remove_line(device, now);
-            }
-        }
         let lines: Vec<String> = self.config.lines.keys().cloned().collect();
         lines.iter().for_each(|line| self.touch_desk(line));
         while self.settle_centre() {}
@@ -145,6 +141,13 @@ impl Exchange {
                 self.tapi.remove_line(self.clock.unix_ms, device);
             }
         }
+    }
+
+    /// A line is about to be taken away: nobody works there any more.
+    pub(super) fn leave_desk(&mut self, line: &str, device: tapi::DeviceId) {
+        let now = self.centre_now();
+        self.centre.phones.remove(line);
+        self.centre.center.remove_line(device, now);
     }
 
     /// Something about the phone of a line may have changed.
@@ -169,7 +172,7 @@ impl Exchange {
         self.centre.center.queue_named(name)
     }
 
-    /// A call waits from now on.
+    /// A call waits from now on; `from` is the queue that it has left for this one.
     ///
     /// Errors: where it goes instead, if anywhere, and the cause for a caller that goes nowhere.
     pub(crate) fn centre_arrived(
@@ -180,9 +183,7 @@ impl Exchange {
     ) -> Result<(), (Option<String>, Cause)> {
         self.tell_phones();
         let id = self.queue_id(&queue.id).ok_or((None, Cause::UNKNOWN_NUMBER))?;
-        let from_queue = from
-            .and_then(|number| self.config.queue_at(number))
-            .and_then(|queue| self.queue_id(&queue.id));
+        let from_queue = from.and_then(|name| self.queue_id(name));
         let call = WaitingCall { key: ticket, queue: id, from_queue, priority: 0 };
         let now = self.centre_now();
         let Err(refusal) = self.centre.center.enqueue(call, now) else {
@@ -222,6 +223,7 @@ impl Exchange {
         match how {
             Parting::Abandoned => noted(self.centre.center.abandon(ticket, now)),
             Parting::Taken => noted(self.centre.center.take_away(ticket, now)),
+            Parting::Flows => noted(self.centre.center.flow(ticket, now)),
             Parting::SentAway => {}
         }
     }
@@ -261,7 +263,7 @@ impl Exchange {
         let waiting = self.centre.center.waiting(self.queue_id(queue)?, self.centre_now());
         let own = waiting.into_iter().find(|waiting| waiting.call == ticket)?;
         let position = usize::try_from(own.position).unwrap_or(usize::MAX);
-        Some(Standing { position, expected: own.expected_wait.unwrap_or_default() })
+        Some(Standing { position, expected: own.expected_wait })
     }
 
     /// An application's request to the handler.
@@ -368,7 +370,7 @@ impl Exchange {
             }
             Wish::Overflow { call, to, why, .. } => self.send_from_queue(call, to, why),
             Wish::Announce { .. } => {}
-            Wish::Notice(notice) => self.tell_notice(notice),
+            Wish::Notice { notice, at } => self.tell_notice(notice, at),
         }
     }
 
@@ -442,12 +444,12 @@ impl Exchange {
         }
     }
 
-    /// Every application that has a line open is told, and lamps are looked at.
-    fn tell_notice(&mut self, notice: AgentNotice) {
+    /// Every application that has a line open and may see the agent is told, and lamps are looked at.
+    fn tell_notice(&mut self, notice: AgentNotice, works_at: Option<tapi::DeviceId>) {
         if matches!(notice, AgentNotice::Agent { .. } | AgentNotice::Session { .. }) {
             self.touch_agent_lamps();
         }
-        self.tapi.tell_agents(&notice);
+        self.tapi.tell_agents(&notice, works_at);
     }
 
     fn keep_centre_later(&mut self) {

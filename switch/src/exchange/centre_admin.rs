@@ -100,7 +100,7 @@ impl Exchange {
             "agent": view.name, "name": agent.map(|agent| &agent.name), "hAgent": view.id.0,
             "groups": agent.map(|agent| &agent.groups), "line": line,
             "agentState": view.info.state.name(),
-            "isRinging": view.is_ringing, "misses": view.misses,
+            "isRinging": view.is_ringing, "misses": view.misses, "since": view.since.0,
             "idleSince": view.idle_since.map(|time| time.0),
             "backOffUntil": view.back_off_until.map(|time| time.0),
             "activity": view.activity.as_ref().map(|activity| &activity.name),

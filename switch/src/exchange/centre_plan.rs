@@ -29,6 +29,7 @@ pub(super) fn plan(config: &Config, lines: &Server) -> Plan {
         queues: config.queues.values().map(|queue| queue_plan(config, queue)).collect(),
         agents: config.agents.values().map(agent).collect(),
         activities: config.call_centre.activities.iter().enumerate().map(activity).collect(),
+        retention: config.call_centre.keep_ended_sessions,
         ..Plan::new(&config.domain)
     }
 }

@@ -295,6 +295,7 @@ impl Exchange {
         self.config = Arc::new(Config::clone(&config).over(&self.config));
         for line in removed {
             if let Some(device) = self.tapi.line_by_number(&line) {
+                self.leave_desk(&line, device);
                 self.tapi.remove_line(self.clock.unix_ms, device);
             }
             self.forget_forwarding(&line);

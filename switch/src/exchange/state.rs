@@ -57,6 +57,7 @@ impl Exchange {
             diversions: Diversions::default(),
             hunt: None,
             queue: None,
+            left_queue: None,
             call_data: String::new(),
             user_info: None,
             completion: None,

@@ -30,19 +30,20 @@ impl Server {
         app.zip(line).is_some_and(|(app, line)| app.filter.allows(&line.spec.number))
     }
 
-    /// The provider's agent handler tells something.
+    /// The provider's agent handler tells something. `works_at` is the line of the agent whom it
+    /// is about: who may not see that line is told nothing of the agent.
     ///
     /// An address is told of to every open handle of its line; everything else once to each
     /// application that has some line of the handler open, with the handle that it has had
     /// longest. Applications older than API 2.0 know no agents. The status masks of
     /// lineSetStatusMessages have no bit for these messages: they are never filtered.
-    pub fn tell_agents(&mut self, notice: &AgentNotice) {
+    pub fn tell_agents(&mut self, notice: &AgentNotice, works_at: Option<DeviceId>) {
         let receivers = match notice {
             AgentNotice::Address { at, .. } | AgentNotice::Specific { at, .. } => {
                 let is_served = self.agent_service(at.line) == AgentService::BuiltIn;
                 if is_served { self.agent_receivers(at.line) } else { Vec::new() }
             }
-            _ => self.handler_receivers(),
+            _ => self.handler_receivers(works_at),
         };
         let of_line = |h_line| Message::Agent { h_line, h_call: None, notice: notice.clone() };
         for (application, h_line) in receivers {
@@ -50,7 +51,7 @@ impl Server {
         }
         let device = match notice {
             AgentNotice::Address { at, .. } | AgentNotice::Specific { at, .. } => Some(at.line),
-            _ => None,
+            _ => works_at,
         };
         let about = Subject { device, ..Subject::default() };
         // Who follows the switch sees the call centre at work even where no application looks.
@@ -74,8 +75,13 @@ impl Server {
         opens.iter().filter(knows_agents).copied().collect()
     }
 
-    /// One open handle of each application that has a line of the built-in handler open.
-    fn handler_receivers(&self) -> Vec<(ApplicationId, u32)> {
+    /// One open handle of each application that has a line of the built-in handler open and may see
+    /// this one.
+    fn handler_receivers(&self, works_at: Option<DeviceId>) -> Vec<(ApplicationId, u32)> {
+        let line = works_at.and_then(|device| self.lines.get(device.0 as usize));
+        let sees = |app: &crate::model::Application| {
+            line.is_none_or(|line| app.filter.allows(&line.spec.number))
+        };
         let first = |app: &crate::model::Application| {
             let mut opens = app.opens.iter();
             let is_served = |open: &crate::model::OpenLine| {
@@ -84,7 +90,7 @@ impl Server {
             };
             opens.find(|(_, open)| is_served(open)).map(|(h_line, _)| *h_line)
         };
-        let all = self.applications.iter();
+        let all = self.applications.iter().filter(|(_, app)| sees(app));
         all.filter_map(|(id, app)| Some((*id, first(app)?))).collect()
     }
 }
