@@ -59,6 +59,12 @@ fn whatever_lamps_say_is_the_truth_and_nothing_is_left() {
 }
 
 #[test]
+fn whatever_queues_and_agents_do_nobody_is_lost_or_served_twice() {
+    let days = number("STROWGER_SEEDS").unwrap_or(DAYS) / 16;
+    play(0..days, Schedule::play_with_queues);
+}
+
+#[test]
 fn a_seed_plays_the_same_day_again() {
     for seed in 0..20 {
         let (first, second) = (Schedule::play(seed), Schedule::play(seed));

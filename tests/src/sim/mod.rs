@@ -12,6 +12,7 @@ mod lamps;
 mod media;
 mod network;
 mod phones;
+mod queues;
 mod schedule;
 mod watch;
 mod world;

@@ -77,6 +77,11 @@ impl Schedule {
     }
 
     pub(super) fn new(seed: u64) -> Schedule {
+        Schedule::in_office(seed, |_| {})
+    }
+
+    /// A day in an office that is not quite that of `config/office.toml`.
+    pub(super) fn in_office(seed: u64, change: impl FnOnce(&mut config::Config)) -> Schedule {
         let mut random = Seeded::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
         let kind = random.next_u64();
         let mut day = Schedule {
@@ -84,6 +89,7 @@ impl Schedule {
             world: World::office_with(seed, |config| {
                 let allows_join = (kind >> 24).is_multiple_of(2);
                 config.shared_lines.values_mut().for_each(|line| line.allow_join = allows_join);
+                change(config);
             }),
             random,
             applications: Vec::new(),
@@ -173,8 +179,11 @@ impl Schedule {
     }
 
     pub(super) fn dial(&mut self) {
-        let phone = self.some_phone();
-        let number = self.number();
+        let (phone, number) = (self.some_phone(), self.number());
+        self.dial_from(phone, number);
+    }
+
+    pub(super) fn dial_from(&mut self, phone: PhoneIndex, number: &str) {
         if self.world.legs(phone).len() < MAX_LEGS {
             self.world.note(format!("{} dials {number}", self.name(phone)));
             self.world.with_phone(phone, |phone, now| phone.call(now, number));
