@@ -98,6 +98,29 @@ fn an_agent_logs_in_with_a_handler_of_another_application() {
 }
 
 #[test]
+fn a_handler_that_serves_what_tapi_3_needs_is_told_to_be_complete() {
+    let program = office_without_handler();
+    let mut client = program.application("desk");
+    client.open_for("201", &["NONE"]);
+    let mut handler = program.application("acd");
+    let all: Vec<u32> = (0x09..=0x14).collect();
+    let open = json!({"line": "201", "callParams": {"proxyRequests": all},
+        "privileges": ["LINECALLPRIVILEGE_NONE", "LINEOPENOPTION_PROXY"]});
+    let served = handler.call("lineOpen", open).expect("lineOpen")["hLine"].clone();
+    for _ in &all {
+        let status = told(&mut client, "LINE_PROXYSTATUS");
+        assert_eq!(status["proxyStatus"], json!(["LINEPROXYSTATUS_OPEN"]));
+    }
+    let status = told(&mut client, "LINE_PROXYSTATUS");
+    assert_eq!(status["proxyStatus"], json!(["LINEPROXYSTATUS_ALLOPENFORACD"]));
+    handler.call("lineClose", json!({"hLine": served})).expect("lineClose");
+    for _ in &all {
+        let status = told(&mut client, "LINE_PROXYSTATUS");
+        assert_eq!(status["proxyStatus"], json!(["LINEPROXYSTATUS_CLOSE"]));
+    }
+}
+
+#[test]
 fn a_client_that_waits_gets_the_answer_of_the_handler_as_its_response() {
     let program = office_without_handler();
     let mut client = program.application("desk");

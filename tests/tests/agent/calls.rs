@@ -205,6 +205,38 @@ fn a_call_that_flows_to_another_queue_is_counted_in_both() {
 }
 
 #[test]
+fn a_call_that_an_application_sends_to_another_queue_flows_there_and_one_that_is_full_out_does_not()
+{
+    let (mut floor, [a, ..], _, _) = floor("max_length = 1\non_full = \"601\"");
+    let [b] = floor.row.phones(["202"]);
+    let near = a.call("600");
+    a.connected(near);
+    floor.row.told(&[("201", CALLER), ("600", QUEUE)]);
+    let other = b.call("600");
+    b.connected(other);
+    let flowed = |floor: &mut Floor, queue: &str| {
+        let info = floor.queue_info(queue);
+        let members = ["totalCallsQueued", "totalCallsFlowedOut", "totalCallsFlowedIn"];
+        members.map(|member| info[member].as_u64().unwrap())
+    };
+    // It was never in the full one.
+    assert_eq!(
+        (flowed(&mut floor, "support"), flowed(&mut floor, "orders")),
+        ([1, 0, 0], [1, 0, 0])
+    );
+    floor.row.tell("lineRedirect", "600", json!({"destAddress": "601"}));
+    floor.row.told(&[
+        ("600", "REPLY 0; 600 INFO REDIRECTIONID; 600 IDLE"),
+        ("201", "201 INFO REDIRECTIONID|REDIRECTINGID; 201 INFO CONNECTEDID"),
+    ]);
+    assert_eq!(
+        (flowed(&mut floor, "support"), flowed(&mut floor, "orders")),
+        ([1, 1, 0], [2, 0, 1])
+    );
+    a.hears_tone();
+}
+
+#[test]
 fn a_call_from_outside_is_external_on_the_lines_of_queue_and_agent() {
     let (row, carrier) = Row::with_carrier(&["201", "204", "600"], |text| centre(&text, ""));
     let mut floor = Floor::of(row);

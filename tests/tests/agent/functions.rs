@@ -1,7 +1,9 @@
 //! Every function of the call centre: its results by their names, its errors.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
-use tests::program::{Application, CRM_TOKEN, Program, office};
+use tests::program::{Application, CRM_TOKEN, Events, Program, office};
 use tests::row::Row;
 
 use crate::floor::{Floor, agent_wish, centre, fields, session_wish, short};
@@ -457,4 +459,56 @@ fn who_may_see_one_line_runs_nobody_who_works_at_another() {
         assert_eq!(stranger.refusal(method, params), "OPERATIONUNAVAIL", "{method}");
     }
     assert_eq!(floor.state(session), "NOTREADY");
+    // It is told nothing of her either, not even that she goes; and of who works at 201 everything.
+    floor.set(session, "READY");
+    floor.set_agent(jane, "RELEASED", "");
+    floor.hears("AGENT jane STATE RELEASED");
+    floor.set_agent(jane, "RELEASED", "");
+    floor.hears("SESSION jane STATE RELEASED");
+    stranger.expect_silence();
+    let omar = floor.agent("omar", "4712", "205");
+    floor.session(omar, "Help desk", "201", "omar");
+    floor.hears("SESSION omar NEWSESSION");
+    stranger.expect(&[
+        "SESSION NEWSESSION",
+        "201 AGENTSTATUS GROUP|STATE|VALIDSTATES|VALIDNEXTSTATES NOTREADY",
+    ]);
+}
+
+#[test]
+fn that_books_changed_is_told_at_most_once_a_second_for_each_and_states_every_time() {
+    let (mut floor, [a, jane, _], _, _) = Floor::at_work("", &[]);
+    let mut events = Events::follow(&floor.row.program, "");
+    for _ in 0..3 {
+        let (near, far) = floor.serve(&a, &jane);
+        a.hang_up(near);
+        jane.ended(far);
+        floor.said(&["SESSION jane STATE READY", "AGENT jane STATE READY"]);
+    }
+    // By the clock of the switch: of each object, when it was told that its books changed.
+    let mut told: HashMap<String, Vec<u64>> = HashMap::new();
+    let mut states = Vec::new();
+    while states.len() < 6
+        || ["QUEUE", "SESSION", "AGENT"].iter().any(|one| !told.contains_key(*one))
+    {
+        let event = events.next("what the call centre says");
+        let kind = short(&event["kind"]);
+        let (what, changed) = match kind.as_str() {
+            "QUEUESTATUS" => ("QUEUE", short(&event["queueStatus"])),
+            "AGENTSESSIONSTATUS" => ("SESSION", short(&event["agentSessionStatus"])),
+            "AGENTSTATUSEX" => ("AGENT", short(&event["agentStatus"])),
+            _ => continue,
+        };
+        match changed.as_str() {
+            "UPDATEINFO" => {
+                told.entry(what.to_owned()).or_default().push(event["time"].as_u64().unwrap());
+            }
+            "STATE" if what == "SESSION" => states.push(short(&event["agentSessionState"])),
+            _ => {}
+        }
+    }
+    assert_eq!(states, ["BUSYONCALL", "READY"].repeat(3));
+    for (what, times) in told {
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "{what}: {times:?}");
+    }
 }

@@ -10,10 +10,13 @@
 )]
 
 mod calls;
+mod day;
 mod floor;
 mod functions;
 mod legacy;
 mod line;
+mod page;
 mod reload;
 mod sessions;
 mod states;
+mod ways;

@@ -59,8 +59,10 @@ fn waiting_calls_of_a_queue_that_goes_go_where_they_would_have_gone() {
     tests::row::hear_each_other(&a, &c);
     a.hang_up(near);
     c.ended(far);
-    let (status, _) = floor.row.program.get("/api/v1/queues/support");
-    assert_eq!(status, 404);
+    let (_, queues) = floor.row.program.get("/api/v1/queues");
+    let left: Vec<String> =
+        queues["items"].as_array().unwrap().iter().map(|row| short(&row["queue"])).collect();
+    assert_eq!(left, ["orders"]);
 }
 
 #[test]

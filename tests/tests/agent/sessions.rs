@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tests::program::{Program, office};
+use tests::row::Row;
 
-use crate::floor::{Floor, session_wish};
+use crate::floor::{Floor, centre, session_wish};
 
 const CALLS: [&str; 4] = ["201", "204", "205", "600"];
 const ALL: [&str; 6] = ["NOTREADY", "READY", "BUSYONCALL", "BUSYWRAPUP", "ENDED", "RELEASED"];
@@ -60,6 +62,62 @@ fn rows_1_3_and_18_to_22_a_session_begins_not_ready_and_ends_for_good() {
     floor.said(&["SESSION jane again NEWSESSION"]);
     floor.set(again, "ENDED");
     floor.said(&["SESSION jane again STATE ENDED"]);
+}
+
+#[test]
+fn rows_2_3_and_18_who_logs_in_at_a_phone_is_not_ready_and_ready_at_once_and_codes_do_the_rest() {
+    let mut floor = Floor::with("", &[]);
+    let [omars] = floor.row.phones(["205"]);
+    let dials = |floor: &mut Floor, code: &str, wanted: &[&str]| {
+        let leg = omars.call(code);
+        omars.connected(leg);
+        wanted.iter().for_each(|one| floor.hears(one));
+        omars.ended(leg);
+    };
+    dials(
+        &mut floor,
+        "*45",
+        &["AGENT 2 NEWAGENT", "SESSION 1 NEWSESSION", "SESSION 1 STATE READY"],
+    );
+    assert_eq!(floor.state(1), "READY");
+    dials(&mut floor, "*48", &["SESSION 1 STATE NOTREADY"]);
+    assert_eq!(floor.state(1), "NOTREADY");
+    dials(&mut floor, "*47", &["SESSION 1 STATE READY"]);
+    dials(&mut floor, "*46", &["SESSION 1 STATE ENDED", "AGENT 2 STATE RELEASED"]);
+    assert_eq!((floor.state(1), floor.agent_state(2)), ("ENDED".into(), "RELEASED".into()));
+}
+
+#[test]
+fn row_18_a_line_that_goes_with_a_reload_ends_the_sessions_there() {
+    let text = office(|text| centre(&text, "") + "[lines.209]\npassword = \"pw-209\"\n");
+    let mut floor = Floor::of(Row::with(Program::with(text), &[]));
+    let path = "/api/v1/agents/omar/login";
+    assert_eq!(floor.row.program.post(path, &json!({"line": "209"})).0, 200);
+    floor.hears("SESSION 1 STATE READY");
+    floor.reload(|text| text.replace("[lines.209]\npassword = \"pw-209\"\n", ""));
+    floor.hears("SESSION 1 STATE ENDED");
+    assert_eq!(floor.state(1), "ENDED");
+}
+
+#[test]
+fn row_19_an_ended_session_is_released_with_its_agent_or_when_its_time_is_over() {
+    let mut floor = Floor::with("", &[]);
+    let (jane, session) = floor.jane();
+    floor.set_agent(jane, "RELEASED", "");
+    floor.said(&["SESSION jane STATE ENDED", "AGENT jane STATE RELEASED"]);
+    assert_eq!(floor.state(session), "ENDED");
+    floor.set_agent(jane, "RELEASED", "");
+    floor.said(&["SESSION jane STATE RELEASED"]);
+    let gone = |session: u64| json!({"hAgentSession": session});
+    assert_eq!(floor.refused("lineGetAgentSessionInfo", gone(session)), "INVALPARAM");
+    floor.reload(|text| text.replace("activities", "keep_ended_sessions = \"1s\"\nactivities"));
+    assert_eq!(floor.agent("jane", "4711", "204"), jane);
+    floor.said(&["AGENT jane NEWAGENT"]);
+    let again = floor.session(jane, "Help desk", "204", "jane again");
+    floor.said(&["SESSION jane again NEWSESSION"]);
+    floor.set(again, "ENDED");
+    floor.said(&["SESSION jane again STATE ENDED", "SESSION jane again STATE RELEASED"]);
+    assert_eq!(floor.refused("lineGetAgentSessionInfo", gone(again)), "INVALPARAM");
 }
 
 #[test]
