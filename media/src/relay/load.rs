@@ -16,6 +16,12 @@ pub(super) struct Load {
 }
 
 impl Load {
+    /// Nothing was done yet. The time before, in which the relay is set up, is nobody's work: after a slow
+    /// start the first calls would be refused.
+    pub(super) fn since(now_us: u64) -> Self {
+        Self { since_us: now_us, waited_us: 0 }
+    }
+
     /// Notes a wait that has just ended; gives the percentage of the window when one is over.
     pub(super) fn note(&mut self, began_us: u64, ended_us: u64) -> Option<u64> {
         self.waited_us += ended_us.saturating_sub(began_us);

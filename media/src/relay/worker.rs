@@ -127,7 +127,7 @@ impl Worker {
     pub(super) fn run(mut self) {
         let mut batch = Batch::new(self.places.as_ref().map(Places::raw));
         let mut arrivals = Vec::with_capacity(BATCH_MAX);
-        let (mut now_us, mut load) = (self.clock.now_us(), Load::default());
+        let (mut now_us, mut load) = (self.clock.now_us(), Load::since(self.clock.now_us()));
         loop {
             let (done_us, has_more) = (self.clock.now_us(), !self.unread.is_empty());
             let count = self.poller.wait(self.patience_ms(now_us));
