@@ -77,6 +77,7 @@ impl Rig {
             forwardings: Vec::new(),
             messages: Vec::new(),
             completions: Default::default(),
+            dialogs: Vec::new(),
             centre: None,
             clock: Clock { now: Now::ZERO, unix_ms: START_UNIX_MS },
         });

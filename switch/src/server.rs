@@ -123,6 +123,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         forwardings: store.take_forwardings(),
         messages: store.take_messages(),
         completions: store.take_completions(),
+        dialogs: store.take_dialogs(),
         centre: store.take_centre(),
         clock: clock::read(),
     });

@@ -9,6 +9,7 @@
 //! send [`Outbox::transmits`] and act on [`Outbox::events`]; call [`Endpoint::expire`] again at
 //! [`Endpoint::next_deadline`]. A command for a leg that is gone does nothing.
 
+mod farewell;
 mod inbound;
 mod outcome;
 mod subscribe;
@@ -20,9 +21,10 @@ use std::collections::VecDeque;
 use ahash::AHashMap;
 use bytes::Bytes;
 
+pub use self::farewell::Farewell;
 use self::subscribe::is_subscription;
 use crate::auth::DigestClient;
-use crate::dialog::core::{Alarm, Core, Draft, Pending, Purpose};
+use crate::dialog::core::{Alarm, Core, Draft, Purpose};
 use crate::dialog::leg::{Identity, Leg, Outbound, Phase, Remote, Timer};
 use crate::dialog::session_timer::SessionTimer;
 use crate::dialog::text;
@@ -321,23 +323,7 @@ impl Endpoint {
         };
         let digest =
             request.credentials.map(|credentials| Box::new(DigestClient::new(credentials)));
-        match self.core.start(&draft) {
-            Ok(key) => {
-                let pending = Pending {
-                    leg: None,
-                    purpose: Purpose::OutOfDialog(token),
-                    draft: Some(Box::new(draft)),
-                    attempts: 0,
-                    digest,
-                    is_early: false,
-                };
-                self.core.clients.insert(key, pending);
-            }
-            Err(Full) => {
-                let event = Event::Response { token, status: 503, message: None };
-                self.core.events.push_back(event);
-            }
-        }
+        self.send_alone(draft, token, digest);
         self.finish(out);
     }
 

@@ -57,7 +57,11 @@ impl<'a> SipUri<'a> {
         if is_bad {
             return Err(Kind::Uri.at(0));
         }
-        // Gateways send `sip:@host` for callers without a number.
+        // Gateways send `sip:@host` for callers without a number. Another at sign behind it would
+        // become the end of a user part when the URI is written without the empty one.
+        if user.is_some_and(str::is_empty) && rest.contains('@') {
+            return Err(Kind::Uri.at(0));
+        }
         let user = user.filter(|user| !user.is_empty());
         let (rest, headers) = rest.split_once('?').unwrap_or((rest, ""));
         let end = memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
@@ -193,6 +197,14 @@ mod tests {
             "sips:alice:pw@Example.com:5070;transport=tcp;lr?Subject=x&To=a%40b"
         );
         assert_eq!(uri.without_params().to_string(), "sips:alice:pw@Example.com:5070");
+    }
+
+    #[test]
+    fn an_empty_user_hides_no_second_at_sign() {
+        assert_eq!(sip("sip:@h;x=1").user, None);
+        for text in ["sip:@a;x/b@c", "sip:@a?h=b@c", "sip:@a@c"] {
+            assert!(Uri::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -412,6 +412,10 @@ pub enum Timer {
     Centre,
     /// Its picture is to be kept.
     SaveCentre,
+    /// Calls of the previous run are to be ended.
+    Farewell,
+    /// They have been told for long enough.
+    FarewellTold,
     /// Registrations may have expired.
     Registrations,
     /// The registration at a trunk's peer is due again.

@@ -463,6 +463,7 @@ impl Exchange {
         let legs = std::mem::replace(&mut call.legs, vec![keep]);
         for leg in legs.into_iter().filter(|leg| *leg != keep) {
             self.by_leg.remove(&leg);
+            self.drop_dialog(leg);
             self.endpoint.release(self.clock.now, leg, release.clone(), &mut self.sip);
         }
     }

@@ -180,6 +180,7 @@ impl Exchange {
     /// The phone did not hang up after its transfer.
     pub(crate) fn on_parting(&mut self, leg: LegId) {
         if self.endpoint.leg(leg).is_some() && !self.by_leg.contains_key(&leg) {
+            self.drop_dialog(leg);
             self.endpoint.release(self.clock.now, leg, Release::default(), &mut self.sip);
         }
     }

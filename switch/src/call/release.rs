@@ -276,12 +276,14 @@ impl Exchange {
         call.leg = None;
         for leg in std::mem::take(&mut call.legs) {
             self.by_leg.remove(&leg);
+            self.drop_dialog(leg);
             self.endpoint.release(self.clock.now, leg, release.clone(), &mut self.sip);
         }
     }
 
     /// A leg is gone: nothing refers to it any more.
     pub(crate) fn forget_leg(&mut self, leg: LegId) {
+        self.drop_dialog(leg);
         let Some(id) = self.by_leg.remove(&leg) else { return };
         if let Some(call) = self.calls.get_mut(id.0) {
             call.legs.retain(|other| *other != leg);

@@ -165,6 +165,7 @@ impl Exchange {
         let mut headers = self.info_headers(id);
         headers.extend(self.assertions_for(id, other));
         self.endpoint.answer(self.clock.now, leg, sdp, &headers, &mut self.sip);
+        self.keep_dialog(leg);
     }
 
     /// Two offers meet: each gets what both contain.

@@ -13,6 +13,7 @@ mod centre_plan;
 mod completions;
 pub mod counters;
 pub(crate) mod enrolments;
+mod farewell;
 mod forwarding;
 mod ladder;
 pub mod mailbox;
@@ -43,17 +44,18 @@ use crate::call::listen::Listening;
 use crate::call::protection;
 use crate::call::recording::Recordings;
 use crate::call::treatment::Music;
-use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
+use crate::call::{Call, CallId, Connection, Parked, Timer};
 use crate::feature::enrolment::Enrolment;
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
 use crate::presence::{PACKAGES, Presence, Secret};
 use crate::registrar::Registrar;
 use crate::registry::Registry;
-use crate::store::{StoredBinding, StoredCompletions, StoredForwarding};
+use crate::store::{StoredBinding, StoredCompletions, StoredDialog, StoredForwarding};
 
 use self::centre::Centre;
 use self::counters::{Counters, count};
+use self::farewell::Farewells;
 pub use self::mailbox::{
     AdminRequest, AgentAction, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId,
     ForwardEntry, Input, Output, Problem,
@@ -88,6 +90,8 @@ pub struct ExchangeParts {
     pub messages: Vec<(String, u32)>,
     /// Who waited for whom in the previous run, and what was left for whom.
     pub completions: StoredCompletions,
+    /// The dialogs of calls that were up when the previous run ended.
+    pub dialogs: Vec<StoredDialog>,
     /// The picture of the call centre of the previous run.
     pub centre: Option<String>,
     /// The time of the start.
@@ -128,6 +132,7 @@ pub struct Exchange {
     pub(crate) trunk_targets: HashMap<String, Vec<(Transport, SocketAddr)>>,
     /// What the certificates of connections prove, by connection.
     pub(crate) identified: HashMap<u64, Arc<[String]>>,
+    pub(crate) farewells: Farewells,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
     next_call_id: u32,
@@ -150,6 +155,7 @@ impl Exchange {
             forwardings,
             messages,
             completions,
+            dialogs,
             centre: kept_centre,
             clock,
             ..
@@ -193,6 +199,7 @@ impl Exchange {
             centre,
             trunk_targets: HashMap::new(),
             identified: HashMap::new(),
+            farewells: Farewells::default(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
             next_call_id,
@@ -215,6 +222,7 @@ impl Exchange {
             exchange.light_message_lamp(&line, count);
         }
         exchange.restore_completions(completions);
+        exchange.restore_dialogs(dialogs);
         exchange.open_centre(kept_centre.as_deref());
         exchange
     }
@@ -330,6 +338,7 @@ impl Exchange {
     }
 
     fn on_sip(&mut self, event: Event) {
+        self.follow_dialog(&event);
         match event {
             Event::Request { id, message, flow } => self.on_request(id, &message, flow),
             Event::Invite { leg, message, flow, offer } => {
@@ -387,6 +396,8 @@ impl Exchange {
             Timer::Confirmed(call) => self.on_confirmation_over(call),
             Timer::CalleeFree(request) => self.on_callee_free(request),
             Timer::CompletionExpires(request) => self.on_completion_expired(request),
+            Timer::Farewell => self.on_farewell(),
+            Timer::FarewellTold => self.on_farewell_told(),
             Timer::Registrations => self.expire_registrations(),
             Timer::Enrol(id) => self.enrol_again(id),
             Timer::Applications => {
@@ -411,15 +422,6 @@ impl Exchange {
             media::Notify::Tone { id, name, .. } => self.on_tone(*id, *name),
             media::Notify::Signal { id, signal, .. } => self.on_signal(*id, *signal),
             _ => {}
-        }
-    }
-
-    fn stop(&mut self) {
-        self.is_draining = true;
-        let all: Vec<ConnectionKey> =
-            self.connections.iter().map(|(key, _)| ConnectionKey(key)).collect();
-        for connection in all {
-            self.clear_connection(connection, "SIP;cause=503;text=\"Switch stops\"");
         }
     }
 

@@ -436,6 +436,7 @@ impl Exchange {
         }
         for leg in call.legs.drain(..) {
             self.by_leg.remove(&leg);
+            self.drop_dialog(leg);
         }
         let call_id = self.connections.get(call.connection.0).map_or(0, |c| c.call_id);
         let heard = self.end_media(call.party.number(), call_id, &mut call.end);

@@ -4,6 +4,7 @@
 //! store knows rows, not what they mean.
 
 mod completion;
+mod dialog;
 mod record;
 mod schema;
 mod sqlite;
@@ -46,6 +47,13 @@ pub enum Change {
         /// The messages, oldest first.
         messages: Vec<StoredMessage>,
     },
+    /// Keep this dialog in place of the one with the same tag of ours.
+    SaveDialog(Box<StoredDialog>),
+    /// Forget the dialog with this tag of ours.
+    RemoveDialog {
+        /// [`StoredDialog::tag`].
+        tag: String,
+    },
     /// Keep this picture of the call centre in place of the former one.
     SaveCentre {
         /// Its text; the store does not read it.
@@ -68,6 +76,8 @@ pub(crate) enum Subject {
     Completion(u32),
     /// What was left for a line by others.
     Left(String),
+    /// A dialog by our tag.
+    Dialog(String),
     /// The call centre.
     Centre,
     /// A call that is over, by a number of its own.
@@ -85,6 +95,8 @@ impl Change {
             Self::RemoveCompletion { id } => Subject::Completion(*id),
             Self::SaveLeft { line, .. } => Subject::Left(line.clone()),
             Self::SaveMessages { line, .. } => Subject::Messages(line.clone()),
+            Self::SaveDialog(dialog) => Subject::Dialog(dialog.tag.clone()),
+            Self::RemoveDialog { tag } => Subject::Dialog(tag.clone()),
             Self::SaveCentre { .. } => Subject::Centre,
             Self::AddCallRecord(record) => Subject::CallRecord(record.id),
         }
@@ -250,6 +262,31 @@ pub struct StoredBinding {
     pub supported: Vec<String>,
 }
 
+/// An answered call's dialog with one phone or trunk, as a row: what a BYE needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredDialog {
+    /// Our tag, which names it.
+    pub tag: String,
+    /// Call-ID.
+    pub call_id: String,
+    /// From of our requests, with tag.
+    pub from: String,
+    /// To of our requests, with tag.
+    pub to: String,
+    /// CSeq number of our last request when it was kept.
+    pub cseq: u32,
+    /// Request-URI.
+    pub request_uri: String,
+    /// Route values in order.
+    pub route: Vec<String>,
+    /// Lower-case name of the transport.
+    pub transport: String,
+    /// Our address and port.
+    pub local: String,
+    /// The peer's address and port.
+    pub remote: String,
+}
+
 /// Keeps state over a restart. Implementations never block the caller and never panic.
 pub trait Store: Send + Sync {
     /// Takes a change to write soon; within a second it survives the death of the process.
@@ -267,6 +304,9 @@ pub trait Store: Send + Sync {
     fn take_messages(&self) -> Vec<(String, u32)>;
     /// What the previous run kept of call completion. Answers it once.
     fn take_completions(&self) -> StoredCompletions;
+
+    /// The dialogs of calls that were up when the previous run ended. Answers them once.
+    fn take_dialogs(&self) -> Vec<StoredDialog>;
 
     /// The picture of the call centre that the previous run kept. Answers it once.
     fn take_centre(&self) -> Option<String>;

@@ -3,16 +3,16 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion, record};
+use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion, dialog, record};
 
 /// `PRAGMA application_id`: the file is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -48,6 +48,7 @@ const MIGRATIONS: [&str; 6] = [
     completion::TABLES,
     "CREATE TABLE centre (id INTEGER PRIMARY KEY CHECK (id = 1), snapshot TEXT NOT NULL) STRICT",
     record::TABLE,
+    dialog::TABLE,
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -124,6 +125,8 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
         Change::SaveLeft { line, messages } => {
             completion::save_messages(transaction, line, messages)?;
         }
+        Change::SaveDialog(kept) => dialog::save(transaction, kept)?,
+        Change::RemoveDialog { tag } => dialog::remove(transaction, tag)?,
         Change::SaveCentre { snapshot } => {
             let mut statement =
                 transaction.prepare_cached("INSERT OR REPLACE INTO centre VALUES (1, ?1)")?;
@@ -225,10 +228,10 @@ pub(super) fn unsigned(number: i64) -> u64 {
 }
 
 /// Header elements never contain a line break.
-fn joined(list: &[String]) -> String {
+pub(super) fn joined(list: &[String]) -> String {
     list.join("\n")
 }
 
-fn split(text: &str) -> Vec<String> {
+pub(super) fn split(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }

@@ -13,7 +13,8 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{
     Change, Counters, RecordLimits, RecordQuery, Store, StoreCounts, StoreError, StoredBinding,
-    StoredCallRecord, StoredCompletions, StoredForwarding, Subject, completion, record, schema,
+    StoredCallRecord, StoredCompletions, StoredDialog, StoredForwarding, Subject, completion,
+    dialog, record, schema,
 };
 
 /// Most changes waiting for the writer; more are lost and counted.
@@ -47,6 +48,7 @@ pub struct SqliteStore {
     forwardings: Mutex<Vec<StoredForwarding>>,
     messages: Mutex<Vec<(String, u32)>>,
     completions: Mutex<StoredCompletions>,
+    dialogs: Mutex<Vec<StoredDialog>>,
     centre: Mutex<Option<String>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
@@ -76,6 +78,7 @@ impl SqliteStore {
         let forwardings = schema::forwardings(&connection).map_err(unreadable)?;
         let messages = schema::messages(&connection).map_err(unreadable)?;
         let completions = completion::read(&connection).map_err(unreadable)?;
+        let dialogs = dialog::read(&connection).map_err(unreadable)?;
         let centre = schema::centre(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
@@ -99,6 +102,7 @@ impl SqliteStore {
             forwardings: Mutex::new(forwardings),
             messages: Mutex::new(messages),
             completions: Mutex::new(completions),
+            dialogs: Mutex::new(dialogs),
             centre: Mutex::new(centre),
             counters,
             writer: Some(writer),
@@ -133,6 +137,10 @@ impl Store for SqliteStore {
 
     fn take_completions(&self) -> StoredCompletions {
         std::mem::take(&mut *self.completions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_dialogs(&self) -> Vec<StoredDialog> {
+        std::mem::take(&mut *self.dialogs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn take_centre(&self) -> Option<String> {

@@ -6,8 +6,8 @@ use config::StatePath;
 use rusqlite::Connection;
 
 use super::{
-    Change, SqliteStore, Store, StoreError, StoredBinding, StoredCompletion, StoredForward,
-    StoredForwarding, StoredMessage,
+    Change, SqliteStore, Store, StoreError, StoredBinding, StoredCompletion, StoredDialog,
+    StoredForward, StoredForwarding, StoredMessage,
 };
 
 fn binding(id: u64, line: &str) -> StoredBinding {
@@ -116,8 +116,15 @@ fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
     store.apply(save(&binding(1, "201")));
     drop(store);
     let old = Connection::open(&path).unwrap();
-    let later =
-        ["forwardings", "completions", "left_messages", "messages", "centre", "call_records"];
+    let later = [
+        "forwardings",
+        "completions",
+        "left_messages",
+        "messages",
+        "centre",
+        "call_records",
+        "dialogs",
+    ];
     let dropped = later.map(|table| format!("DROP TABLE {table};")).concat();
     old.execute_batch(&format!("{dropped} PRAGMA user_version = 1")).unwrap();
     drop(old);
@@ -278,7 +285,7 @@ fn a_file_of_a_later_release_is_refused() {
     let path = folder.path().join("state.db");
     drop(open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 6, .. })));
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 7, .. })));
 }
 
 #[test]
@@ -306,6 +313,34 @@ fn a_write_that_fails_is_counted_and_tried_again() {
     assert_eq!(store.counters().written, 2);
     drop(store);
     assert_eq!(open(&path).unwrap().take_bindings().len(), 2);
+}
+
+#[test]
+fn dialogs_of_calls_that_were_up_come_back_and_those_that_ended_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let dialog = |tag: &str, cseq| StoredDialog {
+        tag: tag.to_owned(),
+        call_id: "a@b".to_owned(),
+        from: format!("<sip:202@office.test>;tag={tag}"),
+        to: "<sip:201@office.test>;tag=t".to_owned(),
+        cseq,
+        request_uri: "sip:201@192.0.2.7".to_owned(),
+        route: vec!["<sip:p1;lr>".to_owned(), "<sip:p2;lr>".to_owned()],
+        transport: "udp".to_owned(),
+        local: "192.0.2.1:5060".to_owned(),
+        remote: "192.0.2.7:5060".to_owned(),
+    };
+    for (tag, cseq) in [("a", 1), ("b", 1), ("a", 5)] {
+        store.apply(Change::SaveDialog(Box::new(dialog(tag, cseq))));
+    }
+    store.flush();
+    store.apply(Change::RemoveDialog { tag: "b".to_owned() });
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_dialogs(), [dialog("a", 5)]);
+    assert_eq!(store.take_dialogs(), []);
 }
 
 #[test]

@@ -151,6 +151,7 @@ impl World {
             forwardings,
             messages,
             completions,
+            dialogs: Vec::new(),
             centre,
             clock,
         });

@@ -1,0 +1,155 @@
+//! `kill -9`: what was up is ended at the phones, what was set is there again, the database is sound.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use tests::program::Program;
+
+use super::{reaches, serves, talk, with_database};
+
+/// Deaths of the test that dies at any moment; more by `STROWGER_CRASHES`.
+const CRASHES: u64 = 3;
+
+/// Rows of a table of the state file, read beside the switch.
+fn rows(folder: &Path, table: &str) -> i64 {
+    let file = folder.join("strowger.db");
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+fn until_rows(folder: &Path, table: &str, wanted: i64) {
+    let start = std::time::Instant::now();
+    while rows(folder, table) != wanted {
+        assert!(start.elapsed() < tests::program::PATIENCE, "{table}: {}", rows(folder, table));
+        tests::program::pause();
+    }
+}
+
+#[test]
+fn both_phones_of_a_call_are_told_bye_after_a_crash() {
+    let (program, folder) = with_database();
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let (near, far) = talk(&a, &b);
+    a.hears(&b);
+    until_rows(folder.path(), "dialogs", 2);
+    let program = program.crash_and_restart();
+    a.ended(near);
+    b.ended(far);
+    assert_eq!(program.get("/api/v1/calls").1, json!({"items": []}));
+    serves(&a, &b);
+}
+
+#[test]
+fn a_held_call_and_one_that_was_transferred_are_ended_in_the_dialogs_they_are_in_now() {
+    let (program, folder) = with_database();
+    let [a, b, c, d] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
+    let (held, holder) = talk(&a, &b);
+    b.hold(holder);
+    let (near, far) = talk(&c, &d);
+    c.with(|phone| phone.transfer(near, "205"));
+    let e = program.live_phone("205");
+    let moved = e.incoming();
+    e.answer(moved);
+    d.hears(&e);
+    c.hang_up(near);
+    until_rows(folder.path(), "dialogs", 4);
+    let _program = program.crash_and_restart();
+    a.ended(held);
+    b.ended(holder);
+    d.ended(far);
+    e.ended(moved);
+}
+
+#[test]
+fn a_call_that_was_over_before_the_crash_is_not_ended_again() {
+    let (program, folder) = with_database();
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    serves(&a, &b);
+    until_rows(folder.path(), "dialogs", 0);
+    let program = program.crash_and_restart();
+    serves(&a, &b);
+    assert!(!program.log().contains("were up when the switch ended"), "{}", program.log());
+}
+
+#[test]
+fn forwarding_and_do_not_disturb_are_there_after_a_crash() {
+    let (program, folder) = with_database();
+    let (a, c) = (program.live_phone("201"), program.live_phone("203"));
+    let list = json!({"forwardList": [{"forwardMode": "LINEFORWARDMODE_UNCOND",
+        "callerAddress": null, "destAddress": "203"}]});
+    assert_eq!(program.put("/api/v1/lines/202/forwarding", &list).0, 200);
+    assert_eq!(program.put("/api/v1/lines/204/dnd", &json!({"enabled": true})).0, 200);
+    until_rows(folder.path(), "forwardings", 2);
+    let program = program.crash_and_restart();
+    let near = a.call("202");
+    let far = c.incoming();
+    c.answer(far);
+    a.connected(near);
+    a.hears(&c);
+    let (_, lines) = program.get("/api/v1/lines");
+    let row = lines["items"].as_array().unwrap().iter().find(|row| row["line"] == "204").unwrap();
+    assert!(row.to_string().contains("true"), "{row}");
+}
+
+/// The moment of the death is another one each time: while calls begin and end, phones register and
+/// forwarding changes.
+#[test]
+fn whenever_the_process_dies_the_database_is_sound_and_the_office_works_again() {
+    let crashes = std::env::var("STROWGER_CRASHES").ok().and_then(|text| text.parse().ok());
+    let (mut program, folder) = with_database();
+    for crash in 0..crashes.unwrap_or(CRASHES) {
+        let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+        let busy = std::thread::scope(|scope| {
+            let work = scope.spawn(|| work(&program));
+            let near = a.call("202");
+            let far = b.incoming();
+            if crash % 2 == 0 {
+                b.answer(far);
+                a.connected(near);
+            }
+            reaches(&program, "store_written_total", 2 + crash % 7);
+            program.signal("KILL");
+            work.join()
+        });
+        assert!(busy.is_ok());
+        program = program.crash_and_restart();
+        let file = folder.path().join("strowger.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let check: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+        drop(connection);
+        // Both were bound when it died, and are.
+        let (c, d) = (program.live_phone("203"), program.live_phone("204"));
+        serves(&c, &d);
+        for phone in [a, b, c, d] {
+            phone.register(Duration::ZERO);
+        }
+    }
+}
+
+/// Changes what is kept until nobody answers any more.
+fn work(program: &Program) {
+    for turn in 0..10_000_u32 {
+        let body = json!({"enabled": turn % 2 == 0}).to_string();
+        if try_put(program, "/api/v1/lines/206/dnd", &body).is_none() {
+            return;
+        }
+    }
+}
+
+fn try_put(program: &Program, path: &str, body: &str) -> Option<()> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(program.api).ok()?;
+    let request = format!(
+        "PUT {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        tests::program::TOKEN,
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.contains(" 200 ").then_some(())
+}
