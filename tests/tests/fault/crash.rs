@@ -43,12 +43,11 @@ fn both_phones_of_a_call_are_told_bye_after_a_crash() {
 #[test]
 fn a_held_call_and_one_that_was_transferred_are_ended_in_the_dialogs_they_are_in_now() {
     let (program, folder) = with_database();
-    let [a, b, c, d] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
+    let [a, b, c, d, e] = ["201", "202", "203", "204", "205"].map(|line| program.live_phone(line));
     let (held, holder) = talk(&a, &b);
     b.hold(holder);
     let (near, far) = talk(&c, &d);
     c.with(|phone| phone.transfer(near, "205"));
-    let e = program.live_phone("205");
     let moved = e.incoming();
     e.answer(moved);
     d.hears(&e);

@@ -51,15 +51,6 @@ fn refused(phone: &LivePhone) -> u16 {
     })
 }
 
-/// A metric's value.
-fn metric(program: &Program, name: &str) -> u64 {
-    let (_, text) = program.get("/metrics");
-    let text = text.as_str().unwrap_or_default().to_owned();
-    let prefix = format!("strowger_{name} ");
-    let line = text.lines().find_map(|line| line.strip_prefix(prefix.as_str()));
-    line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
-}
-
 /// Waits until a metric is at least so much.
 fn reaches(program: &Program, name: &str, least: u64) {
     let prefix = format!("strowger_{name} ");
