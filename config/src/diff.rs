@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::Config;
+use crate::model::guard::Security;
 use crate::model::rim::{Api, Media, Sip};
 
 /// What a reload does.
@@ -40,6 +41,9 @@ const NEEDS_RESTART: [Setting; 16] = [
     }),
     ("sip.digest", |old, new| old.sip.digest != new.sip.digest),
     ("sip.connections", |old, new| old.sip.connections != new.sip.connections),
+    ("security.limits.sources", |old, new| {
+        old.security.limits.sources != new.security.limits.sources
+    }),
     ("media.address", |old, new| old.media.address != new.media.address),
     ("media.public_address", |old, new| old.media.public_address != new.media.public_address),
     ("media.ports", |old, new| old.media.ports != new.media.ports),
@@ -67,6 +71,7 @@ const APPLIED: [Setting; 24] = [
     ("media.music", |old, new| old.media.music != new.media.music),
     ("media.sdes_without_tls", |old, new| old.media.sdes_without_tls != new.media.sdes_without_tls),
     ("registration", |old, new| old.registration != new.registration),
+    ("security", |old, new| without_size(&old.security) != without_size(&new.security)),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
     ("call_records", |old, new| old.call_records != new.call_records),
@@ -87,6 +92,13 @@ const APPLIED: [Setting; 24] = [
     ("location", |old, new| old.location != new.location),
     ("routes", |old, new| old.routes != new.routes),
 ];
+
+/// What of `[security]` takes effect at once.
+fn without_size(security: &Security) -> Security {
+    let mut security = security.clone();
+    security.limits.sources = 0;
+    security
+}
 
 /// What is different in `new`.
 pub fn diff(old: &Config, new: &Config) -> Changes {
@@ -125,10 +137,20 @@ impl Config {
                 sdes_without_tls: self.media.sdes_without_tls,
                 ..running.media.clone()
             },
+            security: self.security.over(&running.security),
             api: Api { tokens, ..running.api.clone() },
             state: running.state.clone(),
             ..self
         }
+    }
+}
+
+impl Security {
+    /// The size of the table of sources stays.
+    #[must_use]
+    pub fn over(mut self, running: &Self) -> Self {
+        self.limits.sources = running.limits.sources;
+        self
     }
 }
 

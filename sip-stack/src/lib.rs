@@ -7,6 +7,7 @@ pub mod auth;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
+pub mod guard;
 pub mod header;
 #[cfg(feature = "rsip")]
 pub mod interop;

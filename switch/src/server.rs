@@ -9,6 +9,7 @@ pub mod clock;
 mod entropy;
 mod error;
 mod exchange_thread;
+mod gate;
 mod kernel_path;
 mod logging;
 mod resolve;
@@ -17,19 +18,21 @@ mod supervisor;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use config::Config;
 use media::{MediaConfig, Relay, Watcher};
 use sip_stack::flow::Transport;
-use sip_stack::transport::{self, DnsLookup, Listen, Resolver, TransportCounts, Transports};
+use sip_stack::transport::{
+    self, DnsLookup, Gate, Listen, Resolver, Sink, TransportCounts, Transports,
+};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
 pub use entropy::SystemEntropy;
 pub use error::ServerError;
-pub use exchange_thread::MAX_MAILBOX;
+pub use exchange_thread::{MAX_MAILBOX, MAX_NEW_WORK};
 
 use crate::api::{Api, Tokens};
 use crate::cli::{self, Run};
@@ -41,7 +44,8 @@ use crate::observe::{Metrics, Sample, Source};
 use crate::registry::Registry;
 use crate::store::{RecordLimits, SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
-use exchange_thread::{Capture, Rim};
+use exchange_thread::{Capture, Inbox, Rim, Waiting};
+use resolve::Bound;
 use supervisor::{Signals, Supervisor};
 
 /// Threads that receive, index and send SIP.
@@ -90,10 +94,15 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
     limit_call_records(store.as_ref(), &config);
     let (mailbox, inputs) = mpsc::channel(MAX_MAILBOX);
+    let (new_work, waiting) = mpsc::channel(MAX_NEW_WORK);
+    let gate = gate::open(&config);
     let (relay, notices) = Relay::start(media_config(&config))?;
     let watcher = relay.watcher();
     kernel_path::announce(config.media.fast_path, &watcher.read());
-    let transports = bind(&config, &mailbox).await?;
+    let sink = Sink::with_lanes(mailbox.clone(), new_work.clone());
+    let transports = bind(&config, &gate, sink).await?;
+    let queues = (mailbox.downgrade(), new_work.downgrade());
+    drop(new_work);
     let listener = bind_api(&config, runtime).await?;
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
@@ -108,9 +117,12 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         control,
         Tokens::new(&config.api.tokens),
         config.api.max_queued_messages,
-        metrics(&counters, &transports, &store, &expiry, watcher),
+        metrics(&counters, &transports, &store, &expiry, watcher)
+            .and(of_gate(&gate))
+            .and(of_queues(queues)),
         (Arc::clone(&trace), Arc::clone(&store)),
     );
+    api.guard(Arc::clone(&gate));
     let local = transports.local_addresses();
     let exchange = Exchange::new(ExchangeParts {
         config: Arc::clone(&config),
@@ -130,12 +142,20 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let capture = Capture { trace, hep: collector(&config)? };
     let (drained, is_drained) = watch::channel(false);
     let store_too = Arc::clone(&store);
-    let rim = Rim { transports, api: Arc::clone(&api), store: store_too, capture, drained };
-    start_exchange(exchange, inputs, rim)?;
+    let rim = Rim {
+        transports,
+        api: Arc::clone(&api),
+        store: store_too,
+        capture,
+        drained,
+        gate: Arc::clone(&gate),
+    };
+    start_exchange(exchange, Inbox { urgent: inputs, new_work: waiting }, rim)?;
     forward_notices(notices, mailbox.clone())?;
 
     let (current, follower) = watch::channel(Arc::clone(&config));
-    start_resolver(&local, weak_transports.clone(), follower, mailbox.clone());
+    let bound = Bound { transports: weak_transports.clone(), gate: Arc::clone(&gate) };
+    start_resolver(&local, bound, follower, mailbox.clone());
     runtime.spawn(Arc::clone(&api).serve(listener));
     api.set_ready(true);
     print_ready(&local, api_address);
@@ -148,6 +168,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         control: controls,
         drained: is_drained,
         transports: weak_transports,
+        gate,
         expiry,
         store: Arc::clone(&store),
     };
@@ -196,7 +217,8 @@ fn media_config(config: &Config) -> MediaConfig {
 /// Binds the SIP listeners.
 async fn bind(
     config: &Config,
-    mailbox: &mpsc::Sender<Input>,
+    gate: &Arc<Gate>,
+    sink: Sink,
 ) -> Result<Arc<Transports>, ServerError> {
     let listens: Vec<Listen> = config
         .sip
@@ -207,8 +229,9 @@ async fn bind(
     if listens.is_empty() {
         return Err(ServerError::NoListener);
     }
-    let setup = certificates::setup(config)?;
-    Ok(Arc::new(transport::bind_with(&listens, setup, mailbox.clone().into()).await?))
+    let mut setup = certificates::setup(config)?;
+    setup.gate = Some(Arc::clone(gate));
+    Ok(Arc::new(transport::bind_with(&listens, setup, sink).await?))
 }
 
 /// The configuration's word for a transport in the stack's.
@@ -259,6 +282,31 @@ fn metrics(
     Metrics::new(Arc::clone(counters), sources)
 }
 
+/// What the guard has to say.
+fn of_gate(gate: &Arc<Gate>) -> Source {
+    let gate = Arc::clone(gate);
+    Box::new(move || gate::samples(&gate))
+}
+
+/// How full the ways into the exchange are. Weak: they close when the last one who sends is gone.
+fn of_queues(queues: (mpsc::WeakSender<Input>, mpsc::WeakSender<Waiting>)) -> Source {
+    fn waiting<T>(queue: &mpsc::WeakSender<T>) -> u64 {
+        let queue = queue.upgrade();
+        queue.map_or(0, |queue| (queue.max_capacity() - queue.capacity()) as u64)
+    }
+    Box::new(move || {
+        let help = "Inputs that wait for the exchange.";
+        vec![
+            Sample::gauge("queue_length", help, waiting(&queues.0)).of("queue", "mailbox"),
+            Sample::gauge("queue_length", help, waiting(&queues.1)).of("queue", "new_work"),
+            Sample::gauge("queue_limit", "Inputs that may wait.", MAX_MAILBOX as u64)
+                .of("queue", "mailbox"),
+            Sample::gauge("queue_limit", "Inputs that may wait.", MAX_NEW_WORK as u64)
+                .of("queue", "new_work"),
+        ]
+    })
+}
+
 fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
     let counter = |name: &str, help: &str, value| {
         Sample::counter(format!("transport_{name}_total"), help, value)
@@ -268,8 +316,13 @@ fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
         counter("messages_sent", "SIP messages handed to the system.", counts.messages_out),
         counter("keep_alives", "Keep-alives received.", counts.keep_alives),
         counter("malformed", "Datagrams and streams that were no SIP.", counts.malformed),
-        counter("dropped", "Datagrams dropped because the mailbox was full.", counts.dropped),
-        counter("refused", "Requests answered 503 because the mailbox was full.", counts.refused),
+        counter("dropped", "Messages not let in because of overload.", counts.dropped),
+        counter("refused", "Requests answered 503 because of overload.", counts.refused),
+        counter(
+            "not_admitted",
+            "Messages of banned sources or beyond a rate limit.",
+            counts.not_admitted,
+        ),
         counter("send_blocked", "Datagrams not sent: buffer full.", counts.send_blocked),
         counter("send_failed", "Messages that could not be sent.", counts.send_failed),
         counter("connections_accepted", "Stream connections accepted.", counts.accepted),
@@ -309,11 +362,7 @@ fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
 }
 
 /// Starts the exchange's thread; it ends with the last sender of its mailbox.
-fn start_exchange(
-    exchange: Exchange,
-    inputs: mpsc::Receiver<Input>,
-    rim: Rim,
-) -> Result<(), ServerError> {
+fn start_exchange(exchange: Exchange, inputs: Inbox, rim: Rim) -> Result<(), ServerError> {
     let runtime =
         Builder::new_current_thread().enable_time().build().map_err(ServerError::System)?;
     std::thread::Builder::new()
@@ -344,7 +393,7 @@ fn forward_notices(
 /// Looks for the trunks' peers while the switch runs.
 fn start_resolver(
     local: &[Listen],
-    bound: Weak<Transports>,
+    bound: Bound,
     config: watch::Receiver<Arc<Config>>,
     mailbox: mpsc::Sender<Input>,
 ) {

@@ -17,3 +17,4 @@ pub mod matrix;
 pub mod program;
 pub mod row;
 pub mod sim;
+pub mod stranger;

@@ -6,6 +6,7 @@
 mod capture;
 mod centre;
 mod features;
+mod guard;
 mod lines;
 mod location;
 mod record;
@@ -161,6 +162,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
     let sip = rim::sip(&root);
     let registration = rim::registration(&root);
     let subscriptions = subscriptions::subscriptions(&root);
+    let security = guard::security(&root);
     let media = rim::media(&root, &sip);
     let api = rim::api(&root, &sip);
     let state = rim::state(&root);
@@ -173,6 +175,7 @@ fn read(context: &Context<'_>, table: &DeTable<'_>) -> Config {
         domain,
         sip,
         registration,
+        security,
         subscriptions,
         media,
         api,

@@ -3,6 +3,7 @@
 pub(crate) mod capture;
 pub(crate) mod centre;
 pub(crate) mod feature;
+pub(crate) mod guard;
 pub(crate) mod line;
 pub(crate) mod record;
 pub(crate) mod rim;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use self::capture::Capture;
 use self::centre::{Agent, AgentGroup, CallCentre, Queue};
 use self::feature::{Completion, Conference, FeatureCodes, HuntGroup, Park, PickupGroup};
+use self::guard::Security;
 use self::line::{Line, LineDefaults, SharedLine};
 use self::record::{CallRecords, Recording};
 use self::rim::{Api, Media, Registration, Sip, State, Switch, Transport};
@@ -31,6 +33,8 @@ pub struct Config {
     pub sip: Sip,
     /// `[registration]`: how long bindings live and how many a line may have.
     pub registration: Registration,
+    /// `[security]`: rates, bans, emergency numbers.
+    pub security: Security,
     /// `[subscriptions]`: how long lamps and the like live, and how many there may be.
     pub subscriptions: Subscriptions,
     /// `[media]`: addresses and ports of the relay.

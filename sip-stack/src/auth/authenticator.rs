@@ -1,5 +1,7 @@
 //! Digest as server: challenges, and verdicts on credentials.
 
+use std::net::IpAddr;
+
 use subtle::ConstantTimeEq;
 
 use super::digest::{self, Algorithm, Ha1, Protection};
@@ -112,11 +114,11 @@ impl Authenticator {
     }
 
     /// The values of the WWW-Authenticate or Proxy-Authenticate headers, one for each algorithm in
-    /// the order of preference. Nothing is remembered.
+    /// the order of preference, for a client at `source` alone. Nothing is remembered.
     ///
     /// Source: RFC 7616 §3.3, RFC 8760 §2.4.
-    pub fn challenges(&mut self, now_unix_s: u64, is_stale: bool) -> Vec<String> {
-        let nonce = self.mint.make(now_unix_s);
+    pub fn challenges(&mut self, now_unix_s: u64, source: IpAddr, is_stale: bool) -> Vec<String> {
+        let nonce = self.mint.make(now_unix_s, source);
         let realm = params::quote(&self.config.realm);
         let stale = if is_stale { ", stale=true" } else { "" };
         let challenge = |algorithm: &Algorithm| {
@@ -128,7 +130,8 @@ impl Authenticator {
         self.config.algorithms.iter().map(challenge).collect()
     }
 
-    /// Judges the credentials in `header` (Authorization or Proxy-Authorization).
+    /// Judges the credentials in `header` (Authorization or Proxy-Authorization) of a request that
+    /// came from `source`.
     ///
     /// `lookup` gives the stored digest of a user. A user that does not exist costs the same
     /// computation and gets the same verdict as one whose password was wrong.
@@ -136,7 +139,7 @@ impl Authenticator {
     /// Source: RFC 7616 §3.4, §3.4.6, §5.12.
     pub fn verify(
         &mut self,
-        now_unix_s: u64,
+        (now_unix_s, source): (u64, IpAddr),
         message: &Message,
         header: HeaderName,
         lookup: impl FnOnce(&str) -> Option<Ha1>,
@@ -166,7 +169,7 @@ impl Authenticator {
             protection,
         );
         let is_equal = bool::from(expected.as_bytes().ct_eq(credentials.response.as_bytes()));
-        self.judge(now_unix_s, &credentials, is_equal && is_known)
+        self.judge((now_unix_s, source), &credentials, is_equal && is_known)
     }
 
     /// The one Digest credentials for our realm. Those for other realms and schemes are not ours.
@@ -242,9 +245,14 @@ impl Authenticator {
         })
     }
 
-    fn judge(&mut self, now: u64, credentials: &Credentials<'_>, is_right: bool) -> Verdict {
+    fn judge(
+        &mut self,
+        (now, source): (u64, IpAddr),
+        credentials: &Credentials<'_>,
+        is_right: bool,
+    ) -> Verdict {
         self.window.forget_before(now.saturating_sub(self.config.lifetime_s));
-        let live = self.mint.recognise(credentials.nonce).filter(|nonce| {
+        let live = self.mint.recognise(credentials.nonce, source).filter(|nonce| {
             let life = if self.window.knows(*nonce) {
                 self.config.lifetime_s
             } else {

@@ -9,6 +9,8 @@ use crate::time::Seeded;
 const NOW: u64 = 1_800_000_000;
 const REALM: &str = "example.com";
 const URI: &str = "sip:example.com";
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
 
 fn authenticator() -> Authenticator {
     Authenticator::new(AuthenticatorConfig::new(REALM, [7; 32]))
@@ -53,7 +55,7 @@ fn answer(client: &mut DigestClient) -> String {
 
 impl Authenticator {
     fn judge_value(&mut self, now: u64, value: &str) -> Verdict {
-        self.verify(now, &register(&[value]), HeaderName::Authorization, lookup)
+        self.verify((now, HERE), &register(&[value]), HeaderName::Authorization, lookup)
     }
 }
 
@@ -64,20 +66,20 @@ fn authenticated() -> Verdict {
 #[test]
 fn challenges_offer_sha_256_before_md5_under_one_fresh_nonce() {
     let mut server = authenticator();
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     assert_eq!(challenges.len(), 2);
     assert!(challenges[0].starts_with("Digest realm=\"example.com\", nonce=\""));
     assert!(challenges[0].ends_with(", algorithm=SHA-256, qop=\"auth\""));
     assert!(challenges[1].ends_with(", algorithm=MD5, qop=\"auth\""));
-    assert!(server.challenges(NOW, true)[1].ends_with(", stale=true"));
-    assert_ne!(server.challenges(NOW, false), challenges);
+    assert!(server.challenges(NOW, HERE, true)[1].ends_with(", stale=true"));
+    assert_ne!(server.challenges(NOW, HERE, false), challenges);
 }
 
 #[test]
 fn both_algorithms_let_the_right_password_in() {
     let mut server = authenticator();
     for which in [0, 1] {
-        let challenges = server.challenges(NOW, false);
+        let challenges = server.challenges(NOW, HERE, false);
         let mut phone = challenged("secret", &challenges[which..=which]);
         assert_eq!(server.judge_value(NOW, &answer(&mut phone)), authenticated());
         assert_eq!(server.judge_value(NOW + 1, &answer(&mut phone)), authenticated());
@@ -88,34 +90,35 @@ fn both_algorithms_let_the_right_password_in() {
 fn without_credentials_for_our_realm_they_are_missing() {
     let mut server = authenticator();
     let header = HeaderName::Authorization;
-    assert_eq!(server.verify(NOW, &register(&[]), header, lookup), Verdict::Missing);
+    assert_eq!(server.verify((NOW, HERE), &register(&[]), header, lookup), Verdict::Missing);
     for foreign in ["Digest realm=\"other\", nonce=\"x\"", "NoOneKnowsThisScheme opaque-data=here"]
     {
         assert_eq!(server.judge_value(NOW, foreign), Verdict::Missing, "{foreign}");
     }
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     let right = answer(&mut challenged("secret", &challenges));
     let proxy = HeaderName::ProxyAuthorization;
-    assert_eq!(server.verify(NOW, &register(&[&right]), proxy, lookup), Verdict::Missing);
+    assert_eq!(server.verify((NOW, HERE), &register(&[&right]), proxy, lookup), Verdict::Missing);
     let both = register(&["Digest realm=\"other\", nonce=\"x\"", &right]);
-    assert_eq!(server.verify(NOW, &both, header, lookup), authenticated());
+    assert_eq!(server.verify((NOW, HERE), &both, header, lookup), authenticated());
 }
 
 #[test]
 fn a_wrong_password_and_an_unknown_user_get_the_same_verdict() {
     let mut server = authenticator();
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     let wrong = answer(&mut challenged("wrong", &challenges));
     assert_eq!(server.judge_value(NOW, &wrong), Verdict::Wrong { user: Some("201".into()) });
     let right = answer(&mut challenged("secret", &challenges));
-    let verdict = server.verify(NOW, &register(&[&right]), HeaderName::Authorization, |_| None);
+    let verdict =
+        server.verify((NOW, HERE), &register(&[&right]), HeaderName::Authorization, |_| None);
     assert_eq!(verdict, Verdict::Wrong { user: Some("201".into()) });
 }
 
 #[test]
 fn not_even_the_decoy_lets_an_unknown_user_in() {
     let mut server = authenticator();
-    let challenge = &server.challenges(NOW, false)[1];
+    let challenge = &server.challenges(NOW, HERE, false)[1];
     let nonce = challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let ha1 = server.decoy("ghost");
     let protection = Protection::Auth { nc: "00000001", cnonce: "c" };
@@ -130,7 +133,7 @@ fn not_even_the_decoy_lets_an_unknown_user_in() {
 #[test]
 fn a_replayed_count_is_stale_and_not_a_failed_login() {
     let mut server = authenticator();
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     let mut phone = challenged("secret", &challenges);
     let first = answer(&mut phone);
     let second = answer(&mut phone);
@@ -143,7 +146,7 @@ fn a_replayed_count_is_stale_and_not_a_failed_login() {
 #[test]
 fn nonces_age_and_foreign_ones_are_stale_only_with_the_right_password() {
     let mut server = authenticator();
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     let mut phone = challenged("secret", &challenges);
     let mut late = challenged("secret", &challenges);
     assert_eq!(server.judge_value(NOW + 121, &answer(&mut late)), Verdict::Stale);
@@ -152,7 +155,7 @@ fn nonces_age_and_foreign_ones_are_stale_only_with_the_right_password() {
     assert_eq!(server.judge_value(NOW + 3_601, &answer(&mut phone)), Verdict::Stale);
 
     let mut other = Authenticator::new(AuthenticatorConfig::new(REALM, [8; 32]));
-    let foreign = other.challenges(NOW, false);
+    let foreign = other.challenges(NOW, HERE, false);
     let right = answer(&mut challenged("secret", &foreign));
     assert_eq!(server.judge_value(NOW, &right), Verdict::Stale);
     let wrong = answer(&mut challenged("wrong", &foreign));
@@ -162,7 +165,7 @@ fn nonces_age_and_foreign_ones_are_stale_only_with_the_right_password() {
 #[test]
 fn a_changed_secret_keeps_the_last_nonces_good() {
     let mut server = authenticator();
-    let mut phone = challenged("secret", &server.challenges(NOW, false));
+    let mut phone = challenged("secret", &server.challenges(NOW, HERE, false));
     server.rotate([9; 32]);
     assert_eq!(server.judge_value(NOW, &answer(&mut phone)), authenticated());
     server.rotate([10; 32]);
@@ -172,7 +175,7 @@ fn a_changed_secret_keeps_the_last_nonces_good() {
 #[test]
 fn credentials_that_were_not_asked_for_like_this_are_malformed() {
     let mut server = authenticator();
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     let right = answer(&mut challenged("secret", &challenges));
     for (from, to) in [
         ("qop=auth, ", ""),
@@ -194,7 +197,7 @@ fn credentials_that_were_not_asked_for_like_this_are_malformed() {
         assert_eq!(server.judge_value(NOW, &changed), Verdict::Malformed, "{to}");
     }
     let twice = register(&[&right, &right]);
-    let verdict = server.verify(NOW, &twice, HeaderName::Authorization, lookup);
+    let verdict = server.verify((NOW, HERE), &twice, HeaderName::Authorization, lookup);
     assert_eq!(verdict, Verdict::Malformed);
     assert_eq!(server.judge_value(NOW, &right), authenticated());
 }
@@ -202,7 +205,7 @@ fn credentials_that_were_not_asked_for_like_this_are_malformed() {
 #[test]
 fn a_response_in_another_spelling_is_wrong() {
     let mut server = authenticator();
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     let right = answer(&mut challenged("secret", &challenges));
     let start = right.find("response=\"").unwrap() + 10;
     let digest = right.get(start..start + 64).unwrap().to_owned();
@@ -222,7 +225,7 @@ fn a_lenient_uri_may_differ_in_port_and_parameters_only() {
         ("sip:201@example.com", false),
         ("sips:example.com", false),
     ] {
-        let mut phone = challenged("secret", &server.challenges(NOW, false));
+        let mut phone = challenged("secret", &server.challenges(NOW, HERE, false));
         let value = phone.authorize(&Method::Register, uri, b"", &mut Seeded::new(1)).remove(0).1;
         let expected = if is_right { authenticated() } else { Verdict::Malformed };
         assert_eq!(server.judge_value(NOW, &value), expected, "{uri}");
@@ -237,7 +240,7 @@ fn a_uri_that_names_this_server_and_no_user_stands_for_any_request() {
     for (uri, is_right) in
         [("sip:192.0.2.1:5060", true), ("sip:201@192.0.2.1", false), ("sip:192.0.2.2:5060", false)]
     {
-        let mut phone = challenged("secret", &server.challenges(NOW, false));
+        let mut phone = challenged("secret", &server.challenges(NOW, HERE, false));
         let value = phone.authorize(&Method::Register, uri, b"", &mut Seeded::new(1)).remove(0).1;
         let expected = if is_right { authenticated() } else { Verdict::Malformed };
         assert_eq!(server.judge_value(NOW, &value), expected, "{uri}");
@@ -250,7 +253,7 @@ fn without_qop_a_nonce_is_good_for_one_request() {
     config.accepts_without_qop = true;
     let mut server = Authenticator::new(config);
     let old: Vec<String> = server
-        .challenges(NOW, false)
+        .challenges(NOW, HERE, false)
         .iter()
         .map(|challenge| challenge.replace(", qop=\"auth\"", ""))
         .collect();
@@ -266,7 +269,7 @@ fn only_offered_algorithms_are_taken() {
     let mut config = AuthenticatorConfig::new(REALM, [7; 32]);
     config.algorithms = vec![Algorithm::Sha256];
     let mut server = Authenticator::new(config);
-    let challenges = server.challenges(NOW, false);
+    let challenges = server.challenges(NOW, HERE, false);
     assert_eq!(challenges.len(), 1);
     let md5: Vec<String> =
         challenges.iter().map(|challenge| challenge.replace("SHA-256", "MD5")).collect();
@@ -294,4 +297,19 @@ proptest! {
         let is_in = matches!(server.judge_value(NOW, &value), Verdict::Authenticated { .. });
         prop_assert!(!is_in);
     }
+}
+
+#[test]
+fn an_answer_from_another_address_than_the_challenge_went_to_is_no_login_and_no_failure() {
+    let mut server = authenticator();
+    let challenges = server.challenges(NOW, HERE, false);
+    let right = register(&[&answer(&mut challenged("secret", &challenges))]);
+    let wrong = register(&[&answer(&mut challenged("wrong", &challenges))]);
+    let header = HeaderName::Authorization;
+    assert_eq!(server.verify((NOW, THERE), &right, header, lookup), Verdict::Stale);
+    let forged = server.verify((NOW, THERE), &wrong, header, lookup);
+    assert_eq!(forged, Verdict::Wrong { user: None });
+    let failed = server.verify((NOW, HERE), &wrong, header, lookup);
+    assert_eq!(failed, Verdict::Wrong { user: Some("201".into()) });
+    assert_eq!(server.verify((NOW, HERE), &right, header, lookup), authenticated());
 }

@@ -1,9 +1,10 @@
 //! Nonces that need no memory until they are used, and the memory of those that were.
 //!
-//! A nonce is base64url(time ‖ serial ‖ HMAC-SHA256(secret, time ‖ serial ‖ realm)): it proves
-//! itself. Only nonces used by somebody who knows a password are remembered, with the counts seen.
+//! A nonce is base64url(time ‖ serial ‖ HMAC-SHA256(secret, time ‖ serial ‖ realm ‖ source)): it proves
+//! itself, and that it was given to this source (SEC-22). Only nonces used by somebody who knows a password are remembered, with the counts seen.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use ahash::AHashMap;
 use base64::Engine as _;
@@ -11,6 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+
+use crate::guard::source_of;
 
 /// Most nonces whose counts are remembered; the oldest is forgotten and dead from then on.
 pub const MAX_NONCES: usize = 65_536;
@@ -44,24 +47,24 @@ impl Mint {
         self.former_secret = Some(std::mem::replace(&mut self.secret, secret));
     }
 
-    pub(super) fn make(&mut self, unix_s: u64) -> String {
+    pub(super) fn make(&mut self, unix_s: u64, source: IpAddr) -> String {
         let nonce = Nonce { unix_s, serial: self.next_serial };
         self.next_serial = self.next_serial.wrapping_add(1);
         let mut octets = nonce.octets().to_vec();
-        octets.extend_from_slice(&self.proof(&self.secret, nonce));
+        octets.extend_from_slice(&self.proof(&self.secret, nonce, source));
         URL_SAFE_NO_PAD.encode(octets)
     }
 
-    /// The nonce, if it is one of ours in its only spelling.
-    pub(super) fn recognise(&self, text: &str) -> Option<Nonce> {
+    /// The nonce, if it is one that we gave to this source, in its only spelling.
+    pub(super) fn recognise(&self, text: &str, source: IpAddr) -> Option<Nonce> {
         let octets = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (unix_s, rest) = octets.split_first_chunk::<8>()?;
         let (serial, proof) = rest.split_first_chunk::<8>()?;
         let nonce =
             Nonce { unix_s: u64::from_be_bytes(*unix_s), serial: u64::from_be_bytes(*serial) };
-        let is_current = self.proof(&self.secret, nonce).ct_eq(proof);
+        let is_current = self.proof(&self.secret, nonce, source).ct_eq(proof);
         let former = self.former_secret.as_ref().unwrap_or(&self.secret);
-        let is_former = self.proof(former, nonce).ct_eq(proof);
+        let is_former = self.proof(former, nonce, source).ct_eq(proof);
         let is_canonical = URL_SAFE_NO_PAD.encode(&octets) == text;
         (bool::from(is_current | is_former) && is_canonical).then_some(nonce)
     }
@@ -71,8 +74,14 @@ impl Mint {
         keyed(&self.secret, &[b"decoy", user.as_bytes()])
     }
 
-    fn proof(&self, secret: &[u8; 32], nonce: Nonce) -> [u8; PROOF_LENGTH] {
-        let full = keyed(secret, &[b"nonce", &nonce.octets(), self.realm.as_bytes()]);
+    fn proof(&self, secret: &[u8; 32], nonce: Nonce, source: IpAddr) -> [u8; PROOF_LENGTH] {
+        let source = match source_of(source) {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        let parts: [&[u8]; 4] =
+            [b"nonce", &nonce.octets(), &source.octets(), self.realm.as_bytes()];
+        let full = keyed(secret, &parts);
         full.first_chunk().copied().unwrap_or_default()
     }
 }
@@ -172,6 +181,8 @@ impl ReplayWindow {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
     fn mint() -> Mint {
         Mint::new("example.com".into(), [7; 32])
     }
@@ -179,38 +190,40 @@ mod tests {
     #[test]
     fn recognises_its_own_nonces_and_no_others() {
         let mut ours = mint();
-        let text = ours.make(1_000);
+        let text = ours.make(1_000, HERE);
         assert_eq!(text.len(), 43);
-        assert_eq!(ours.recognise(&text).unwrap().unix_s, 1_000);
-        assert_ne!(ours.make(1_000), text);
-        assert!(Mint::new("example.com".into(), [8; 32]).recognise(&text).is_none());
-        assert!(Mint::new("example.org".into(), [7; 32]).recognise(&text).is_none());
+        assert_eq!(ours.recognise(&text, HERE).unwrap().unix_s, 1_000);
+        assert_ne!(ours.make(1_000, HERE), text);
+        assert!(ours.recognise(&text, "192.0.2.8".parse().unwrap()).is_none(), "given to another");
+        assert!(ours.recognise(&text, "::ffff:192.0.2.7".parse().unwrap()).is_some());
+        assert!(Mint::new("example.com".into(), [8; 32]).recognise(&text, HERE).is_none());
+        assert!(Mint::new("example.org".into(), [7; 32]).recognise(&text, HERE).is_none());
     }
 
     #[test]
     fn any_other_spelling_is_unknown() {
         let mut ours = mint();
-        let text = ours.make(1_000);
+        let text = ours.make(1_000, HERE);
         let cut = text.get(..42).unwrap();
         for other in [cut, &format!("{text}="), &format!("{text}A"), &format!(" {text}"), ""] {
-            assert!(ours.recognise(other).is_none(), "{other}");
+            assert!(ours.recognise(other, HERE).is_none(), "{other}");
         }
         for at in 0..text.len() {
             let mut octets = text.clone().into_bytes();
             octets[at] = if octets[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(octets).unwrap();
-            assert!(ours.recognise(&changed).is_none(), "changed at {at}");
+            assert!(ours.recognise(&changed, HERE).is_none(), "changed at {at}");
         }
     }
 
     #[test]
     fn the_secret_before_the_last_change_is_dead() {
         let mut ours = mint();
-        let text = ours.make(1_000);
+        let text = ours.make(1_000, HERE);
         ours.rotate([8; 32]);
-        assert!(ours.recognise(&text).is_some());
+        assert!(ours.recognise(&text, HERE).is_some());
         ours.rotate([9; 32]);
-        assert!(ours.recognise(&text).is_none());
+        assert!(ours.recognise(&text, HERE).is_none());
     }
 
     fn nonce(serial: u64) -> Nonce {

@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -11,15 +12,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 
 use super::{
-    Counters, Limits, Peer, Sink, Tls, TransportEvent, open,
+    Counters, Gate, Limits, Peer, Sink, Tls, TransportEvent, open,
+    overload::Allowance,
     reader::{ReadEnd, Reader},
     source::{Drain, Source},
     table::{Queue, Table},
 };
-use crate::flow::{Flow, Transmit, Transport};
+use crate::{
+    flow::{Flow, Transmit, Transport},
+    guard::{Admission, Lane},
+};
 
 /// What listeners, connections and senders have in common.
 #[derive(Debug)]
@@ -28,6 +36,10 @@ pub(super) struct Shared {
     pub(super) sink: Sink,
     pub(super) counters: Counters,
     pub(super) runtime: Handle,
+    /// Who is listened to; without one, everybody.
+    pub(super) gate: Option<Arc<Gate>>,
+    refusals: Allowance,
+    started: Instant,
     table: Mutex<Table>,
     trust: Mutex<Trust>,
     handshakes: AtomicUsize,
@@ -55,16 +67,52 @@ impl Drop for Handshake {
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits, trust: Trust, sink: Sink, runtime: Handle) -> Self {
+    pub(super) fn new(
+        limits: Limits,
+        trust: Trust,
+        gate: Option<Arc<Gate>>,
+        sink: Sink,
+        runtime: Handle,
+    ) -> Self {
         Shared {
             limits,
             sink,
             counters: Counters::default(),
             runtime,
+            gate,
+            refusals: Allowance::default(),
+            started: Instant::now(),
             table: Mutex::new(Table::default()),
             trust: Mutex::new(trust),
             handshakes: AtomicUsize::new(0),
         }
+    }
+
+    /// What becomes of a message, decided before it is parsed.
+    pub(super) fn admit(&self, from: SocketAddr, octets: &[u8]) -> Admission {
+        let admission = match &self.gate {
+            Some(gate) => gate.admit(from, octets),
+            None => Admission::Pass(Lane::Ordinary),
+        };
+        if admission == Admission::Drop {
+            Counters::count(&self.counters.not_admitted);
+        }
+        admission
+    }
+
+    /// Whether what is no SIP goes on.
+    pub(super) fn admit_malformed(&self, from: SocketAddr) -> bool {
+        self.gate.as_ref().is_none_or(|gate| gate.admit_malformed(from))
+    }
+
+    /// Whether a connection is taken.
+    pub(super) fn admit_connection(&self, from: SocketAddr) -> bool {
+        self.gate.as_ref().is_none_or(|gate| gate.admit_connection(from))
+    }
+
+    /// Whether one more 503 may be sent now.
+    pub(super) fn may_refuse(&self) -> bool {
+        self.refusals.take(self.started.elapsed().as_secs())
     }
 
     /// What is believed now.
@@ -113,7 +161,7 @@ impl Shared {
     /// Reports without waiting that something could not be sent.
     pub(super) fn fail(&self, flow: Flow) {
         Counters::count(&self.counters.send_failed);
-        if !self.sink.try_put(TransportEvent::Failed { flow }) {
+        if !self.sink.try_put(Lane::Urgent, TransportEvent::Failed { flow }) {
             Counters::count(&self.counters.events_lost);
         }
     }
@@ -121,7 +169,7 @@ impl Shared {
     /// Reports that something could not be sent, when there is room.
     pub(super) async fn report_failure(&self, flow: Flow) {
         Counters::count(&self.counters.send_failed);
-        self.sink.put(TransportEvent::Failed { flow }).await;
+        self.sink.put(Lane::Urgent, TransportEvent::Failed { flow }).await;
     }
 
     pub(super) fn open(&self, flow: Flow) -> Option<(Flow, Queue)> {
@@ -194,7 +242,9 @@ pub(super) async fn run<S: Source, D: Drain>(ready: Ready<S, D>, shared: Arc<Sha
     let Ready { source, drain, flow, mut queue, origin, names } = ready;
     let is_identified = !names.is_empty();
     if is_identified {
-        shared.sink.put(TransportEvent::Identified { flow, names: names.into() }).await;
+        let names: Arc<[String]> = names.into();
+        // Before its messages, whichever way they take.
+        shared.sink.put_on_all(TransportEvent::Identified { flow, names }).await;
     }
     let mut reader = Reader::new(source, flow, origin, &shared);
     let has_failed = {
@@ -229,7 +279,8 @@ pub(super) async fn run<S: Source, D: Drain>(ready: Ready<S, D>, shared: Arc<Sha
         shared.report_failure(flow).await;
     }
     if is_known {
-        shared.sink.put(TransportEvent::Closed { flow }).await;
+        // After everything that came over it.
+        shared.sink.put(Lane::Ordinary, TransportEvent::Closed { flow }).await;
     }
 }
 

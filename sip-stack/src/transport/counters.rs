@@ -22,6 +22,7 @@ pub(super) struct Counters {
     pub(super) handshakes_timed_out: AtomicU64,
     pub(super) handshakes_refused: AtomicU64,
     pub(super) origins_refused: AtomicU64,
+    pub(super) not_admitted: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -61,6 +62,8 @@ pub struct TransportCounts {
     pub handshakes_refused: u64,
     /// WebSockets refused because of their Origin.
     pub origins_refused: u64,
+    /// Messages that the guard did not let in: banned sources, exceeded rates.
+    pub not_admitted: u64,
     /// Connections open now.
     pub connections_open: u64,
 }
@@ -90,6 +93,7 @@ impl Counters {
             handshakes_timed_out: read(&self.handshakes_timed_out),
             handshakes_refused: read(&self.handshakes_refused),
             origins_refused: read(&self.origins_refused),
+            not_admitted: read(&self.not_admitted),
             connections_open: u64::try_from(connections_open).unwrap_or(u64::MAX),
         }
     }

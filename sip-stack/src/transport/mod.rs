@@ -5,7 +5,9 @@
 //! not know transactions. Hops 1 and 2 of a call's path on the way in, the last hop on the way
 //! out.
 //!
-//! What arrives goes into a bounded [`Sink`]. When the sink is full, datagrams are dropped and
+//! What arrives is shown to the [`Gate`] before it is parsed: banned sources, exceeded rates and
+//! overload end there. The rest goes into a bounded [`Sink`] with two lanes: what belongs to something
+//! that exists, and new work. When a lane is full, datagrams are dropped and
 //! counted (a request that opens something is answered 503 without keeping state, SEC-102), and
 //! streams are read no further until there is room.
 //!
@@ -16,6 +18,7 @@ mod bind;
 mod certificate;
 mod connection;
 mod counters;
+mod gate;
 mod lookup;
 mod open;
 mod ordering;
@@ -42,6 +45,7 @@ use tokio::{runtime::Handle, task::AbortHandle};
 pub use bind::{BindError, Listen, bind, bind_with};
 pub use certificate::{certificate_names, proves};
 pub use counters::TransportCounts;
+pub use gate::{BanRow, Gate};
 pub use lookup::{DnsLookup, Lookup, LookupError, LookupFuture, Naptr, Srv};
 pub use resolver::{ResolveError, Resolver, Target};
 pub use sink::Sink;
@@ -147,6 +151,8 @@ pub struct Setup {
     pub tls: Option<Tls>,
     /// Origins whose WebSockets are taken, such as `https://phone.example`; empty takes all.
     pub origins: Vec<String>,
+    /// Who is listened to, and how often; without one everybody is, as often as he likes.
+    pub gate: Option<Arc<Gate>>,
 }
 
 impl From<Limits> for Setup {
@@ -282,9 +288,9 @@ fn start(
     sink: Sink,
 ) -> Result<Transports, (Listen, io::Error)> {
     let runtime = Handle::current();
-    let Setup { limits, tls, origins } = setup;
+    let Setup { limits, tls, origins, gate } = setup;
     let trust = Trust { tls, origins: origins.into(), ..Trust::default() };
-    let shared = Arc::new(Shared::new(limits, trust, sink, runtime.clone()));
+    let shared = Arc::new(Shared::new(limits, trust, gate, sink, runtime.clone()));
     let mut transports = Transports {
         udp: Vec::new(),
         listening: Vec::new(),

@@ -39,6 +39,9 @@ fn on_accepted(stream: TcpStream, listen: Listen, remote: SocketAddr, shared: &A
     let local = stream.local_addr().unwrap_or(listen.address);
     let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
     let flow = Flow { transport: listen.transport, local, remote, connection: None };
+    if !shared.admit_connection(remote) {
+        return Counters::count(&shared.counters.connections_refused);
+    }
     let needs_handshake = listen.transport != Transport::Tcp;
     let handshake = needs_handshake.then(|| shared.begin_handshake());
     if matches!(handshake, Some(None)) {

@@ -1,6 +1,13 @@
 //! Refusing without keeping state when nobody has room for a request.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::OnceLock};
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 
@@ -9,6 +16,8 @@ use crate::message::{HeaderName, Message, Method, response_to};
 /// Shortest Retry-After; the longest is twice as much more (SEC-102: 5 to 15 s).
 const RETRY_AFTER_LEAST_S: u64 = 5;
 const RETRY_AFTER_SPREAD: u64 = 11;
+/// Refusals a second: parsing what is refused must not cost what refusing should spare.
+const MOST_REFUSALS: u64 = 1000;
 
 /// The 503 to a request that would open something new; `None` for all else.
 ///
@@ -21,11 +30,34 @@ pub(super) fn refusal(message: &Message) -> Option<Bytes> {
     if message.to().ok()?.tag().is_some() {
         return None;
     }
+    Some(refusal_of_any(message))
+}
+
+/// The 503 to any request: on a stream, which loses nothing, silence would never be ended by a
+/// retransmission.
+pub(super) fn refusal_of_any(message: &Message) -> Bytes {
     let hash = keyed_hash(message);
     let mut writer =
         response_to(message, 503, "Service Unavailable", Some(&format!("{hash:016x}")));
     writer.header(HeaderName::RetryAfter, RETRY_AFTER_LEAST_S + hash % RETRY_AFTER_SPREAD);
-    Some(writer.finish(None, b""))
+    writer.finish(None, b"")
+}
+
+/// At most so many refusals a second; who is not answered sends again.
+#[derive(Debug, Default)]
+pub(super) struct Allowance {
+    second: AtomicU64,
+    given: AtomicU64,
+}
+
+impl Allowance {
+    /// Whether one more may be sent in this second.
+    pub(super) fn take(&self, second: u64) -> bool {
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.given.store(0, Ordering::Relaxed);
+        }
+        self.given.fetch_add(1, Ordering::Relaxed) < MOST_REFUSALS
+    }
 }
 
 fn keyed_hash(message: &Message) -> u64 {
@@ -61,6 +93,13 @@ mod tests {
     fn a_retransmission_is_refused_with_the_same_octets() {
         let register = request("REGISTER", "<sip:201@192.0.2.1>");
         assert_eq!(refusal(&register), refusal(&register));
+    }
+
+    #[test]
+    fn refusals_have_a_rate() {
+        let allowance = Allowance::default();
+        assert_eq!((0..5000).filter(|_| allowance.take(7)).count() as u64, MOST_REFUSALS);
+        assert!(allowance.take(8));
     }
 
     #[test]

@@ -8,10 +8,12 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     Counters, TransportEvent,
     connection::{Origin, Shared},
+    overload,
     source::Source,
 };
 use crate::{
     flow::{Flow, Received},
+    guard::{Admission, Lane},
     message::{Message, framing::Frame},
 };
 
@@ -106,8 +108,8 @@ impl<'a, S: Source> Reader<'a, S> {
         while let Some(frame) = self.source.next() {
             match frame {
                 Ok(Frame::Message(bytes)) => {
-                    if !self.on_message(bytes).await {
-                        return Some(ReadEnd::Closed);
+                    if let Some(end) = self.on_message(bytes).await {
+                        return Some(end);
                     }
                 }
                 Ok(Frame::Ping) => {
@@ -124,7 +126,10 @@ impl<'a, S: Source> Reader<'a, S> {
                         flow: self.flow,
                         error: error.error,
                     };
-                    self.shared.sink.put(event).await;
+                    if !self.shared.admit_malformed(self.flow.remote) {
+                        return Some(ReadEnd::Closed);
+                    }
+                    self.shared.sink.put(Lane::Ordinary, event).await;
                     self.has_message = true;
                     return Some(ReadEnd::Malformed);
                 }
@@ -133,10 +138,20 @@ impl<'a, S: Source> Reader<'a, S> {
         None
     }
 
-    /// False when nobody receives any more.
-    async fn on_message(&mut self, bytes: Bytes) -> bool {
-        self.has_message = true;
+    /// Why reading ends with this message, if it does: nobody receives any more, or the peer says
+    /// more than it may (SEC-60).
+    async fn on_message(&mut self, bytes: Bytes) -> Option<ReadEnd> {
         let flow = self.flow;
+        let lane = match self.shared.admit(flow.remote, &bytes) {
+            Admission::Pass(lane) => lane,
+            Admission::Drop => return Some(ReadEnd::Closed),
+            Admission::Refuse | Admission::Shed => {
+                self.has_message = true;
+                self.refuse(&bytes);
+                return None;
+            }
+        };
+        self.has_message = true;
         let event = match Message::parse(bytes.clone()) {
             Ok(message) => {
                 Counters::count(&self.shared.counters.messages_in);
@@ -144,9 +159,24 @@ impl<'a, S: Source> Reader<'a, S> {
             }
             Err(error) => {
                 Counters::count(&self.shared.counters.malformed);
+                if !self.shared.admit_malformed(flow.remote) {
+                    return Some(ReadEnd::Closed);
+                }
                 TransportEvent::Malformed { bytes, flow, error }
             }
         };
-        self.shared.sink.put(event).await
+        let is_received = self.shared.sink.put(lane, event).await;
+        (!is_received).then_some(ReadEnd::Closed)
+    }
+
+    /// Answers 503: there is too much to do.
+    fn refuse(&self, bytes: &Bytes) {
+        Counters::count(&self.shared.counters.dropped);
+        if let Ok(message) = Message::parse(bytes.clone())
+            && message.is_request()
+        {
+            Counters::count(&self.shared.counters.refused);
+            self.shared.put(&self.flow, overload::refusal_of_any(&message));
+        }
     }
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::{Counters, TransportEvent, connection::Shared, overload};
 use crate::{
     flow::{Flow, Received, Transmit},
+    guard::{Admission, Lane},
     message::Message,
 };
 
@@ -100,12 +101,18 @@ fn on_datagram(
     }
     let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
     let flow = Flow::udp(local, remote);
+    let lane = match shared.admit(remote, datagram) {
+        Admission::Pass(lane) => Some(lane),
+        Admission::Refuse if shared.may_refuse() => None,
+        Admission::Refuse | Admission::Shed => return Counters::count(&shared.counters.dropped),
+        Admission::Drop => return,
+    };
     let bytes = Bytes::copy_from_slice(datagram);
-    match Message::parse(bytes.clone()) {
-        Ok(message) if shared.sink.has_room() => {
-            deliver(shared, TransportEvent::Message(Received { message, flow }));
+    match (Message::parse(bytes.clone()), lane) {
+        (Ok(message), Some(lane)) if shared.sink.has_room(lane) => {
+            deliver(shared, lane, TransportEvent::Message(Received { message, flow }));
         }
-        Ok(message) => {
+        (Ok(message), _) => {
             Counters::count(&shared.counters.dropped);
             if let Some(refusal) = overload::refusal(&message)
                 && socket.try_send_to(&refusal, remote).is_ok()
@@ -113,16 +120,18 @@ fn on_datagram(
                 Counters::count(&shared.counters.refused);
             }
         }
-        Err(error) => {
+        (Err(error), lane) => {
             Counters::count(&shared.counters.malformed);
-            deliver(shared, TransportEvent::Malformed { bytes, flow, error });
+            if let Some(lane) = lane.filter(|_| shared.admit_malformed(remote)) {
+                deliver(shared, lane, TransportEvent::Malformed { bytes, flow, error });
+            }
         }
     }
 }
 
-fn deliver(shared: &Shared, event: TransportEvent) {
+fn deliver(shared: &Shared, lane: Lane, event: TransportEvent) {
     let is_message = matches!(event, TransportEvent::Message(_));
-    if !shared.sink.try_put(event) {
+    if !shared.sink.try_put(lane, event) {
         Counters::count(&shared.counters.dropped);
     } else if is_message {
         Counters::count(&shared.counters.messages_in);

@@ -6,6 +6,7 @@
 
 mod answers;
 mod applications;
+mod bans;
 mod call_centre;
 mod events;
 mod ladder;
@@ -19,6 +20,7 @@ mod tapi_socket;
 mod token;
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
+use sip_stack::transport::Gate;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -78,6 +81,7 @@ pub struct Api {
     trace: Arc<Trace>,
     store: Arc<dyn Store>,
     is_ready: AtomicBool,
+    gate: OnceLock<Arc<Gate>>,
     counters: ApiCounters,
 }
 
@@ -102,8 +106,14 @@ impl Api {
             trace,
             store,
             is_ready: AtomicBool::new(false),
+            gate: OnceLock::new(),
             counters: ApiCounters::default(),
         })
+    }
+
+    /// Bans are those of this gate; it can be said once.
+    pub fn guard(&self, gate: Arc<Gate>) {
+        let _ = self.gate.set(gate);
     }
 
     /// Serves connections until the task ends.
@@ -219,6 +229,8 @@ fn router(api: Arc<Api>) -> Router {
         .route("/agents/{agent}/state", put(call_centre::set_state))
         .route("/agents/{agent}/supervise", post(call_centre::supervise))
         .route("/agent-sessions", get(call_centre::sessions))
+        .route("/bans", get(bans::list).post(bans::ban))
+        .route("/bans/{source}", delete(bans::lift))
         .route("/events", get(rest::follow))
         .route("/reload", post(rest::reload))
         .route("/drain", post(rest::drain));

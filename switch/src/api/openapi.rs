@@ -186,6 +186,21 @@ fn table_paths() -> Value {
 /// The switch itself.
 fn service_paths() -> Value {
     json!({
+        "/api/v1/bans": {
+            "get": collection("The sources that are not listened to, since when, why and for how long."),
+            "post": {
+                "summary": "Bans a source by hand, for 'duration' or as after failed logins.",
+                "requestBody": body("Ban"),
+                "responses": answers(&[("201", "It is not listened to any more."), ("400", "")]),
+            },
+        },
+        "/api/v1/bans/{source}": { "delete": {
+            "summary": "Lifts a ban.",
+            "parameters": [{
+                "name": "source", "in": "path", "required": true, "schema": { "type": "string" },
+            }],
+            "responses": answers(&[("200", "It is listened to again."), ("404", "")]),
+        } },
         "/api/v1/reload": { "post": {
             "summary": "Reads the configuration again; a faulty file changes nothing.",
             "responses": answers(&[("200", "The new configuration is in use."), ("422", "")]),
@@ -320,6 +335,13 @@ fn schemas() -> Value {
         "Dnd": {
             "type": "object", "required": ["enabled"], "additionalProperties": false,
             "properties": { "enabled": { "type": "boolean" } },
+        },
+        "Ban": {
+            "type": "object", "required": ["source"], "additionalProperties": false,
+            "properties": {
+                "source": { "type": "string" },
+                "duration": { "type": "string", "examples": ["2h"] },
+            },
         },
         "Messages": {
             "type": "object", "required": ["count"], "additionalProperties": false,

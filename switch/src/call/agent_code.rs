@@ -129,7 +129,8 @@ impl Exchange {
             .map(|view| view.flow.remote);
         if let Some(source) = source {
             let (line, reason) = (line.to_owned(), "wrong PIN of an agent");
-            self.outputs.push(Output::AuthenticationRefused { source, line, reason });
+            let is_proven = true;
+            self.outputs.push(Output::AuthenticationRefused { source, line, reason, is_proven });
         }
     }
 

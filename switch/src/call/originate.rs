@@ -184,7 +184,7 @@ impl Exchange {
                 self.reject_leg(leg, Reply::new(403).reason("From is not the authenticated line"));
             }
             verdict => {
-                let reply = self.challenge(&verdict, message);
+                let reply = self.challenge(&verdict, message, flow);
                 self.reject_leg(leg, reply);
             }
         }

@@ -102,6 +102,14 @@ impl Client {
         self.read(request.send(body.to_string()))
     }
 
+    /// `DELETE`.
+    pub(super) fn delete(&self, path: &str) -> Result<Value, CliError> {
+        let request = agent(Some(PATIENCE))
+            .delete(format!("{}/api/v1/{path}", self.url))
+            .header("authorization", self.authorization());
+        self.read(request.call())
+    }
+
     /// The body of a `GET` that does not end, as a reader.
     pub(super) fn stream(&self, path: &str) -> Result<impl Read + use<>, CliError> {
         let request = agent(None)

@@ -104,6 +104,20 @@ enum Command {
     Agents(List),
     /// Show which agents serve which groups where
     AgentSessions(List),
+    /// Show which sources are banned; lift or impose a ban
+    Bans {
+        /// Listen to this source again
+        #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["watch", "ban"])]
+        lift: Option<String>,
+        /// Listen to this source no more
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "watch")]
+        ban: Option<String>,
+        /// For how long, such as 2h [default: as after failed logins]
+        #[arg(long, value_name = "DURATION", requires = "ban")]
+        duration: Option<String>,
+        #[command(flatten)]
+        list: List,
+    },
     /// Follow every TAPI message and registration change, one line each
     Events(Events),
     /// Carry out one TAPI operation and wait for its LINE_REPLY
@@ -256,6 +270,11 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Queues(list) => tables::show(&tables::QUEUES, &list),
         Command::Agents(list) => tables::show(&tables::AGENTS, &list),
         Command::AgentSessions(list) => tables::show(&tables::AGENT_SESSIONS, &list),
+        Command::Bans { lift: Some(source), list, .. } => tables::lift(&source, &list.connection),
+        Command::Bans { ban: Some(source), duration, list, .. } => {
+            tables::ban(&source, duration.as_deref(), &list.connection)
+        }
+        Command::Bans { list, .. } => tables::show(&tables::BANS, &list),
         Command::Events(events) => events::follow(&events),
         Command::Tapi(tapi) => tapi::carry_out(&tapi),
         Command::Reload(connection) => tables::reload(&connection),
@@ -312,6 +331,9 @@ mod tests {
             "queues --watch",
             "agents --json",
             "agent-sessions",
+            "bans --json",
+            "bans --lift 192.0.2.7",
+            "bans --ban 192.0.2.7 --duration 2h",
             "events --json --after 7",
             "tapi lineGetDevCaps {\"deviceId\":0}",
             "reload",

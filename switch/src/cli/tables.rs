@@ -238,6 +238,17 @@ pub(super) const AGENT_SESSIONS: Table = Table {
     ],
 };
 
+pub(super) const BANS: Table = Table {
+    collection: "bans",
+    columns: &[
+        column("SOURCE", "source"),
+        column("REASON", "reason"),
+        column("TIMES", "times"),
+        column("SINCE", "since"),
+        column("EXPIRES", "expiresAt"),
+    ],
+};
+
 /// Prints the table, once or whenever it changed.
 pub(super) fn show(shown: &Table, list: &List) -> Result<(), CliError> {
     let client = Client::find(&list.connection)?;
@@ -325,6 +336,29 @@ fn forward(entry: &Value) -> Option<String> {
         None if mode == "UNCOND" => None,
         None => Some(format!("{mode}{caller}>refused")),
     }
+}
+
+/// `strowger bans --lift`.
+pub(super) fn lift(source: &str, connection: &Connection) -> Result<(), CliError> {
+    Client::find(connection)?.delete(&format!("bans/{}", source.replace('/', "%2F")))?;
+    writeln!(stdout(), "{source} is listened to again.")?;
+    Ok(())
+}
+
+/// `strowger bans --ban`.
+pub(super) fn ban(
+    source: &str,
+    duration: Option<&str>,
+    connection: &Connection,
+) -> Result<(), CliError> {
+    let mut wish = json!({ "source": source });
+    if let Some(duration) = duration {
+        wish["duration"] = duration.into();
+    }
+    let banned = Client::find(connection)?.post_json("bans", &wish)?;
+    let until = banned["expiresAt"].as_u64().map(clock::timestamp).unwrap_or_default();
+    writeln!(stdout(), "{source} is not listened to until {until}.")?;
+    Ok(())
 }
 
 /// `strowger reload`.

@@ -322,7 +322,14 @@ pub enum Output {
         line: String,
         /// Why.
         reason: &'static str,
+        /// Whether this was sent from where it seems to come from: only then may somebody be kept
+        /// out for it.
+        is_proven: bool,
     },
+    /// A wrong answer to a challenge that was given to this very address; counts towards a ban.
+    LoginFailed(SocketAddr),
+    /// A request that came from here was authenticated.
+    LoggedIn(SocketAddr),
     /// After [`Input::Drain`] or [`Input::Stop`]: no call is left.
     Drained,
 }

@@ -64,7 +64,7 @@ impl Exchange {
         let user = match self.authenticate(message, flow) {
             Verdict::Authenticated { user } => user,
             verdict => {
-                let reply = self.challenge(&verdict, message);
+                let reply = self.challenge(&verdict, message, flow);
                 return self.reply(id, reply);
             }
         };
@@ -143,10 +143,12 @@ impl Exchange {
 
     fn on_options(&mut self, id: RequestId, message: &Message, flow: Flow) {
         let has_user = crate::call::identity::dialled_number(message).is_some();
-        if has_user && !matches!(self.authenticate(message, flow), Verdict::Authenticated { .. }) {
+        if has_user {
             let verdict = self.authenticate(message, flow);
-            let reply = self.challenge(&verdict, message);
-            return self.reply(id, reply);
+            if !matches!(verdict, Verdict::Authenticated { .. }) {
+                let reply = self.challenge(&verdict, message, flow);
+                return self.reply(id, reply);
+            }
         }
         self.reply(id, capabilities());
     }
@@ -180,19 +182,27 @@ impl Exchange {
     pub(crate) fn authenticate(&mut self, message: &Message, flow: Flow) -> Verdict {
         let credentials = &self.credentials;
         let verdict = self.authenticator.verify(
-            self.clock.unix_ms / 1000,
+            (self.clock.unix_ms / 1000, flow.remote.ip()),
             message,
             HeaderName::Authorization,
             |user| credentials.get(user).cloned(),
         );
-        if let Verdict::Wrong { user } = &verdict {
-            count(&self.counters.authentications_refused_total);
-            let line = printable(user.as_deref().unwrap_or_default());
-            self.outputs.push(Output::AuthenticationRefused {
-                source: flow.remote,
-                line,
-                reason: "wrong credentials",
-            });
+        match &verdict {
+            Verdict::Wrong { user } => {
+                count(&self.counters.authentications_refused_total);
+                let is_proven = user.is_some();
+                self.outputs.push(Output::AuthenticationRefused {
+                    source: flow.remote,
+                    line: printable(user.as_deref().unwrap_or_default()),
+                    reason: "wrong credentials",
+                    is_proven,
+                });
+                if is_proven {
+                    self.outputs.push(Output::LoginFailed(flow.remote));
+                }
+            }
+            Verdict::Authenticated { .. } => self.outputs.push(Output::LoggedIn(flow.remote)),
+            Verdict::Missing | Verdict::Stale | Verdict::Malformed => {}
         }
         verdict
     }
@@ -204,18 +214,19 @@ impl Exchange {
             source: flow.remote,
             line: printable(user),
             reason: "From is another line",
+            is_proven: true,
         });
     }
 
     /// The answer to a request that is not authenticated.
-    pub(crate) fn challenge(&mut self, verdict: &Verdict, message: &Message) -> Reply {
+    pub(crate) fn challenge(&mut self, verdict: &Verdict, message: &Message, flow: Flow) -> Reply {
         if matches!(verdict, Verdict::Malformed) {
             return Reply::new(400).reason("Bad Authorization");
         }
         let is_stale = matches!(verdict, Verdict::Stale);
         let now_s = self.clock.unix_ms / 1000;
         let mut reply = Reply::new(401);
-        let mut challenges = self.authenticator.challenges(now_s, is_stale);
+        let mut challenges = self.authenticator.challenges(now_s, flow.remote.ip(), is_stale);
         if self.config.sip.digest == [DigestAlgorithm::Sha256, DigestAlgorithm::Md5] {
             challenges = suited_to(message.header(HeaderName::UserAgent), challenges);
         }
@@ -237,7 +248,7 @@ impl Exchange {
         let reply = match &verdict {
             Verdict::Authenticated { user } if Some(user.as_str()) == owner => return true,
             Verdict::Authenticated { .. } => Reply::new(403),
-            verdict => self.challenge(verdict, message),
+            verdict => self.challenge(verdict, message, received.flow),
         };
         let tag = format!("{:x}", self.new_session_id());
         let reason = sip_stack::message::reason_phrase(reply.status);

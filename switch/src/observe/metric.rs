@@ -50,6 +50,13 @@ impl Metrics {
         Self { counters, sources }
     }
 
+    /// One more source.
+    #[must_use]
+    pub fn and(mut self, source: Source) -> Self {
+        self.sources.push(source);
+        self
+    }
+
     /// The Prometheus text, every name with the prefix `strowger_`.
     pub fn text(&self, more: Vec<Sample>) -> String {
         let mut text = String::new();

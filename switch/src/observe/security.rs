@@ -6,9 +6,18 @@
 //!
 //! fail2ban: `^\S+ SECURITY event=(auth_fail|api_auth_fail) src=<HOST> `. Text that came from
 //! outside stands last, quoted, escaped and bounded, so that it can make neither a line nor a field.
+//! A failed login is said a second time in the words of Asterisk's security log, which fail2ban's
+//! stock filter `asterisk` matches:
+//!
+//! ```text
+//! [2026-01-31 12:00:00.000] SECURITY[4711] strowger: SecurityEvent="InvalidPassword",Severity="Error",Service="SIP",AccountID="101",RemoteAddress="IPV4/UDP/203.0.113.7/5062"
+//! ```
+//!
+//! Only what cannot be forged is a failure: a wrong answer to a challenge that was given to that very
+//! address. Anything else wrong is `event=auth_unproven`, for which nobody should be kept out.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::server::clock;
@@ -27,21 +36,43 @@ pub fn use_json(is_json: bool) {
     AS_JSON.store(is_json, Ordering::Relaxed);
 }
 
-/// A phone's credentials were refused.
-pub fn authentication_refused(source: SocketAddr, line: &str, reason: &str) {
-    write_event("auth_fail", Some(source), line, reason);
+/// A phone's credentials were refused; `is_proven` where it surely was at this address.
+pub fn authentication_refused(source: SocketAddr, line: &str, reason: &str, is_proven: bool) {
+    let event = if is_proven { "auth_fail" } else { "auth_unproven" };
+    let is_written = write_event(event, Some(source), line, reason);
+    if is_written && is_proven && !AS_JSON.load(Ordering::Relaxed) {
+        eprintln!("{}", asterisk_line(clock::unix_ms(), source, line));
+    }
+}
+
+/// A source is not listened to for so many seconds.
+pub fn banned(source: IpAddr, reason: &str, seconds: u64) {
+    let reason = format!("{reason}, for {seconds} s");
+    let _ = write_event("ban", Some(SocketAddr::new(source, 0)), "", &reason);
+}
+
+/// A source is listened to again.
+pub fn unbanned(source: IpAddr) {
+    let _ =
+        write_event("unban", Some(SocketAddr::new(source, 0)), "", "lifted by an administrator");
+}
+
+/// A source exceeds a rate limit; written once a minute.
+pub fn rate_limited(source: SocketAddr, what: &str) {
+    let _ = write_event("rate_limited", Some(source), "", what);
 }
 
 /// A caller of the control interface had no valid token.
 pub fn api_refused(source: Option<SocketAddr>, reason: &str) {
-    write_event("api_auth_fail", source, "", reason);
+    let _ = write_event("api_auth_fail", source, "", reason);
 }
 
-fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str) {
+/// False where the line was left out because there were too many.
+fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str) -> bool {
     let now_ms = clock::unix_ms();
     match admit(now_ms / 1000) {
         Admission::Write => {}
-        Admission::Suppress => return,
+        Admission::Suppress => return false,
         Admission::WriteAfter(suppressed) => {
             tracing::warn!(suppressed, "security lines were left out because there were too many");
         }
@@ -52,6 +83,20 @@ fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str
     } else {
         eprintln!("{}", line(now_ms, event, source, user, reason));
     }
+    true
+}
+
+/// As Asterisk's `res_security_log` writes it.
+fn asterisk_line(now_ms: u64, source: SocketAddr, user: &str) -> String {
+    let (address, port) = address(Some(source));
+    let family = if address.contains(':') { "IPV6" } else { "IPV4" };
+    let time = clock::timestamp(now_ms).replace('T', " ").replace('Z', "");
+    format!(
+        "[{time}] SECURITY[{}] strowger: SecurityEvent=\"InvalidPassword\",Severity=\"Error\",\
+         Service=\"SIP\",AccountID=\"{}\",RemoteAddress=\"{family}/UDP/{address}/{port}\"",
+        std::process::id(),
+        escape(user)
+    )
 }
 
 enum Admission {
@@ -135,6 +180,21 @@ mod tests {
         assert!(!written.contains('\u{1b}'));
         let quotes = written.matches('"').count();
         assert_eq!(quotes, 4, "two quoted fields and no more: {written}");
+    }
+
+    #[test]
+    fn a_failed_login_reads_like_asterisks_for_fail2bans_stock_filter() {
+        let source = "203.0.113.7:5062".parse().unwrap();
+        let text =
+            asterisk_line(1_769_860_800_000, source, "1\",RemoteAddress=\"IPV4/UDP/9.9.9.9/1");
+        let (head, event) = text.split_once(" strowger: ").unwrap();
+        assert!(head.starts_with("[2026-01-31 12:00:00.000] SECURITY["), "{head}");
+        assert!(event.starts_with("SecurityEvent=\"InvalidPassword\","));
+        // The filter takes what stands last.
+        assert!(event.ends_with(",RemoteAddress=\"IPV4/UDP/203.0.113.7/5062\""), "{event}");
+        assert_eq!(event.matches(",RemoteAddress=\"").count(), 1);
+        let source = "[2001:db8::7]:5062".parse().unwrap();
+        assert!(asterisk_line(0, source, "x").ends_with("\"IPV6/UDP/2001:db8::7/5062\""));
     }
 
     #[test]

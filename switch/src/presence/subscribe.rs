@@ -35,7 +35,7 @@ impl Exchange {
         let line = match self.authenticate(message, flow) {
             Verdict::Authenticated { user } => user,
             verdict => {
-                let reply = self.challenge(&verdict, message);
+                let reply = self.challenge(&verdict, message, flow);
                 return self.answer_request(id, reply);
             }
         };

@@ -25,7 +25,8 @@ pub(super) fn setup(config: &Config) -> Result<Setup, ServerError> {
         idle: connections.idle_timeout,
         ..Limits::default()
     };
-    Ok(Setup { limits, tls: tls(config)?, origins: config.sip.origins.clone() })
+    let origins = config.sip.origins.clone();
+    Ok(Setup { limits, tls: tls(config)?, origins, ..Setup::default() })
 }
 
 /// `[sip.tls]`, ready for handshakes.

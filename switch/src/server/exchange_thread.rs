@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sip_stack::flow::{Flow, Transmit};
-use sip_stack::transport::{TransportEvent, Transports};
+use sip_stack::time::Now;
+use sip_stack::transport::{Gate, TransportEvent, Transports};
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
@@ -18,6 +19,13 @@ use crate::store::Store;
 /// Inputs that may wait; SIP datagrams beyond it are refused, streams and applications are read
 /// no further.
 pub const MAX_MAILBOX: usize = 8192;
+/// New work that may wait: requests that belong to nothing yet. More than the exchange can do before
+/// their senders try again would be of no use.
+pub const MAX_NEW_WORK: usize = 1024;
+/// New work that is taken out at once; between two pieces of it, what is urgent is looked for.
+const FEW: usize = 16;
+/// After so many batches of urgent inputs without a pause, some new work gets its turn.
+const PATIENCE: u32 = 4;
 /// Inputs that are taken out of the mailbox at once.
 const BATCH: usize = 64;
 
@@ -35,6 +43,25 @@ impl From<TransportEvent> for Input {
     }
 }
 
+/// New work, and since when it waits: the measure of overload (SEC-102).
+pub(super) struct Waiting {
+    since: Now,
+    input: Input,
+}
+
+impl From<TransportEvent> for Waiting {
+    fn from(event: TransportEvent) -> Self {
+        Self { since: clock::now(), input: event.into() }
+    }
+}
+
+/// The two ways into the exchange.
+pub(super) struct Inbox {
+    /// What belongs to something that exists, and everything that is no SIP.
+    pub(super) urgent: mpsc::Receiver<Input>,
+    pub(super) new_work: mpsc::Receiver<Waiting>,
+}
+
 /// Everything outputs are carried out with.
 pub(super) struct Rim {
     pub(super) transports: Arc<Transports>,
@@ -43,6 +70,7 @@ pub(super) struct Rim {
     pub(super) capture: Capture,
     /// Becomes true when no call is left after a drain or stop.
     pub(super) drained: watch::Sender<bool>,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// Keeps and copies the SIP messages that come and go.
@@ -82,9 +110,11 @@ impl Rim {
             }
             Output::Dialog { call_id, dialog } => self.capture.trace.belongs(call_id, &dialog),
             Output::Store(change) => self.store.apply(change),
-            Output::AuthenticationRefused { source, line, reason } => {
-                security::authentication_refused(source, &line, reason);
+            Output::AuthenticationRefused { source, line, reason, is_proven } => {
+                security::authentication_refused(source, &line, reason, is_proven);
             }
+            Output::LoginFailed(source) => self.gate.failed(source),
+            Output::LoggedIn(source) => self.gate.authenticated(source),
             Output::Drained => {
                 self.drained.send_replace(true);
             }
@@ -97,23 +127,64 @@ impl Rim {
 }
 
 /// Runs until every sender of the mailbox is gone.
-pub(super) async fn run(mut exchange: Exchange, mut mailbox: mpsc::Receiver<Input>, mut rim: Rim) {
+pub(super) async fn run(exchange: Exchange, inbox: Inbox, rim: Rim) {
+    let mut runner = Runner { exchange, rim, outputs: Vec::new() };
+    let Inbox { mut urgent, mut new_work } = inbox;
     let mut inputs = Vec::with_capacity(BATCH);
-    let mut outputs = Vec::new();
+    let mut waiting = Vec::with_capacity(FEW);
+    let mut busy_batches = 0;
     loop {
-        if wait(&exchange, &mut mailbox, &mut inputs).await == Waited::MailboxClosed {
-            return;
+        let taken =
+            wait(&runner.exchange, (&mut urgent, &mut inputs), (&mut new_work, &mut waiting));
+        match taken.await {
+            Waited::MailboxClosed => return,
+            Waited::Urgent => busy_batches += 1,
+            Waited::Due | Waited::NewWork => busy_batches = 0,
         }
-        for input in inputs.drain(..) {
+        runner.take(inputs.drain(..));
+        if busy_batches >= PATIENCE {
+            busy_batches = 0;
+            waiting.extend(std::iter::from_fn(|| new_work.try_recv().ok()).take(FEW));
+        }
+        if !waiting.is_empty() {
+            let now = clock::now();
+            runner.rim.gate.measured(waiting.iter().map(|waiting| now - waiting.since));
+        }
+        for Waiting { input, .. } in waiting.drain(..) {
+            runner.take(std::iter::once(input));
+            while let Ok(input) = urgent.try_recv() {
+                inputs.push(input);
+                if inputs.len() == BATCH {
+                    break;
+                }
+            }
+            runner.take(inputs.drain(..));
+        }
+        runner.expire();
+    }
+}
+
+struct Runner {
+    exchange: Exchange,
+    rim: Rim,
+    outputs: Vec<Output>,
+}
+
+impl Runner {
+    fn take(&mut self, inputs: impl Iterator<Item = Input>) {
+        for input in inputs {
             let clock = clock::read();
-            rim.capture.received(clock.unix_ms, &input);
-            exchange.handle(clock, input, &mut outputs);
-            outputs.drain(..).for_each(|output| rim.perform(output));
+            self.rim.capture.received(clock.unix_ms, &input);
+            self.exchange.handle(clock, input, &mut self.outputs);
+            self.outputs.drain(..).for_each(|output| self.rim.perform(output));
         }
+    }
+
+    fn expire(&mut self) {
         let clock = clock::read();
-        if exchange.next_deadline().is_some_and(|deadline| deadline <= clock.now) {
-            exchange.expire(clock, &mut outputs);
-            outputs.drain(..).for_each(|output| rim.perform(output));
+        if self.exchange.next_deadline().is_some_and(|deadline| deadline <= clock.now) {
+            self.exchange.expire(clock, &mut self.outputs);
+            self.outputs.drain(..).for_each(|output| self.rim.perform(output));
         }
     }
 }
@@ -121,25 +192,35 @@ pub(super) async fn run(mut exchange: Exchange, mut mailbox: mpsc::Receiver<Inpu
 #[derive(PartialEq, Eq)]
 enum Waited {
     Due,
+    Urgent,
+    NewWork,
     MailboxClosed,
 }
 
-/// Waits for inputs, but not beyond the next deadline.
+/// Waits for inputs, urgent ones first, but not beyond the next deadline.
 async fn wait(
     exchange: &Exchange,
-    mailbox: &mut mpsc::Receiver<Input>,
-    inputs: &mut Vec<Input>,
+    (urgent, inputs): (&mut mpsc::Receiver<Input>, &mut Vec<Input>),
+    (new_work, waiting): (&mut mpsc::Receiver<Waiting>, &mut Vec<Waiting>),
 ) -> Waited {
-    let received = mailbox.recv_many(inputs, BATCH);
-    let count = match exchange.next_deadline() {
+    let received = async {
+        tokio::select! {
+            biased;
+            count = urgent.recv_many(inputs, BATCH) => match count {
+                0 => Waited::MailboxClosed,
+                _ => Waited::Urgent,
+            },
+            count = new_work.recv_many(waiting, FEW) => match count {
+                0 => Waited::MailboxClosed,
+                _ => Waited::NewWork,
+            },
+        }
+    };
+    match exchange.next_deadline() {
         None => received.await,
         Some(deadline) => {
             let at_most: Duration = deadline - clock::now();
-            match tokio::time::timeout(at_most, received).await {
-                Ok(count) => count,
-                Err(_) => return Waited::Due,
-            }
+            tokio::time::timeout(at_most, received).await.unwrap_or(Waited::Due)
         }
-    };
-    if count == 0 { Waited::MailboxClosed } else { Waited::Due }
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::{Config, Peer};
 use sip_stack::flow::Transport;
 use sip_stack::time::Entropy;
-use sip_stack::transport::{self, Resolver, Target, Transports};
+use sip_stack::transport::{self, Gate, Resolver, Target, Transports};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -16,6 +16,23 @@ use crate::exchange::Input;
 
 /// How long an answer is used before it is asked for again.
 const ASK_EVERY: Duration = Duration::from_secs(60);
+
+/// Who has to know where the trunks' peers are, besides the exchange.
+pub(super) struct Bound {
+    /// Gone when the exchange's thread ends.
+    pub(super) transports: Weak<Transports>,
+    pub(super) gate: Arc<Gate>,
+}
+
+impl Bound {
+    fn tell(&self, config: &Config, known: &Known) {
+        let targets = known.values().flat_map(|(_, targets)| targets);
+        self.gate.trust(targets.map(|(_, address)| address.ip()));
+        if let Some(transports) = self.transports.upgrade() {
+            transports.set_peers(peers(config, known));
+        }
+    }
+}
 
 type Targets = Vec<(Transport, SocketAddr)>;
 /// Each trunk's peer as it was when it was asked for, and the answer.
@@ -26,16 +43,14 @@ pub(super) async fn run(
     resolver: Resolver,
     mut entropy: Box<dyn Entropy + Send>,
     mut config: watch::Receiver<Arc<Config>>,
-    transports: Weak<Transports>,
+    bound: Bound,
     mailbox: mpsc::Sender<Input>,
 ) {
     let mut known: Known = HashMap::new();
     loop {
         let current = Arc::clone(&config.borrow_and_update());
         known.retain(|name, _| current.trunks.contains_key(name));
-        if let Some(transports) = transports.upgrade() {
-            transports.set_peers(peers(&current, &known));
-        }
+        bound.tell(&current, &known);
         for (name, trunk) in &current.trunks {
             let targets = match resolver.resolve(&target_of(&trunk.peer), &mut *entropy).await {
                 Ok(targets) => targets,
@@ -54,9 +69,7 @@ pub(super) async fn run(
             }
             known.insert(name.clone(), answer);
             // First whom to believe there, then that somebody is there.
-            if let Some(transports) = transports.upgrade() {
-                transports.set_peers(peers(&current, &known));
-            }
+            bound.tell(&current, &known);
             let resolved = Input::Resolved { trunk: name.clone(), targets };
             if mailbox.send(resolved).await.is_err() {
                 return;
@@ -95,6 +108,7 @@ fn target_of(peer: &Peer) -> Target {
 
 #[cfg(test)]
 mod tests {
+    use sip_stack::guard::GuardSettings;
     use sip_stack::time::Seeded;
     use sip_stack::transport::{Lookup, LookupError, LookupFuture, Naptr, Srv};
 
@@ -125,7 +139,9 @@ mod tests {
         let resolver = Resolver::new(Arc::new(Nothing), &[Transport::Udp], true, false);
         let (current, follower) = watch::channel(parse(OFFICE));
         let (mailbox, mut inputs) = mpsc::channel(4);
-        tokio::spawn(run(resolver, Box::new(Seeded::new(1)), follower, Weak::new(), mailbox));
+        let gate = Arc::new(Gate::new(GuardSettings::default(), |_| {}));
+        let bound = Bound { transports: Weak::new(), gate };
+        tokio::spawn(run(resolver, Box::new(Seeded::new(1)), follower, bound, mailbox));
         for port in [5090_u16, 5091] {
             let Some(Input::Resolved { trunk, targets }) = inputs.recv().await else {
                 panic!("nothing was resolved");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use config::Config;
-use sip_stack::transport::Transports;
+use sip_stack::transport::{Gate, Transports};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -53,6 +53,7 @@ pub(super) struct Supervisor {
     pub(super) drained: watch::Receiver<bool>,
     /// Gone when the exchange's thread ends.
     pub(super) transports: Weak<Transports>,
+    pub(super) gate: Arc<Gate>,
     pub(super) expiry: Expiry,
     pub(super) store: Arc<dyn Store>,
 }
@@ -186,6 +187,7 @@ impl Supervisor {
         let notes = notes_of(&changes);
         let new = Arc::new(new);
         self.expiry.note(&new);
+        self.gate.configure(super::gate::settings(&new));
         if let Some(transports) = self.transports.upgrade() {
             certificates::reconfigure(&transports, &new);
         }
@@ -208,6 +210,7 @@ fn keep_until_restart(old: &Config, new: &mut Config) {
     new.sip = std::mem::replace(&mut new.sip, old.sip.clone()).over(&old.sip);
     new.media = old.media.clone();
     new.state = old.state.clone();
+    new.security = new.security.clone().over(&old.security);
     new.capture = old.capture.clone();
     new.api.listen = old.api.listen;
     new.api.resume_window = old.api.resume_window;

@@ -1,0 +1,121 @@
+//! Reader of `[security]`.
+
+use std::time::Duration;
+
+use super::Section;
+use crate::model::guard::{BanRules, Network, RateLimits, Security};
+
+/// Most networks and numbers in a list.
+const MAX_LIST: usize = 1000;
+const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn security(root: &Section<'_>) -> Security {
+    let mut security = Security::default();
+    let Some(section) = root.table("security") else { return security };
+    if let Some(texts) = section.strings("exempt", "a list such as [\"192.0.2.0/24\"]") {
+        let mut exempt = Vec::new();
+        for text in texts.iter().take(MAX_LIST) {
+            match Network::parse(&text.value) {
+                Some(network) => exempt.push(network),
+                None => {
+                    let found = format!("\"{}\" is no network", text.value);
+                    let expected = "an address or a network such as \"192.0.2.0/24\"";
+                    section.context.fault(&text.span, found, expected);
+                }
+            }
+        }
+        security.exempt = exempt;
+    }
+    if let Some(numbers) = section.strings("emergency", "a list such as [\"112\"]") {
+        let numbers = numbers.into_iter().take(MAX_LIST);
+        let numbers = numbers.filter(|number| section.is_number(number));
+        security.emergency = numbers.map(|number| number.value).collect();
+    }
+    if let Some(section) = section.table("limits") {
+        security.limits = limits(&section, security.limits);
+        section.finish();
+    }
+    if let Some(section) = section.table("bans") {
+        security.bans = bans(&section, security.bans);
+        section.finish();
+    }
+    section.finish();
+    security
+}
+
+fn limits(section: &Section<'_>, default: RateLimits) -> RateLimits {
+    let rate = |key, default| section.integer(key, 1..=1_000_000).unwrap_or(default);
+    let sources = section.integer("sources", 100..=4_000_000);
+    RateLimits {
+        unauthenticated: rate("unauthenticated", default.unauthenticated),
+        authenticated: rate("authenticated", default.authenticated),
+        calls: rate("calls", default.calls),
+        malformed: rate("malformed", default.malformed),
+        connections: rate("connections", default.connections),
+        sources: sources.and_then(|number| usize::try_from(number).ok()).unwrap_or(default.sources),
+        overload_delay: section
+            .duration("overload_delay", Duration::from_millis(1))
+            .unwrap_or(default.overload_delay),
+    }
+}
+
+fn bans(section: &Section<'_>, default: BanRules) -> BanRules {
+    let failures = section.integer("failures", 1..=1000);
+    let duration = section.duration("duration", SECOND).unwrap_or(default.duration);
+    let longest = section.duration("longest", SECOND).unwrap_or(default.longest.max(duration));
+    if longest < duration {
+        let found = "security.bans.longest is shorter than security.bans.duration";
+        section.fault("longest", found, "at least security.bans.duration");
+    }
+    BanRules {
+        failures: failures
+            .and_then(|number| usize::try_from(number).ok())
+            .unwrap_or(default.failures),
+        within: section.duration("within", SECOND).unwrap_or(default.within),
+        duration,
+        longest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::parse;
+
+    const BASE: &str = "domain = \"x.test\"\n[lines.201]\npassword = \"pw\"\n";
+
+    #[test]
+    fn the_shipped_figures_hold_where_the_file_says_nothing() {
+        let security = parse(BASE, "x").unwrap().security;
+        assert_eq!(security.limits.unauthenticated, 20);
+        assert_eq!((security.bans.failures, security.bans.duration.as_secs()), (15, 600));
+        assert_eq!(security.exempt.len(), 2);
+    }
+
+    #[test]
+    fn settings_are_read_and_leave_the_others_alone() {
+        let text = format!(
+            "{BASE}[security]\nexempt = [\"192.0.2.0/24\", \"2001:db8::/32\"]\nemergency = []\n\
+             [security.limits]\nunauthenticated = 7\noverload_delay = \"5ms\"\n\
+             [security.bans]\nduration = \"48h\"\n"
+        );
+        let security = parse(&text, "x").unwrap().security;
+        assert_eq!(security.exempt[0].to_string(), "192.0.2.0/24");
+        assert_eq!((security.limits.unauthenticated, security.limits.calls), (7, 5));
+        assert!(security.emergency.is_empty());
+        assert_eq!(security.bans.longest.as_secs(), 48 * 3600);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_fault() {
+        for (text, found) in [
+            ("[security]\nexempt = [\"192.0.2.0/33\"]\n", "is no network"),
+            ("[security]\nexempt = [\"localhost\"]\n", "is no network"),
+            ("[security.limits]\ncalls = 0\n", "security.limits.calls is 0"),
+            ("[security.bans]\nlongest = \"1m\"\n", "is shorter than"),
+            ("[security.bans]\nfailure = 3\n", "unknown setting"),
+        ] {
+            let faults = parse(&format!("{BASE}{text}"), "x").unwrap_err();
+            assert!(faults[0].to_string().contains(found), "{faults:?}");
+        }
+    }
+}
