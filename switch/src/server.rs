@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use config::Config;
-use media::{MediaConfig, Relay, Watcher};
+use media::{MediaConfig, Relay, RelayControl, Watcher};
 use sip_stack::flow::Transport;
 use sip_stack::transport::{
     self, DnsLookup, Gate, Listen, Resolver, Sink, TransportCounts, Transports,
@@ -124,21 +124,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     );
     api.guard(Arc::clone(&gate));
     let local = transports.local_addresses();
-    let exchange = Exchange::new(ExchangeParts {
-        config: Arc::clone(&config),
-        media: Box::new(relay),
-        registry: Arc::new(Registry::default()),
-        counters,
-        entropy: Box::new(SystemEntropy::new()?),
-        local: local.iter().map(|listen| (listen.transport, listen.address)).collect(),
-        restored: store.take_bindings(),
-        forwardings: store.take_forwardings(),
-        messages: store.take_messages(),
-        completions: store.take_completions(),
-        dialogs: store.take_dialogs(),
-        centre: store.take_centre(),
-        clock: clock::read(),
-    });
+    let exchange = exchange(&config, relay, counters, &local, &*store)?;
     let capture = Capture { trace, hep: collector(&config)? };
     let (drained, is_drained) = watch::channel(false);
     let store_too = Arc::clone(&store);
@@ -181,6 +167,31 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
 fn limit_call_records(store: &dyn Store, config: &Config) {
     let config::CallRecords { max, keep } = config.call_records;
     store.limit_call_records(RecordLimits { max, keep }, clock::unix_ms());
+}
+
+/// The exchange with what the previous run left.
+fn exchange(
+    config: &Arc<Config>,
+    relay: RelayControl,
+    counters: Arc<Counters>,
+    local: &[Listen],
+    store: &dyn Store,
+) -> Result<Exchange, ServerError> {
+    Ok(Exchange::new(ExchangeParts {
+        config: Arc::clone(config),
+        media: Box::new(relay),
+        registry: Arc::new(Registry::default()),
+        counters,
+        entropy: Box::new(SystemEntropy::new()?),
+        local: local.iter().map(|listen| (listen.transport, listen.address)).collect(),
+        restored: store.take_bindings(),
+        forwardings: store.take_forwardings(),
+        messages: store.take_messages(),
+        completions: store.take_completions(),
+        dialogs: store.take_dialogs(),
+        centre: store.take_centre(),
+        clock: clock::read(),
+    }))
 }
 
 /// The collector of `[capture]`.
