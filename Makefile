@@ -12,7 +12,7 @@ MEDIA ?=
 MINUTES ?= 60
 TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
-.PHONY: help run test lint bench bench-media sim races soak fuzz fuzz-minimise tools
+.PHONY: help run test lint bench bench-media sim races soak fuzz fuzz-minimise flood tools
 
 help:
 	@echo "make run    build and run the office of config/office.toml"
@@ -24,6 +24,7 @@ help:
 	@echo "make races  run each race of features RACES=$(RACES) times"
 	@echo "make soak   keep the real switch busy for MINUTES=$(MINUTES), assert that nothing grows or stalls"
 	@echo "make fuzz   run each fuzz target for SECONDS=60 (needs nightly and cargo-fuzz)"
+	@echo "make flood  flood a switch with 50 calls up, from one and from many sources"
 
 run:
 	$(CARGO) run --release --package switch --bin strowger -- run --config config/office.toml
@@ -78,6 +79,9 @@ fuzz-minimise:
 			-merge=1 -max_len=4096 || exit 1; \
 		rm -r fuzz/corpus/$$target && mv fuzz/least fuzz/corpus/$$target; \
 	done
+
+flood:
+	STROWGER_FLOOD=1 $(CARGO) test --release --package tests --test guard flood -- --nocapture --test-threads=1
 
 tools:
 	@scripts/install-test-tools

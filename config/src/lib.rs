@@ -30,7 +30,7 @@ pub use model::feature::{
     Completion, Conference, FeatureCode, FeatureCodes, HuntGroup, Lot, OnTimeout, Park,
     PickupGroup, Room, Slots, Strategy,
 };
-pub use model::guard::{BanRules, Network, RateLimits, Security};
+pub use model::guard::{BanRules, Network, Outside, RateLimits, Security};
 pub use model::line::{AgentHandler, Line, LineDefaults, SharedLine};
 pub use model::record::{CallRecords, Recording, RecordingFormat};
 pub use model::rim::{

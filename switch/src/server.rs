@@ -14,6 +14,7 @@ mod kernel_path;
 mod logging;
 mod resolve;
 mod supervisor;
+mod watchdog;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -47,6 +48,7 @@ use certificates::Expiry;
 use exchange_thread::{Capture, Inbox, Rim, Waiting};
 use resolve::Bound;
 use supervisor::{Signals, Supervisor};
+use watchdog::Watchdog;
 
 /// Threads that receive, index and send SIP.
 const FRONT_THREADS: usize = 2;
@@ -102,7 +104,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let sink = Sink::with_lanes(mailbox.clone(), new_work.clone());
     let transports = bind(&config, &gate, sink).await?;
     let queues = (mailbox.downgrade(), new_work.downgrade());
-    drop(new_work);
+    let watchdog: Arc<Watchdog> = Arc::default();
     let listener = bind_api(&config, runtime).await?;
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
@@ -119,7 +121,8 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         config.api.max_queued_messages,
         metrics(&counters, &transports, &store, &expiry, watcher)
             .and(of_gate(&gate))
-            .and(of_queues(queues)),
+            .and(of_queues(queues))
+            .and(of_watchdog(&watchdog)),
         (Arc::clone(&trace), Arc::clone(&store)),
     );
     api.guard(Arc::clone(&gate));
@@ -135,6 +138,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         capture,
         drained,
         gate: Arc::clone(&gate),
+        watchdog: Arc::clone(&watchdog),
     };
     start_exchange(exchange, Inbox { urgent: inputs, new_work: waiting }, rim)?;
     forward_notices(notices, mailbox.clone())?;
@@ -143,6 +147,10 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let bound = Bound { transports: weak_transports.clone(), gate: Arc::clone(&gate) };
     start_resolver(&local, bound, follower, mailbox.clone());
     runtime.spawn(Arc::clone(&api).serve(listener));
+    if let Some(first) = local.first() {
+        runtime.spawn(watchdog.run(new_work.downgrade(), first.address, Arc::clone(&api)));
+    }
+    drop(new_work);
     api.set_ready(true);
     print_ready(&local, api_address);
 
@@ -297,6 +305,12 @@ fn metrics(
 fn of_gate(gate: &Arc<Gate>) -> Source {
     let gate = Arc::clone(gate);
     Box::new(move || gate::samples(&gate))
+}
+
+/// What the watchdog has to say.
+fn of_watchdog(watchdog: &Arc<Watchdog>) -> Source {
+    let watchdog = Arc::clone(watchdog);
+    Box::new(move || watchdog.samples())
 }
 
 /// How full the ways into the exchange are. Weak: they close when the last one who sends is gone.

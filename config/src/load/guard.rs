@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Section;
-use crate::model::guard::{BanRules, Network, RateLimits, Security};
+use crate::model::guard::{BanRules, Network, Outside, RateLimits, Security};
 
 /// Most networks and numbers in a list.
 const MAX_LIST: usize = 1000;
@@ -41,6 +41,24 @@ pub(super) fn security(root: &Section<'_>) -> Security {
     }
     section.finish();
     security
+}
+
+/// What a line may spend.
+pub(super) fn outside(section: &Section<'_>, default: &Outside) -> Outside {
+    let barred = section.strings("barred", "a list of beginnings of numbers such as [\"00\"]");
+    let barred = barred.map(|list| {
+        let numbers = list.into_iter().take(MAX_LIST);
+        let numbers = numbers.filter(|number| section.is_number(number));
+        numbers.map(|number| number.value).collect()
+    });
+    let calls = section.integer("outside_calls", 0..=100_000);
+    Outside {
+        barred: barred.unwrap_or_else(|| default.barred.clone()),
+        calls: calls.and_then(|most| usize::try_from(most).ok()).or(default.calls),
+        calls_per_minute: section
+            .integer("outside_calls_per_minute", 1..=100_000)
+            .or(default.calls_per_minute),
+    }
 }
 
 fn limits(section: &Section<'_>, default: RateLimits) -> RateLimits {
@@ -103,6 +121,20 @@ mod tests {
         assert_eq!((security.limits.unauthenticated, security.limits.calls), (7, 5));
         assert!(security.emergency.is_empty());
         assert_eq!(security.bans.longest.as_secs(), 48 * 3600);
+    }
+
+    #[test]
+    fn a_line_may_spend_what_it_or_the_default_says() {
+        let text = format!(
+            "{BASE}[lines.202]\npassword = \"x\"\nbarred = []\noutside_calls = 2\n\
+             [defaults.line]\nbarred = [\"00\", \"0900\"]\noutside_calls_per_minute = 5\n"
+        );
+        let lines = parse(&text, "x").unwrap().lines;
+        assert_eq!(lines["201"].outside.barred, ["00", "0900"]);
+        assert_eq!(lines["201"].outside.calls, None);
+        assert!(lines["202"].outside.barred.is_empty());
+        let own = &lines["202"].outside;
+        assert_eq!((own.calls, own.calls_per_minute), (Some(2), Some(5)));
     }
 
     #[test]

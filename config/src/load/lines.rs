@@ -37,6 +37,7 @@ fn appearance(section: &Section<'_>, defaults: &LineDefaults) -> LineDefaults {
         agent_handler: section
             .choice("agent_handler", &AgentHandler::ALL)
             .unwrap_or(defaults.agent_handler),
+        outside: super::guard::outside(section, &defaults.outside),
         srtp: section.choice("srtp", &Srtp::ALL).unwrap_or(defaults.srtp),
         srtp_keys: section.choice("srtp_keys", &SrtpKeys::ALL).unwrap_or(defaults.srtp_keys),
         record: section.boolean("record").unwrap_or(defaults.record),
@@ -64,6 +65,7 @@ pub(super) fn lines(root: &Section<'_>, defaults: &LineDefaults) -> BTreeMap<Str
             watchers: own.watchers,
             music: own.music,
             agent_handler: own.agent_handler,
+            outside: own.outside,
             srtp: own.srtp,
             srtp_keys: own.srtp_keys,
             record: own.record,

@@ -59,6 +59,7 @@ pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
             channels: section
                 .integer("channels", 1..=100_000)
                 .and_then(|most| usize::try_from(most).ok()),
+            calls_per_minute: section.integer("calls_per_minute", 1..=100_000),
             srtp: section.choice("srtp", &Srtp::ALL).unwrap_or_default(),
             srtp_keys: section.choice("srtp_keys", &SrtpKeys::ALL).unwrap_or_default(),
         };

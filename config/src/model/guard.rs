@@ -4,6 +4,17 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// What a line may spend: settings of `[lines.NUMBER]` and `[defaults.line]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Beginnings of dialled numbers that it may not call through trunks; default none.
+    pub barred: Vec<String>,
+    /// Its calls through trunks at once; without it, no limit of its own.
+    pub calls: Option<usize>,
+    /// Its calls through trunks within a minute; without it, no limit.
+    pub calls_per_minute: Option<u32>,
+}
+
 /// `[security]` (the figures are those of docs/security.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Security {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::guard::Outside;
 use super::security::{Srtp, SrtpKeys};
 use super::subscription::Watchers;
 use crate::secret::Secret;
@@ -30,6 +31,8 @@ pub struct Line {
     pub music: Option<Sound>,
     /// Who handles the agents that work there; default the switch.
     pub agent_handler: AgentHandler,
+    /// What it may spend; default anything.
+    pub outside: Outside,
     /// Whether its phones speak SRTP; default no.
     pub srtp: Srtp,
     /// How keys are offered to its phones; default SDES.
@@ -68,6 +71,8 @@ pub struct LineDefaults {
     pub music: Option<Sound>,
     /// Default the switch.
     pub agent_handler: AgentHandler,
+    /// Default anything.
+    pub outside: Outside,
     /// Default off.
     pub srtp: Srtp,
     /// Default SDES.
@@ -85,6 +90,7 @@ impl Default for LineDefaults {
             watchers: Watchers::default(),
             music: None,
             agent_handler: AgentHandler::BuiltIn,
+            outside: Outside::default(),
             srtp: Srtp::default(),
             srtp_keys: SrtpKeys::default(),
             record: false,

@@ -32,6 +32,8 @@ pub struct Trunk {
     pub certificate_names: Vec<String>,
     /// Most calls at once; without it, no limit of its own.
     pub channels: Option<usize>,
+    /// Most calls to it within a minute; without it, no limit.
+    pub calls_per_minute: Option<u32>,
     /// Whether its calls speak SRTP; default no.
     pub srtp: Srtp,
     /// How keys are offered to it; default SDES.

@@ -48,7 +48,7 @@ impl Mint {
     }
 
     pub(super) fn make(&mut self, unix_s: u64, source: IpAddr) -> String {
-        let nonce = Nonce { unix_s, serial: self.next_serial };
+        let nonce = Nonce { unix_s, serial: self.next_serial & u64::from(u32::MAX) };
         self.next_serial = self.next_serial.wrapping_add(1);
         let mut octets = nonce.octets().to_vec();
         octets.extend_from_slice(&self.proof(&self.secret, nonce, source));
@@ -58,10 +58,10 @@ impl Mint {
     /// The nonce, if it is one that we gave to this source, in its only spelling.
     pub(super) fn recognise(&self, text: &str, source: IpAddr) -> Option<Nonce> {
         let octets = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (unix_s, rest) = octets.split_first_chunk::<8>()?;
-        let (serial, proof) = rest.split_first_chunk::<8>()?;
-        let nonce =
-            Nonce { unix_s: u64::from_be_bytes(*unix_s), serial: u64::from_be_bytes(*serial) };
+        let (unix_s, rest) = octets.split_first_chunk::<4>()?;
+        let (serial, proof) = rest.split_first_chunk::<4>()?;
+        let (unix_s, serial) = (u32::from_be_bytes(*unix_s), u32::from_be_bytes(*serial));
+        let nonce = Nonce { unix_s: u64::from(unix_s), serial: u64::from(serial) };
         let is_current = self.proof(&self.secret, nonce, source).ct_eq(proof);
         let former = self.former_secret.as_ref().unwrap_or(&self.secret);
         let is_former = self.proof(former, nonce, source).ct_eq(proof);
@@ -87,8 +87,9 @@ impl Mint {
 }
 
 impl Nonce {
-    fn octets(self) -> [u8; 16] {
-        ((u128::from(self.unix_s) << 64) | u128::from(self.serial)).to_be_bytes()
+    /// Short, because a challenge must not be longer than what it answers: 32 bits each.
+    fn octets(self) -> [u8; 8] {
+        ((self.unix_s << 32) | (self.serial & u64::from(u32::MAX))).to_be_bytes()
     }
 }
 
@@ -191,7 +192,7 @@ mod tests {
     fn recognises_its_own_nonces_and_no_others() {
         let mut ours = mint();
         let text = ours.make(1_000, HERE);
-        assert_eq!(text.len(), 43);
+        assert_eq!(text.len(), 32);
         assert_eq!(ours.recognise(&text, HERE).unwrap().unix_s, 1_000);
         assert_ne!(ours.make(1_000, HERE), text);
         assert!(ours.recognise(&text, "192.0.2.8".parse().unwrap()).is_none(), "given to another");
@@ -204,7 +205,7 @@ mod tests {
     fn any_other_spelling_is_unknown() {
         let mut ours = mint();
         let text = ours.make(1_000, HERE);
-        let cut = text.get(..42).unwrap();
+        let cut = text.get(..31).unwrap();
         for other in [cut, &format!("{text}="), &format!("{text}A"), &format!(" {text}"), ""] {
             assert!(ours.recognise(other, HERE).is_none(), "{other}");
         }

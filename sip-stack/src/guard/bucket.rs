@@ -29,14 +29,14 @@ impl Rate {
 
 /// What is left of a rate. An empty one is full again by itself.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Bucket {
+pub struct Bucket {
     used: f32,
     at: Now,
 }
 
 impl Bucket {
     /// Takes `cost` out; false when it is not there.
-    pub(super) fn take(&mut self, now: Now, rate: Rate, cost: f32) -> bool {
+    pub fn take(&mut self, now: Now, rate: Rate, cost: f32) -> bool {
         let refilled = (now - self.at).as_secs_f64() * rate.per_second;
         self.at = self.at.max(now);
         self.used = (f64::from(self.used) - refilled).max(0.0) as f32;

@@ -17,16 +17,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 pub use ban::{Ban, BanReason, BanSettings, MAX_BANS};
-pub use bucket::Rate;
+pub use bucket::{Bucket, Rate};
 pub use network::{Network, source_of};
 pub use overload::OverloadSettings;
 pub use peek::{Kind, Peek, is_to_number, peek};
 
+use bytes::Bytes;
+
+use crate::message::fit::{fit, shortest};
 use crate::time::Now;
 use ban::Bans;
-use bucket::{Bucket, Window};
+use bucket::Window;
 use lru::Lru;
-use overload::Overload;
+use overload::{Overload, Rank};
 
 /// Flows that have proved who they are; the one that was silent longest is forgotten first.
 pub const MAX_FLOWS: usize = 131_072;
@@ -41,6 +44,10 @@ const THROTTLE_AFTER: usize = 10;
 const THROTTLED_COST: f32 = 10.0;
 /// Responses and ACKs that belong to nobody we know may come this many times as often as requests.
 const ANSWERS: f64 = 5.0;
+/// Most octets that a stranger can be owed.
+const MOST_CREDIT: usize = 65_536;
+/// Who asks for no more new work than this wants little.
+const LITTLE: Rate = Rate { per_second: 1.0, burst: 10 };
 
 /// How often what may come.
 #[derive(Clone, PartialEq, Debug)]
@@ -140,6 +147,8 @@ pub struct GuardCounts {
     pub shed: u64,
     /// Failed logins that count towards a ban.
     pub failures: u64,
+    /// Answers not sent because they were longer than what a stranger had sent.
+    pub unanswered: u64,
     /// Bans so far.
     pub bans: u64,
     /// Bans in force.
@@ -156,9 +165,13 @@ pub struct GuardCounts {
 struct Source {
     requests: Bucket,
     answers: Bucket,
+    /// New work lately, to tell who wants little.
+    lately: Bucket,
     malformed: Bucket,
     connections: Bucket,
     failures: Window,
+    /// Octets that came and have not been answered (SEC-64).
+    credit: usize,
     throttled_until: Now,
     /// When a login was good here, last.
     proved_at: Option<Now>,
@@ -233,14 +246,18 @@ impl Guard {
             self.counts.limited += 1;
             return Admission::Drop;
         }
+        if !is_exempt
+            && !is_known
+            && let Some(source) = self.sources.peek_mut(&source_of(address))
+        {
+            source.credit = source.credit.saturating_add(octets.len()).min(MOST_CREDIT);
+        }
         match peek.kind {
             Kind::Response | Kind::Ack => Admission::Pass(Lane::Urgent),
             _ if is_emergency => Admission::Pass(Lane::Urgent),
             _ if peek.is_in_dialog && (is_known || is_exempt) => Admission::Pass(Lane::Urgent),
             Kind::Cancel => Admission::Pass(Lane::Ordinary),
-            _ if self.overload.admit(now, is_known, self.hasher.hash_one(source)) => {
-                Admission::Pass(Lane::Ordinary)
-            }
+            _ if self.has_turn(now, source, is_known) => Admission::Pass(Lane::Ordinary),
             Kind::Invite | Kind::Register if !peek.is_in_dialog => {
                 self.counts.refused += 1;
                 Admission::Refuse
@@ -250,6 +267,19 @@ impl Guard {
                 Admission::Shed
             }
         }
+    }
+
+    /// Whether new work of a source is let in, if there is more than can be done.
+    fn has_turn(&mut self, now: Now, source: IpAddr, is_known: bool) -> bool {
+        let hash = self.hasher.hash_one(source);
+        let state = self.sources.enter(source, Source::default);
+        let is_modest = state.is_some_and(|state| state.lately.take(now, LITTLE, 1.0));
+        let rank = match (is_known, is_modest) {
+            (true, _) => Rank::Known,
+            (false, true) => Rank::Modest,
+            (false, false) => Rank::Heavy,
+        };
+        self.overload.admit(now, rank, hash)
     }
 
     fn is_within(&mut self, now: Now, from: SocketAddr, peek: Peek, is_known: bool) -> bool {
@@ -393,9 +423,37 @@ impl Guard {
         !self.is_free(address.to_canonical()) && self.bans.is_banned(now, source_of(address))
     }
 
-    /// New work has been taken up after it waited so long.
-    pub fn measured(&mut self, now: Now, delay: Duration) {
-        self.overload.measured(now, delay);
+    /// The response as it may be sent to where it goes; `asked` is how long the request was that it
+    /// answers, if it answers one at once. Nobody who has not proved who it is gets more octets in all
+    /// than came from there, so that a forged source gains nothing; and where it can be said in as many
+    /// octets as the request had, it is.
+    pub fn fit(
+        &mut self,
+        now: Now,
+        to: SocketAddr,
+        response: &Bytes,
+        asked: Option<usize>,
+    ) -> Option<Bytes> {
+        if self.is_free(to.ip()) || self.has_proved(now, to) {
+            return Some(response.clone());
+        }
+        let source = self.sources.peek_mut(&source_of(to.ip()));
+        let credit = source.as_ref().map_or(0, |source| source.credit);
+        let limit = asked.map_or(credit, |asked| asked.min(credit));
+        // What is longer than its request in any form goes out when enough has come in, the request
+        // sent again for instance.
+        let fitting = fit(response, limit)
+            .or_else(|| Some(shortest(response)).filter(|shortest| shortest.len() <= credit));
+        match (&fitting, source) {
+            (Some(fitting), Some(source)) => source.credit = credit.saturating_sub(fitting.len()),
+            _ => self.counts.unanswered += 1,
+        }
+        fitting
+    }
+
+    /// New work has been taken up after it waited so long; so much waits still.
+    pub fn measured(&mut self, now: Now, delay: Duration, backlog: usize) {
+        self.overload.measured(now, delay, backlog);
     }
 
     /// What is worth a line in the log.

@@ -194,7 +194,7 @@ fn under_overload_new_calls_get_503_options_nothing_and_calls_go_on() {
         for _ in 0..10 {
             refused += usize::from(guard.admit(at(ms), flood, INVITE) == Admission::Refuse);
         }
-        guard.measured(at(ms), Duration::from_millis(400));
+        guard.measured(at(ms), Duration::from_millis(400), 500);
         if ms % 100 == 0 {
             assert_eq!(guard.admit(at(ms), phone, BYE), Admission::Pass(Lane::Urgent));
             assert_eq!(guard.admit(at(ms), phone, EMERGENCY), Admission::Pass(Lane::Urgent));
@@ -205,4 +205,25 @@ fn under_overload_new_calls_get_503_options_nothing_and_calls_go_on() {
     assert!((0..1000).any(|_| guard.admit(at(3000), flood, OPTIONS) == Admission::Shed));
     let counts = guard.counts(at(3000));
     assert!(counts.budget > 0 && counts.refused > 0 && counts.shed > 0);
+}
+
+#[test]
+fn a_stranger_is_told_no_more_than_it_said_and_whoever_proved_itself_everything() {
+    let mut guard = guard();
+    let stranger = peer("203.0.113.7:5060");
+    let answer =
+        Bytes::from(format!("SIP/2.0 401 x\r\nVia: v\r\nServer: {}\r\n\r\n", "x".repeat(300)));
+    assert_eq!(guard.fit(at(0), stranger, &answer, None), None, "it has said nothing");
+    guard.admit(at(0), stranger, REGISTER);
+    let short = guard.fit(at(0), stranger, &answer, Some(REGISTER.len())).unwrap();
+    assert!(short.len() <= REGISTER.len(), "it can be said in so many octets");
+    let mut told = short.len();
+    while let Some(more) = guard.fit(at(0), stranger, &answer, None) {
+        told += more.len();
+    }
+    assert!(told <= REGISTER.len(), "{told} for {}", REGISTER.len());
+    assert!(guard.counts(at(0)).unanswered >= 2);
+    guard.authenticated(at(1), stranger);
+    assert_eq!(guard.fit(at(1), stranger, &answer, Some(1)), Some(answer.clone()));
+    assert_eq!(guard.fit(at(1), peer("127.0.0.1:1"), &answer, None), Some(answer));
 }

@@ -6,6 +6,7 @@
 
 pub mod edit;
 mod error;
+pub mod fit;
 pub mod framing;
 mod index;
 mod method;
@@ -32,7 +33,7 @@ use crate::header::{CSeq, Contact, Contacts, List, NameAddr, Via, parse_number};
 use index::{Index, Start};
 
 /// Header lines in one message; more are refused (SEC-15).
-pub const MAX_HEADERS: usize = 128;
+pub const MAX_HEADERS: usize = 256;
 /// Octets of a header line after unfolding.
 pub const MAX_HEADER_LINE: usize = 8 * 1024;
 /// Octets of the header section with its start line and closing empty line.

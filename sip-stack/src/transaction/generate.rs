@@ -26,7 +26,7 @@ pub fn stateless_tag(request: &Message) -> String {
         .chain_update([0])
         .chain_update(request.call_id())
         .finalize();
-    digest.iter().take(12).fold(String::new(), |mut tag, octet| {
+    digest.iter().take(8).fold(String::new(), |mut tag, octet| {
         // Writing to a String cannot fail.
         let _ = write!(tag, "{octet:02x}");
         tag

@@ -100,6 +100,14 @@ impl Shared {
         admission
     }
 
+    /// A refusal as it may be sent to where it goes.
+    pub(super) fn fit(&self, to: SocketAddr, refusal: &Bytes, asked: usize) -> Option<Bytes> {
+        match &self.gate {
+            Some(gate) => gate.fit(to, refusal, Some(asked)),
+            None => Some(refusal.clone()),
+        }
+    }
+
     /// Whether what is no SIP goes on.
     pub(super) fn admit_malformed(&self, from: SocketAddr) -> bool {
         self.gate.as_ref().is_none_or(|gate| gate.admit_malformed(from))

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
@@ -83,11 +84,16 @@ impl Gate {
         self.with(|guard, now| guard.failed(now, from));
     }
 
-    /// New work has been taken up; each waited so long.
-    pub fn measured(&self, delays: impl IntoIterator<Item = Duration>) {
+    /// New work has been taken up; each waited so long, and so much waits still.
+    pub fn measured(&self, delays: impl IntoIterator<Item = Duration>, backlog: usize) {
         self.with(|guard, now| {
-            delays.into_iter().for_each(|delay| guard.measured(now, delay));
+            delays.into_iter().for_each(|delay| guard.measured(now, delay, backlog));
         });
+    }
+
+    /// The response as it may be sent over UDP to where it goes; see [`Guard::fit`].
+    pub fn fit(&self, to: SocketAddr, response: &Bytes, asked: Option<usize>) -> Option<Bytes> {
+        self.with(|guard, now| guard.fit(now, to, response, asked))
     }
 
     /// The peers that the configuration names are at these addresses.

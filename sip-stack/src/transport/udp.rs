@@ -115,6 +115,7 @@ fn on_datagram(
         (Ok(message), _) => {
             Counters::count(&shared.counters.dropped);
             if let Some(refusal) = overload::refusal(&message)
+                && let Some(refusal) = shared.fit(remote, &refusal, datagram.len())
                 && socket.try_send_to(&refusal, remote).is_ok()
             {
                 Counters::count(&shared.counters.refused);

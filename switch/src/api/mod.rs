@@ -6,6 +6,7 @@
 
 mod answers;
 mod applications;
+mod audit;
 mod bans;
 mod call_centre;
 mod events;
@@ -14,6 +15,7 @@ mod lines;
 mod listener;
 mod openapi;
 mod problem;
+mod rate;
 mod records;
 mod rest;
 mod tapi_socket;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use sip_stack::transport::Gate;
@@ -81,6 +84,9 @@ pub struct Api {
     trace: Arc<Trace>,
     store: Arc<dyn Store>,
     is_ready: AtomicBool,
+    /// The watchdog was answered in time.
+    is_responsive: AtomicBool,
+    rates: rate::Rates,
     gate: OnceLock<Arc<Gate>>,
     counters: ApiCounters,
 }
@@ -106,9 +112,16 @@ impl Api {
             trace,
             store,
             is_ready: AtomicBool::new(false),
+            is_responsive: AtomicBool::new(true),
+            rates: rate::Rates::default(),
             gate: OnceLock::new(),
             counters: ApiCounters::default(),
         })
+    }
+
+    /// Says on `/readyz` whether the switch answers in time; true where that is new.
+    pub fn set_responsive(&self, is_responsive: bool) -> bool {
+        self.is_responsive.swap(is_responsive, Ordering::Relaxed) != is_responsive
     }
 
     /// Bans are those of this gate; it can be said once.
@@ -236,7 +249,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/drain", post(rest::drain));
     Router::new()
         .route("/tapi", get(tapi_socket::upgrade))
-        .nest("/api/v1", v1)
+        .nest("/api/v1", v1.layer(from_fn_with_state(Arc::clone(&api), audit::watch)))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
@@ -257,6 +270,10 @@ async fn healthz(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> R
 }
 
 async fn readyz(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Response {
+    if !api.is_responsive.load(Ordering::Relaxed) {
+        let detail = "The switch answers too slowly: its own OPTIONS took more than a second.";
+        return ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
+    }
     if api.is_ready.load(Ordering::Relaxed) && !api.mailbox.is_closed() {
         return axum::Json(serde_json::json!({ "status": "ready" })).into_response();
     }

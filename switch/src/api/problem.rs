@@ -35,6 +35,11 @@ impl ProblemDocument {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The switch is busy; try again in a moment.")
     }
 
+    /// 429: this token or address asks more often than it may (RFC 6585 §4).
+    pub fn too_often() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests; wait a moment.")
+    }
+
     /// Adds one extension member (RFC 9457 §3.2).
     pub fn with(mut self, member: &'static str, value: Value) -> Self {
         self.extension = Some((member, value));
@@ -79,7 +84,7 @@ impl IntoResponse for ProblemDocument {
                     HeaderValue::from_static("Bearer realm=\"strowger\""),
                 );
             }
-            StatusCode::SERVICE_UNAVAILABLE => {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Error as SocketError;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Error as SocketError, Extension};
 use config::{Scope, Token};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -18,12 +18,12 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 
-use super::Api;
 use super::applications::{
     CLOSE_GOING_AWAY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, Close, Frame, FrameQueue, Incoming,
 };
 use super::problem::ProblemDocument;
-use super::token::Caller;
+use super::token::{Caller, Peer};
+use super::{Api, audit};
 use crate::exchange::counters::count;
 use crate::exchange::{ApplicationInput, ConnectionId, Input};
 
@@ -45,6 +45,7 @@ type Reader = SplitStream<WebSocket>;
 pub(super) async fn upgrade(
     State(api): State<Arc<Api>>,
     caller: Caller,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ProblemDocument> {
@@ -66,13 +67,14 @@ pub(super) async fn upgrade(
         return Err(ProblemDocument::overloaded());
     };
     let connection = incoming.connection;
+    let source = audit::source(peer.map(|Extension(peer)| peer.0));
     let failed = Arc::clone(&api);
     Ok(upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
         .on_failed_upgrade(move |_| failed.applications.forget(connection))
-        .on_upgrade(move |socket| converse(api, socket, incoming, caller.0))
+        .on_upgrade(move |socket| converse(api, socket, incoming, Who { token: caller.0, source }))
         .into_response())
 }
 
@@ -93,7 +95,14 @@ enum End {
     Close(Close),
 }
 
-async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, token: Arc<Token>) {
+/// Who is behind a connection.
+struct Who {
+    token: Arc<Token>,
+    source: String,
+}
+
+async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, who: Who) {
+    let token = &who.token;
     let Incoming { connection, mut urgent, mut queue } = incoming;
     api.applications.conversing.send_modify(|open| *open += 1);
     tracing::info!(connection, token = token.name, "application connected");
@@ -106,7 +115,7 @@ async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, token: A
         tokio::select! {
             Ok(close) = &mut urgent => End::Close(close),
             () = write(&mut writer, &mut queue, &api.mailbox, connection) => End::Gone,
-            end = read(&mut reader, &api, connection) => end,
+            end = read(&mut reader, &api, connection, &who) => end,
         }
     };
     api.applications.forget(connection);
@@ -191,7 +200,7 @@ fn message_of(frame: Frame) -> Message {
 }
 
 /// Reads text frames into the exchange's mailbox.
-async fn read(reader: &mut Reader, api: &Api, connection: ConnectionId) -> End {
+async fn read(reader: &mut Reader, api: &Api, connection: ConnectionId, who: &Who) -> End {
     loop {
         // Waiting for room in the mailbox is not silence of the peer.
         let Ok(next) = timeout(SILENCE, reader.next()).await else {
@@ -204,6 +213,7 @@ async fn read(reader: &mut Reader, api: &Api, connection: ConnectionId) -> End {
             None => return End::Gone,
             Some(Ok(Message::Text(text))) => {
                 count(&api.counters.tapi_frames_received_total);
+                audit::note(&who.token.name, &who.source, text.as_str());
                 if forward(&api.mailbox, connection, text.as_str().to_owned()).await.is_err() {
                     return End::Close(Close {
                         code: CLOSE_GOING_AWAY,

@@ -12,6 +12,7 @@ use super::Api;
 use super::problem::ProblemDocument;
 use crate::exchange::counters::count;
 use crate::observe::security;
+use crate::server::clock;
 
 /// All tokens of one configuration.
 #[derive(Debug, Default)]
@@ -108,11 +109,16 @@ impl FromRequestParts<Arc<Api>> for Caller {
             .and_then(bearer);
         let found = presented.and_then(|secret| api.tokens.load().find(secret));
         match found {
-            Some(token) => Ok(Self(token)),
+            Some(token) if api.rates.admit_token(clock::now(), &token.name) => Ok(Self(token)),
+            Some(_) => Err(ProblemDocument::too_often()),
             None => {
                 count(&api.counters.unauthorized_total);
-                let reason = if presented.is_some() { "unknown token" } else { "no token" };
                 let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+                let may = |peer: SocketAddr| api.rates.admit_stranger(clock::now(), peer.ip());
+                if !peer.is_none_or(may) {
+                    return Err(ProblemDocument::too_often());
+                }
+                let reason = if presented.is_some() { "unknown token" } else { "no token" };
                 security::api_refused(peer, reason);
                 Err(ProblemDocument::unauthorized())
             }
@@ -121,7 +127,7 @@ impl FromRequestParts<Arc<Api>> for Caller {
 }
 
 /// RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1).
-fn bearer(value: &str) -> Option<&str> {
+pub(super) fn bearer(value: &str) -> Option<&str> {
     let (scheme, secret) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
 }

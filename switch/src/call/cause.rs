@@ -184,6 +184,8 @@ impl Cause {
     pub const NO_APPEARANCE: Cause = row(486, BusyStation, 17, 486).cause;
     /// Nothing rings, or nobody is parked, where somebody wanted to take it.
     pub const NOTHING_RINGS: Cause = row(404, D(M::BadAddress), 1, 404).cause;
+    /// The line or trunk makes more calls than it may.
+    pub const TOO_MANY_CALLS: Cause = row(503, D(M::Congestion), 34, 503).cause;
     /// Every channel of a trunk is taken.
     pub const TRUNK_FULL: Cause = row(503, BusyTrunk, 34, 503).cause;
     /// The switch has no media port or no room for another call.

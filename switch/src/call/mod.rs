@@ -46,6 +46,7 @@ pub mod splice;
 pub mod station;
 pub mod supervise;
 pub mod swap;
+pub(crate) mod toll;
 pub mod transfer;
 pub(crate) mod treatment;
 pub mod trunk;

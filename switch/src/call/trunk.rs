@@ -41,6 +41,7 @@ impl Exchange {
         if trunk.channels.is_some_and(|most| in_use >= most) {
             return Err(Cause::TRUNK_FULL);
         }
+        self.may_call_outside(connection, caller, name, number)?;
         let is_sips = self.is_sips(connection) || trunk.peer.is_secure;
         let flows = targets.iter().filter_map(|target| self.flow_to(*target));
         // RFC 3261 §26.2.2: what is to be secure leaves under TLS or not at all.

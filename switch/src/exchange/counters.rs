@@ -40,6 +40,8 @@ counters! {
     calls_answered_total: "counter",
     /// INVITEs refused because of a limit or a drain.
     calls_refused_total: "counter",
+    /// Calls through trunks that a line or trunk may not make.
+    calls_barred_total: "counter",
     /// TAPI calls that are not IDLE.
     calls_active: "gauge",
     /// SIP legs alive now.

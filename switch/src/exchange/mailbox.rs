@@ -326,6 +326,15 @@ pub enum Output {
         /// out for it.
         is_proven: bool,
     },
+    /// A call through a trunk that was not allowed.
+    CallBarred {
+        /// Where the caller is, if it has a phone on the line.
+        source: Option<SocketAddr>,
+        /// The caller's line; empty for others.
+        line: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A wrong answer to a challenge that was given to this very address; counts towards a ban.
     LoginFailed(SocketAddr),
     /// A request that came from here was authenticated.

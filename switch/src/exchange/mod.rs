@@ -43,6 +43,7 @@ use crate::call::generate::Generations;
 use crate::call::listen::Listening;
 use crate::call::protection;
 use crate::call::recording::Recordings;
+use crate::call::toll::Tolls;
 use crate::call::treatment::Music;
 use crate::call::{Call, CallId, Connection, Parked, Timer};
 use crate::feature::enrolment::Enrolment;
@@ -121,6 +122,7 @@ pub struct Exchange {
     pub(crate) by_line: HashMap<String, Vec<CallId>>,
     pub(crate) parked: BTreeMap<String, Parked>,
     pub(crate) forwardings: HashMap<String, Forwarding>,
+    pub(crate) tolls: Tolls,
     pub(crate) hunting: hunt::Memory,
     pub(crate) listening: Listening,
     pub(crate) generations: Generations,
@@ -189,6 +191,7 @@ impl Exchange {
             by_line: HashMap::new(),
             parked: BTreeMap::new(),
             forwardings: HashMap::new(),
+            tolls: Tolls::default(),
             hunting: hunt::Memory::default(),
             listening: Listening::default(),
             generations: Generations::default(),
@@ -567,7 +570,7 @@ fn authenticator_config(
 
 fn endpoint_config(config: &Config) -> EndpointConfig {
     EndpointConfig {
-        user_agent: concat!("Strowger/", env!("CARGO_PKG_VERSION")).to_owned(),
+        user_agent: "Strowger".to_owned(),
         session_expires: config.sip.session_expires,
         min_se: config.sip.min_session_expires,
         extensions: vec!["path".to_owned(), "replaces".to_owned()],

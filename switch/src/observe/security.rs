@@ -45,6 +45,11 @@ pub fn authentication_refused(source: SocketAddr, line: &str, reason: &str, is_p
     }
 }
 
+/// A line may not make this call.
+pub fn call_barred(source: Option<SocketAddr>, line: &str, reason: &str) {
+    let _ = write_event("forbidden", source, line, reason);
+}
+
 /// A source is not listened to for so many seconds.
 pub fn banned(source: IpAddr, reason: &str, seconds: u64) {
     let reason = format!("{reason}, for {seconds} s");

@@ -1,14 +1,16 @@
 //! The exchange's thread: takes inputs out of the mailbox, reads the clock, carries out outputs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sip_stack::flow::{Flow, Transmit};
+use sip_stack::flow::{Flow, Transmit, Transport};
 use sip_stack::time::Now;
 use sip_stack::transport::{Gate, TransportEvent, Transports};
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
+use super::watchdog::Watchdog;
 use crate::api::Api;
 use crate::exchange::{Exchange, Input, Output};
 use crate::observe::hep::Hep;
@@ -21,7 +23,7 @@ use crate::store::Store;
 pub const MAX_MAILBOX: usize = 8192;
 /// New work that may wait: requests that belong to nothing yet. More than the exchange can do before
 /// their senders try again would be of no use.
-pub const MAX_NEW_WORK: usize = 1024;
+pub const MAX_NEW_WORK: usize = 4096;
 /// New work that is taken out at once; between two pieces of it, what is urgent is looked for.
 const FEW: usize = 16;
 /// After so many batches of urgent inputs without a pause, some new work gets its turn.
@@ -49,9 +51,16 @@ pub(super) struct Waiting {
     input: Input,
 }
 
+impl Waiting {
+    /// Begins to wait.
+    pub(super) fn now(input: Input) -> Self {
+        Self { since: clock::now(), input }
+    }
+}
+
 impl From<TransportEvent> for Waiting {
     fn from(event: TransportEvent) -> Self {
-        Self { since: clock::now(), input: event.into() }
+        Self::now(event.into())
     }
 }
 
@@ -60,6 +69,17 @@ pub(super) struct Inbox {
     /// What belongs to something that exists, and everything that is no SIP.
     pub(super) urgent: mpsc::Receiver<Input>,
     pub(super) new_work: mpsc::Receiver<Waiting>,
+}
+
+/// Who asked something, and with how many octets.
+type Asked = Option<(SocketAddr, usize)>;
+
+fn asked_by(input: &Input) -> Asked {
+    match input {
+        Input::Sip(received) => Some((received.flow.remote, received.message.bytes().len())),
+        Input::Malformed { bytes, flow, .. } => Some((flow.remote, bytes.len())),
+        _ => None,
+    }
 }
 
 /// Everything outputs are carried out with.
@@ -71,6 +91,7 @@ pub(super) struct Rim {
     /// Becomes true when no call is left after a drain or stop.
     pub(super) drained: watch::Sender<bool>,
     pub(super) gate: Arc<Gate>,
+    pub(super) watchdog: Arc<Watchdog>,
 }
 
 /// Keeps and copies the SIP messages that come and go.
@@ -81,7 +102,9 @@ pub(super) struct Capture {
 
 impl Capture {
     fn received(&mut self, unix_ms: u64, input: &Input) {
-        if let Input::Sip(received) = input {
+        if let Input::Sip(received) = input
+            && !Watchdog::is_own(&received.flow)
+        {
             let dialog = received.message.call_id().as_bytes();
             self.note(unix_ms, Way::In, &received.flow, dialog, received.message.bytes());
         }
@@ -101,17 +124,34 @@ impl Capture {
 }
 
 impl Rim {
-    fn perform(&mut self, output: Output) {
+    /// Sends what may be sent: strangers behind UDP get no more octets than they sent (SEC-64).
+    fn send(&mut self, mut transmit: Transmit, asked: Asked) {
+        if Watchdog::is_own(&transmit.flow) {
+            return self.watchdog.hear(&transmit);
+        }
+        let to = transmit.flow.remote;
+        if transmit.flow.transport == Transport::Udp && transmit.bytes.starts_with(b"SIP/2.0 ") {
+            let asked = asked.filter(|(from, _)| *from == to).map(|(_, length)| length);
+            match self.gate.fit(to, &transmit.bytes, asked) {
+                Some(fitting) => transmit.bytes = fitting,
+                None => return,
+            }
+        }
+        self.capture.sent(&transmit);
+        self.transports.send(transmit);
+    }
+
+    fn perform(&mut self, output: Output, asked: Asked) {
         let Some(output) = self.api.perform(output) else { return };
         match output {
-            Output::Transmit(transmit) => {
-                self.capture.sent(&transmit);
-                self.transports.send(transmit);
-            }
+            Output::Transmit(transmit) => self.send(transmit, asked),
             Output::Dialog { call_id, dialog } => self.capture.trace.belongs(call_id, &dialog),
             Output::Store(change) => self.store.apply(change),
             Output::AuthenticationRefused { source, line, reason, is_proven } => {
                 security::authentication_refused(source, &line, reason, is_proven);
+            }
+            Output::CallBarred { source, line, reason } => {
+                security::call_barred(source, &line, reason);
             }
             Output::LoginFailed(source) => self.gate.failed(source),
             Output::LoggedIn(source) => self.gate.authenticated(source),
@@ -148,7 +188,8 @@ pub(super) async fn run(exchange: Exchange, inbox: Inbox, rim: Rim) {
         }
         if !waiting.is_empty() {
             let now = clock::now();
-            runner.rim.gate.measured(waiting.iter().map(|waiting| now - waiting.since));
+            let delays = waiting.iter().map(|waiting| now - waiting.since);
+            runner.rim.gate.measured(delays, new_work.len());
         }
         for Waiting { input, .. } in waiting.drain(..) {
             runner.take(std::iter::once(input));
@@ -175,8 +216,9 @@ impl Runner {
         for input in inputs {
             let clock = clock::read();
             self.rim.capture.received(clock.unix_ms, &input);
+            let asked = asked_by(&input);
             self.exchange.handle(clock, input, &mut self.outputs);
-            self.outputs.drain(..).for_each(|output| self.rim.perform(output));
+            self.outputs.drain(..).for_each(|output| self.rim.perform(output, asked));
         }
     }
 
@@ -184,7 +226,7 @@ impl Runner {
         let clock = clock::read();
         if self.exchange.next_deadline().is_some_and(|deadline| deadline <= clock.now) {
             self.exchange.expire(clock, &mut self.outputs);
-            self.outputs.drain(..).for_each(|output| self.rim.perform(output));
+            self.outputs.drain(..).for_each(|output| self.rim.perform(output, None));
         }
     }
 }

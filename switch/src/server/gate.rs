@@ -66,6 +66,11 @@ pub(super) fn samples(gate: &Gate) -> Vec<Sample> {
             "Messages that were no SIP, beyond their rate limit.",
             counts.malformed_limited,
         ),
+        counter(
+            "unanswered",
+            "Answers not sent: longer than what a stranger had sent.",
+            counts.unanswered,
+        ),
         counter("failures", "Failed logins that count towards a ban.", counts.failures),
         counter("bans", "Bans so far.", counts.bans),
         gauge("bans_in_force", "Bans in force now.", counts.bans_now),

@@ -1,13 +1,4 @@
-//! Rates per source, bans and what an administrator sees of them, with the real program. Other loopback
-//! addresses than 127.0.0.1 are strangers to it.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a failed unwrap here is a failed test, which waits for real programs"
-)]
+//! Rates per source, bans, and what an administrator sees of them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +8,7 @@ use serde_json::json;
 use tests::program::{CRM_TOKEN, PATIENCE, Program, TOKEN, http, office, pause};
 use tests::stranger::{SILENCE, Stranger};
 
-fn metric(program: &Program, name: &str) -> u64 {
+pub(crate) fn metric(program: &Program, name: &str) -> u64 {
     let mut socket = TcpStream::connect(program.api).unwrap();
     socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut text = String::new();
@@ -28,7 +19,7 @@ fn metric(program: &Program, name: &str) -> u64 {
 }
 
 /// Waits until the log has a line that fits.
-fn logged(program: &Program, wanted: &str) -> String {
+pub(crate) fn logged(program: &Program, wanted: &str) -> String {
     let start = Instant::now();
     loop {
         if let Some(line) = program.log().lines().find(|line| line.contains(wanted)) {

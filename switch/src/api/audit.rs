@@ -1,0 +1,99 @@
+//! Who did what (SEC-78): one log line, target `audit`, for each thing that a token changed or tried
+//! to change. Over `/tapi` everything counts that is not a question.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::Api;
+use super::token::{Peer, bearer};
+
+/// Longest part of a path or name that is written down.
+const MAX_TEXT: usize = 128;
+
+/// Writes down what is more than a question, with its outcome.
+pub(super) async fn watch(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return next.run(request).await;
+    }
+    let presented = request.headers().get(header::AUTHORIZATION);
+    let presented = presented.and_then(|value| value.to_str().ok()).and_then(bearer);
+    let token = presented.and_then(|secret| api.tokens.load().find(secret));
+    let who = token.map_or_else(|| "nobody".to_owned(), |token| token.name.clone());
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+    // The layer sees the path below its nest.
+    let path = format!("/api/v1{}", printable(request.uri().path()));
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    let (source, status) = (source(peer), response.status().as_u16());
+    tracing::info!(target: "audit", token = who, source, %method, path, status, "changed");
+    response
+}
+
+/// Writes down what an application asks for, if it is more than a question.
+pub(super) fn note(token: &str, source: &str, text: &str) {
+    if !tracing::enabled!(target: "audit", tracing::Level::INFO) {
+        return;
+    }
+    if let Some(method) = method_of(text).filter(|method| !is_question(method)) {
+        let method = printable(method);
+        tracing::info!(target: "audit", token, source, method, "TAPI");
+    }
+}
+
+/// The address for the log.
+pub(super) fn source(peer: Option<std::net::SocketAddr>) -> String {
+    peer.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_canonical().to_string())
+}
+
+#[derive(serde::Deserialize)]
+struct Call<'a> {
+    #[serde(borrow)]
+    method: &'a str,
+}
+
+fn method_of(text: &str) -> Option<&str> {
+    serde_json::from_str::<Call<'_>>(text).ok().map(|call| call.method)
+}
+
+/// TAPI's own names say what only asks.
+fn is_question(method: &str) -> bool {
+    let words =
+        ["lineGet", "lineInitialize", "lineNegotiate", "lineTranslate", "lineOpen", "lineClose"];
+    let ends = ["lineDeallocateCall", "lineSetStatusMessages", "lineShutdown"];
+    words.iter().any(|word| method.starts_with(word)) || ends.contains(&method)
+}
+
+fn printable(text: &str) -> String {
+    let safe = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    text.chars().take(MAX_TEXT).map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_asks_is_not_written_down() {
+        for question in ["lineGetCallInfo", "lineInitializeEx", "lineTranslateAddress", "lineOpen"]
+        {
+            assert!(is_question(question), "{question}");
+        }
+        for deed in
+            ["lineMakeCall", "lineDrop", "lineForward", "lineSetCallData", "lineGenerateDigits"]
+        {
+            assert!(!is_question(deed), "{deed}");
+        }
+    }
+
+    #[test]
+    fn the_name_is_read_and_cleaned() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"lineDrop","params":{"hCall":1}}"#;
+        assert_eq!(method_of(text), Some("lineDrop"));
+        assert_eq!(method_of("{}"), None);
+        assert_eq!(printable("a b\r\nc\u{1b}"), "a?b??c?");
+    }
+}

@@ -1,0 +1,49 @@
+//! The control interface under misuse: guessing, who did what, whether the switch still answers.
+
+use std::time::Instant;
+
+use serde_json::json;
+use tests::program::{CRM_TOKEN, PATIENCE, Program, http, pause};
+
+use crate::ban::{logged, metric};
+
+#[test]
+fn guessing_tokens_is_answered_so_often_and_does_not_keep_others_out() {
+    let program = Program::start();
+    let guess = || http(program.api, "GET", "/api/v1/lines", Some("guess"), "").0;
+    let answers: Vec<u16> = (0..80).map(|_| guess()).collect();
+    assert_eq!(answers[0], 401);
+    assert!(answers.contains(&429), "{answers:?}");
+    assert_eq!(program.get("/api/v1/lines").0, 200);
+}
+
+#[test]
+fn who_changed_what_is_written_down() {
+    let program = Program::start();
+    let path = "/api/v1/lines/201/dnd";
+    let body = json!({"enabled": true}).to_string();
+    assert_eq!(http(program.api, "PUT", path, Some(CRM_TOKEN), &body).0, 200);
+    let line = logged(&program, "PUT");
+    assert!(line.contains("audit") && line.contains("token=\"crm\""), "{line}");
+    assert!(line.contains(path) && line.contains("status=200"), "{line}");
+    assert!(line.contains("source=\"127.0.0.1\""), "{line}");
+    assert_eq!(http(program.api, "POST", "/api/v1/reload", Some(CRM_TOKEN), "{}").0, 403);
+    let line = logged(&program, "/api/v1/reload");
+    assert!(line.contains("status=403"), "{line}");
+    let mut application = program.application("desk");
+    let _ = application.call("lineForward", json!({"hLine": 1}));
+    let line = logged(&program, "lineForward");
+    assert!(line.contains("audit") && line.contains("token=\"admin\""), "{line}");
+    assert!(!program.log().contains("admin-token"), "no secret is written");
+}
+
+#[test]
+fn the_watchdog_asks_the_switch_and_says_how_long_it_took() {
+    let program = Program::start();
+    let start = Instant::now();
+    while metric(&program, "watchdog_turnaround_microseconds") == 0 {
+        assert!(start.elapsed() < PATIENCE, "{}", program.log());
+        pause();
+    }
+    program.until("/readyz", |answer| answer["status"] == "ready");
+}

@@ -1,0 +1,56 @@
+//! Where lines may call through trunks, and how often.
+
+use tests::program::{PATIENCE, Program, office};
+use tests::stranger::Stranger;
+
+use crate::ban::{logged, metric};
+
+#[test]
+fn a_line_calls_only_where_and_as_often_as_it_may_and_emergency_numbers_always() {
+    let carrier = Stranger::at("127.0.0.1", "127.0.0.1:9".parse().unwrap());
+    let peer = carrier.socket.local_addr().unwrap();
+    let program = Program::with(office(|text| {
+        let text = text.replace("127.0.0.1:5090", &peer.to_string());
+        let text = text.replace(
+            "[lines.201]\n",
+            "[lines.201]\nbarred = [\"0900\"]\noutside_calls_per_minute = 2\n",
+        );
+        format!(
+            "{}\n[[routes]]\npattern = \"^112$\"\ntrunk = \"carrier\"\ndial = \"112\"\n[security]\n",
+            text
+        )
+    }));
+    program.until("/api/v1/trunks", |answer| {
+        answer["items"][0]["resolved"].as_array().is_some_and(|found| !found.is_empty())
+    });
+    let phone = program.plain_phone("201");
+    // The carrier never answers; what counts is whether it is asked.
+    let asked = |number: &str| {
+        let leg = phone.call(number);
+        let mut invite = None;
+        while let Some(datagram) = carrier.receive(PATIENCE / 10) {
+            let text = String::from_utf8_lossy(&datagram).into_owned();
+            if text.starts_with("INVITE") {
+                invite = text.lines().next().map(str::to_owned);
+                break;
+            }
+        }
+        (leg, invite)
+    };
+    let (_, barred) = asked("09001234");
+    assert_eq!(barred, None);
+    assert_eq!(phone.failed().0, 403);
+    let line = logged(&program, "SECURITY event=forbidden");
+    assert!(line.contains("user=\"201\"") && line.contains("destination is barred"), "{line}");
+    for number in ["012345", "012346"] {
+        let (leg, invite) = asked(number);
+        assert!(invite.is_some_and(|line| line.contains(&number[1..])), "{number}");
+        phone.hang_up(leg);
+    }
+    let (_, third) = asked("012347");
+    assert!(third.is_none_or(|line| !line.contains("12347")));
+    logged(&program, "too many outside calls a minute");
+    let (_, emergency) = asked("112");
+    assert!(emergency.is_some(), "{}", program.log());
+    assert!(metric(&program, "calls_barred_total") >= 2);
+}
