@@ -439,11 +439,14 @@ impl Guard {
         }
         let source = self.sources.peek_mut(&source_of(to.ip()));
         let credit = source.as_ref().map_or(0, |source| source.credit);
-        let limit = asked.map_or(credit, |asked| asked.min(credit));
+        let limit = asked.map_or(0, |asked| asked.min(credit));
         // What is longer than its request in any form goes out when enough has come in, the request
         // sent again for instance.
-        let fitting = fit(response, limit)
-            .or_else(|| Some(shortest(response)).filter(|shortest| shortest.len() <= credit));
+        // One answer for each datagram (SEC-64): what repeats itself by a timer is not one.
+        let fitting = asked.and_then(|_| {
+            fit(response, limit)
+                .or_else(|| Some(shortest(response)).filter(|shortest| shortest.len() <= credit))
+        });
         match (&fitting, source) {
             (Some(fitting), Some(source)) => source.credit = credit.saturating_sub(fitting.len()),
             _ => self.counts.unanswered += 1,
