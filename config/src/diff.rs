@@ -32,7 +32,7 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 16] = [
+const NEEDS_RESTART: [Setting; 17] = [
     ("domain", |old, new| old.domain != new.domain),
     ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
     ("sip.session_expires", |old, new| old.sip.session_expires != new.sip.session_expires),
