@@ -65,7 +65,7 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 24] = [
+const APPLIED: [Setting; 25] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
