@@ -144,7 +144,7 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         ),
         (
             "[lines.203]\npassword = \"x\"\npickup = \"a\"\n[pickup_groups.a]\nid = \"1\"\n",
-            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of agent_handler, max_calls, music, name, password, pickup_group, record, ring_cycle, ring_timeout, srtp, srtp_keys, watchers",
+            "8:1: unknown setting \"pickup\" in [lines.203]; expected one of agent_handler, barred, max_calls, music, name, outside_calls, outside_calls_per_minute, password, pickup_group, record, ring_cycle, ring_timeout, srtp, srtp_keys, watchers",
         ),
         (
             "[park.lots.main]\nnumber = \"700\"\nslots = \"701-702\"\ntimout = \"9s\"\n",
@@ -156,7 +156,7 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         ),
         (
             "media = { address = \"127.0.0.1\" }\n",
-            "6:1: unknown setting \"media\" in [lines.202]; expected one of agent_handler, max_calls, music, name, password, pickup_group, record, ring_cycle, ring_timeout, srtp, srtp_keys, watchers",
+            "6:1: unknown setting \"media\" in [lines.202]; expected one of agent_handler, barred, max_calls, music, name, outside_calls, outside_calls_per_minute, password, pickup_group, record, ring_cycle, ring_timeout, srtp, srtp_keys, watchers",
         ),
         (
             "[conference]\nroom = 1\n",
@@ -446,7 +446,7 @@ fn columns_are_counted_in_characters() {
             "name = \"Zoë\"\n[lines.203]\npassword = \"pä\" # ä\n[defaults]\nline = { \"ä\" = 1 }\n"
         ),
         [
-            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of agent_handler, max_calls, music, record, ring_cycle, ring_timeout, srtp, srtp_keys, watchers"
+            "10:10: unknown setting \"ä\" in [defaults.line]; expected one of agent_handler, barred, max_calls, music, outside_calls, outside_calls_per_minute, record, ring_cycle, ring_timeout, srtp, srtp_keys, watchers"
         ]
     );
 }
