@@ -416,7 +416,7 @@ impl<'a> Section<'a> {
                     format!("unknown setting \"{word}\" in [{}]", self.path)
                 };
                 let expected = match asked.len() {
-                    0..=24 => {
+                    0..=18 => {
                         let mut known = asked.clone();
                         known.sort_unstable();
                         known.dedup();
