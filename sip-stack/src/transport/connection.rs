@@ -190,9 +190,10 @@ impl Shared {
         }
     }
 
-    pub(super) fn end_after_next(&self, flow: Flow) {
+    /// Ends a connection after the next response with this status.
+    pub(super) fn end_after(&self, flow: Flow, status: u16) {
         if let Some(id) = flow.connection {
-            self.table().end_after_next(id);
+            self.table().end_after(id, status);
         }
     }
 

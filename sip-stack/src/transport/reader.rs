@@ -120,7 +120,7 @@ impl<'a, S: Source> Reader<'a, S> {
                 Ok(Frame::Pong) => Counters::count(&self.shared.counters.keep_alives),
                 Err(error) => {
                     Counters::count(&self.shared.counters.malformed);
-                    self.shared.end_after_next(self.flow);
+                    self.shared.end_after(self.flow, error.error.kind.status());
                     let event = TransportEvent::Malformed {
                         bytes: error.bytes,
                         flow: self.flow,

@@ -28,8 +28,8 @@ pub(super) struct Table {
 struct Entry {
     flow: Flow,
     queue: QueueSender,
-    /// The next message is the last: an answer to what could not be read.
-    is_ending: bool,
+    /// The next response with this status is the last message: it answers what could not be read.
+    ends_after: Option<u16>,
 }
 
 impl Table {
@@ -45,7 +45,7 @@ impl Table {
         let id = self.last_id;
         flow.connection = Some(id);
         let (queue, receiver) = queue(limits);
-        self.by_id.insert(id, Entry { flow, queue, is_ending: false });
+        self.by_id.insert(id, Entry { flow, queue, ends_after: None });
         self.by_remote.insert((flow.transport, flow.remote), id);
         self.per_address.insert(address, from_address + 1);
         Some((flow, receiver))
@@ -72,17 +72,19 @@ impl Table {
     pub(super) fn put(&mut self, flow: &Flow, message: Bytes) -> Option<bool> {
         let id = self.id(flow)?;
         let entry = self.by_id.get(&id)?;
+        let is_last = entry.ends_after.is_some_and(|status| has_status(&message, status));
         let is_queued = entry.queue.try_put(message);
-        if entry.is_ending {
+        if is_last {
             self.remove(id);
         }
         Some(is_queued)
     }
 
-    /// Makes the next message the last one.
-    pub(super) fn end_after_next(&mut self, id: u64) {
+    /// Makes the next response with this status the last message: what answers earlier requests
+    /// goes before it.
+    pub(super) fn end_after(&mut self, id: u64, status: u16) {
         if let Some(entry) = self.by_id.get_mut(&id) {
-            entry.is_ending = true;
+            entry.ends_after = Some(status);
         }
     }
 
@@ -100,6 +102,13 @@ impl Table {
         self.by_remote.clear();
         self.per_address.clear();
     }
+}
+
+/// Whether a message is a response with this status.
+fn has_status(message: &[u8], status: u16) -> bool {
+    let digits = message.strip_prefix(b"SIP/2.0 ").and_then(|rest| rest.get(..3));
+    let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    digits.and_then(|digits| digits.parse().ok()) == Some(status)
 }
 
 fn queue(limits: &Limits) -> (QueueSender, Queue) {
@@ -208,11 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn an_ending_connection_takes_one_more_message() {
+    fn an_ending_connection_takes_what_was_owed_before_its_last_response() {
         let mut table = Table::default();
         let (named, _queue) = table.insert(flow("198.51.100.1:1"), &limits()).unwrap();
-        table.end_after_next(named.connection.unwrap());
-        assert_eq!(table.put(&named, message()), Some(true));
+        table.end_after(named.connection.unwrap(), 400);
+        for earlier in ["SIP/2.0 401 Unauthorized\r\n", "BYE sip:a SIP/2.0\r\n", "SIP/2.0 4"] {
+            assert_eq!(table.put(&named, Bytes::from_static(earlier.as_bytes())), Some(true));
+        }
+        assert_eq!(table.put(&named, Bytes::from_static(b"SIP/2.0 400 Bad\r\n")), Some(true));
         assert_eq!(table.put(&named, message()), None);
     }
 
