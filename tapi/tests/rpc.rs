@@ -312,3 +312,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_functions_of_a_text_are_named_however_it_is_spelt() {
+    use tapi::server::{MAX_BATCH, methods};
+    assert_eq!(methods(r#"{"method":"lineDrop"}"#), ["lineDrop"]);
+    assert_eq!(methods("{\"method\":\"line\\u0044rop\"}"), ["lineDrop"], "escaped");
+    assert_eq!(methods(r#"{"method":"lineOpen","method":"lineDrop"}"#), ["lineDrop"], "the last");
+    let batch = r#"[7, {"method":7}, {"method":"lineDrop"}, {"method":"lineHold"}]"#;
+    assert_eq!(methods(batch), ["lineDrop", "lineHold"]);
+    assert!(methods("{").is_empty());
+    let too_long = vec![json!({"method": "lineDrop"}); MAX_BATCH + 1];
+    assert!(methods(&json!(too_long).to_string()).is_empty(), "refused whole");
+}

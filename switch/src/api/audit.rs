@@ -38,7 +38,7 @@ pub(super) fn note(token: &str, source: &str, text: &str) {
     if !tracing::enabled!(target: "audit", tracing::Level::INFO) {
         return;
     }
-    if let Some(method) = method_of(text).filter(|method| !is_question(method)) {
+    for method in tapi::server::methods(text).iter().filter(|method| !is_question(method)) {
         let method = printable(method);
         tracing::info!(target: "audit", token, source, method, "TAPI");
     }
@@ -47,16 +47,6 @@ pub(super) fn note(token: &str, source: &str, text: &str) {
 /// The address for the log.
 pub(super) fn source(peer: Option<std::net::SocketAddr>) -> String {
     peer.map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_canonical().to_string())
-}
-
-#[derive(serde::Deserialize)]
-struct Call<'a> {
-    #[serde(borrow)]
-    method: &'a str,
-}
-
-fn method_of(text: &str) -> Option<&str> {
-    serde_json::from_str::<Call<'_>>(text).ok().map(|call| call.method)
 }
 
 /// TAPI's own names say what only asks.
@@ -90,10 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_read_and_cleaned() {
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"lineDrop","params":{"hCall":1}}"#;
-        assert_eq!(method_of(text), Some("lineDrop"));
-        assert_eq!(method_of("{}"), None);
+    fn nothing_in_a_name_forges_a_line() {
         assert_eq!(printable("a b\r\nc\u{1b}"), "a?b??c?");
     }
 }

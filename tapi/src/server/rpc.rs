@@ -40,6 +40,19 @@ fn rpc_error(id: &Value, code: i32, message: &str, detail: &str) -> Value {
     })
 }
 
+/// The functions that a text from a connection asks for, read as [`Server::request`] reads it; none
+/// where it would be refused whole.
+#[must_use]
+pub fn methods(text: &str) -> Vec<String> {
+    let requests = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Array(batch)) if batch.len() <= MAX_BATCH => batch,
+        Ok(Value::Array(_)) | Err(_) => Vec::new(),
+        Ok(single) => vec![single],
+    };
+    let method = |request: &Value| Some(request.get("method")?.as_str()?.to_owned());
+    requests.iter().filter_map(method).collect()
+}
+
 impl Server {
     /// A text from a connection: a request, a notification or a batch. The response, if there
     /// is one, is among the outputs before everything the request causes. In a batch a request

@@ -34,6 +34,9 @@ fn who_changed_what_is_written_down() {
     let _ = application.call("lineForward", json!({"hLine": 1}));
     let line = logged(&program, "lineForward");
     assert!(line.contains("audit") && line.contains("token=\"admin\""), "{line}");
+    let batch = json!([{"jsonrpc": "2.0", "method": "lineHold", "params": {"hCall": 1}}]);
+    application.send_text(&batch.to_string().replace("lineHold", "line\\u0048old"));
+    assert!(logged(&program, "lineHold").contains("audit"), "in a batch, and spelt otherwise");
     assert!(!program.log().contains("admin-token"), "no secret is written");
 }
 
