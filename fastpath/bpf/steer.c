@@ -26,11 +26,13 @@ static void *(*lookup)(void *map, const void *key) = (void *)1;
 static long (*release)(void *socket) = (void *)86;
 static long (*assign)(struct bpf_sk_lookup *context, void *socket, u64 flags) = (void *)124;
 
-/* By port: the number of its socket and 1, or 0. No datagram has port 0: its place holds the address
+/* Shared memory: whoever relays points a port by a store.
+ * By port: the number of its socket and 1, or 0. No datagram has port 0: its place holds the address
  * that the ports belong to, in network order, or 0 for all. */
 struct {
     UINT(type, MAP_ARRAY);
     UINT(max_entries, 65536);
+    UINT(map_flags, MAP_MMAPABLE);
     TYPE(key, u32);
     TYPE(value, u64);
 } ports SECTION(".maps");

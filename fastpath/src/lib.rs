@@ -27,6 +27,7 @@ mod program;
 #[path = "no_program.rs"]
 mod program;
 mod record;
+mod shared;
 #[cfg(feature = "xdp")]
 mod steer;
 #[cfg(not(feature = "xdp"))]

@@ -1,12 +1,13 @@
 //! What the program counted of each stream, read and seeded through memory that is shared with the
 //! kernel.
 
-#![expect(unsafe_code, reason = "mmap of the map of records")]
+#![expect(unsafe_code, reason = "what lies in shared memory is vouched for")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr::{self, NonNull};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::shared::{Cell, Shared};
 
 /// Counters of a stream since it was installed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -44,7 +45,7 @@ pub struct Seed {
 
 /// `struct record` of `bpf/relay.c`.
 #[repr(C, align(64))]
-struct Cell {
+struct Counted {
     packets: AtomicU64,
     bytes: AtomicU64,
     last_ns: AtomicU64,
@@ -55,45 +56,23 @@ struct Cell {
     repeated: AtomicU32,
     zero: [AtomicU32; 5],
 }
-const _: () = assert!(size_of::<Cell>() == 64);
+const _: () = assert!(size_of::<Counted>() == 64);
+
+// SAFETY: atomics alone, 64 octets without padding.
+unsafe impl Cell for Counted {}
 
 /// All records.
-pub(crate) struct Records {
-    cells: NonNull<Cell>,
-    count: usize,
-}
-
-// SAFETY: the memory stays mapped as long as the value lives, and holds nothing but atomics.
-unsafe impl Send for Records {}
-// SAFETY: as above.
-unsafe impl Sync for Records {}
+pub(crate) struct Records(Shared<Counted>);
 
 impl Records {
     /// Maps an array of `count` records.
     pub(crate) fn map(fd: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
-        let length = count * size_of::<Cell>();
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: the kernel chooses the place, and refuses a length beyond the map's.
-        let start = unsafe {
-            libc::mmap(ptr::null_mut(), length, protection, libc::MAP_SHARED, fd.as_raw_fd(), 0)
-        };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let cells = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { cells, count })
-    }
-
-    fn cell(&self, index: u32) -> Option<&Cell> {
-        let index = usize::try_from(index).ok().filter(|index| *index < self.count)?;
-        // SAFETY: within the mapping, which is aligned to a page and lives as long as self; any
-        // bits are valid atomics, and the kernel changes them only as a whole.
-        Some(unsafe { self.cells.add(index).as_ref() })
+        Shared::map(fd, count).map(Self)
     }
 
     /// Sets a record to its beginning.
     pub(crate) fn seed(&self, index: u32, seed: &Seed) {
-        let Some(cell) = self.cell(index) else { return };
+        let Some(cell) = self.0.get(index) else { return };
         cell.packets.store(0, Ordering::Relaxed);
         cell.bytes.store(0, Ordering::Relaxed);
         cell.late.store(0, Ordering::Relaxed);
@@ -106,7 +85,7 @@ impl Records {
 
     /// Reads a record. Each value is exact; together they may be a packet apart.
     pub(crate) fn read(&self, index: u32) -> Snapshot {
-        let Some(cell) = self.cell(index) else { return Snapshot::default() };
+        let Some(cell) = self.0.get(index) else { return Snapshot::default() };
         Snapshot {
             packets: cell.packets.load(Ordering::Acquire),
             bytes: cell.bytes.load(Ordering::Relaxed),
@@ -117,12 +96,5 @@ impl Records {
             late: cell.late.load(Ordering::Relaxed),
             repeated: cell.repeated.load(Ordering::Relaxed),
         }
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        // SAFETY: the very mapping that `map` made; nobody refers to it any more.
-        unsafe { libc::munmap(self.cells.as_ptr().cast(), self.count * size_of::<Cell>()) };
     }
 }

@@ -40,6 +40,8 @@ pub struct MediaConfig {
     pub timeout: Duration,
     /// How long a freed pair of ports rests before another call gets it.
     pub quarantine: Duration,
+    /// How long a pair that could serve again waits for a call; then [`MediaPlane::tidy`] closes it.
+    pub idle: Duration,
     /// Whose tones are played, until [`MediaPlane::set_country`].
     pub country: Country,
     /// Whether the kernel forwards what needs no more than rewriting.
@@ -105,6 +107,7 @@ impl Default for MediaConfig {
             workers: 1,
             timeout: Duration::from_secs(60),
             quarantine: Duration::from_secs(30),
+            idle: Duration::from_secs(5),
             country: Country::default(),
             fast_path: FastPathConfig::default(),
             port_steering: PortSteering::default(),
@@ -397,6 +400,12 @@ pub trait MediaPlane: Send {
 
     /// Counters so far, without disturbing the worker. `None` for a stale id.
     fn statistics(&self, id: TerminationId) -> Option<TerminationStatistics>;
+
+    /// Gives back some of what the traffic of before took and today's does not need; to be called
+    /// about once a second. True if there was something.
+    fn tidy(&mut self) -> bool {
+        false
+    }
 
     /// How packets are forwarded.
     fn report(&self) -> RelayReport {

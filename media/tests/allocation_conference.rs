@@ -8,7 +8,7 @@ mod counting;
 
 use std::sync::atomic::Ordering;
 
-use common::{Phone, local, relay, rtp};
+use common::{Phone, draw, local, relay, rtp};
 use counting::{ALLOCATIONS, Counting};
 use media::{MediaPlane, MemberCodec, Voice};
 
@@ -17,7 +17,7 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_conference_allocates_nothing_per_packet_and_frame() {
-    let (mut relay, _notices) = relay(22_700..=22_799);
+    let (mut relay, _notices) = relay(draw(64));
     let room = relay.new_conference().unwrap();
     let kinds = [(0, Voice::Pcmu), (8, Voice::Pcma), (9, Voice::G722), (96, Voice::Opus)];
     let mut members: Vec<_> = kinds

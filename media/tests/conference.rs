@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use common::{Phone, local, relay_of, until};
+use common::{Phone, draw, local, relay_of, until};
 use media::codec::voice::{Decoder, Encoder};
 use media::rtp::{Header, RtpTime, Seq, Ssrc};
 use media::{
@@ -136,7 +136,7 @@ const QUIET: f64 = 0.1;
 #[test]
 fn three_phones_of_three_codecs_hear_the_other_two_and_not_themselves() {
     // Two workers: packets cross from one to the other.
-    let mut relay = relay(23_000..=23_099, 2);
+    let mut relay = relay(draw(64), 2);
     let room = relay.new_conference().unwrap();
     let mut a = Hummer::new(&mut relay, PCMU, 500.0);
     let mut b = Hummer::new(&mut relay, PCMA, 900.0);
@@ -160,7 +160,7 @@ fn three_phones_of_three_codecs_hear_the_other_two_and_not_themselves() {
 
 #[test]
 fn who_leaves_is_heard_no_more_and_hears_no_more() {
-    let mut relay = relay(23_100..=23_199, 1);
+    let mut relay = relay(draw(64), 1);
     let room = relay.new_conference().unwrap();
     let mut a = Hummer::new(&mut relay, PCMA, 500.0);
     let mut b = Hummer::new(&mut relay, PCMA, 900.0);
@@ -191,7 +191,7 @@ fn who_leaves_is_heard_no_more_and_hears_no_more() {
 
 #[test]
 fn a_member_alone_hears_silence_in_one_unbroken_stream() {
-    let mut relay = relay(23_200..=23_299, 1);
+    let mut relay = relay(draw(64), 1);
     let room = relay.new_conference().unwrap();
     let mut a = Hummer::new(&mut relay, PCMU, 500.0);
     a.is_member(&mut relay, room);
@@ -208,7 +208,7 @@ fn a_member_alone_hears_silence_in_one_unbroken_stream() {
 
 #[test]
 fn a_telephone_event_is_not_mixed() {
-    let mut relay = relay(23_300..=23_399, 1);
+    let mut relay = relay(draw(64), 1);
     let room = relay.new_conference().unwrap();
     let mut a = Hummer::new(&mut relay, PCMU, 500.0);
     let mut b = Hummer::new(&mut relay, PCMU, 900.0);
@@ -227,7 +227,7 @@ fn a_telephone_event_is_not_mixed() {
 
 #[test]
 fn a_treated_member_hears_the_treatment_and_the_conference_afterwards() {
-    let mut relay = relay(23_400..=23_499, 1);
+    let mut relay = relay(draw(64), 1);
     let room = relay.new_conference().unwrap();
     let mut a = Hummer::new(&mut relay, PCMU, 500.0);
     let mut b = Hummer::new(&mut relay, PCMU, 900.0);
@@ -245,7 +245,7 @@ fn a_treated_member_hears_the_treatment_and_the_conference_afterwards() {
 
 #[test]
 fn a_stream_is_in_one_conference_or_connected_to_one_party() {
-    let mut relay = relay(23_500..=23_599, 2);
+    let mut relay = relay(draw(64), 2);
     let (one, other) = (relay.new_conference().unwrap(), relay.new_conference().unwrap());
     let mut a = Hummer::new(&mut relay, PCMU, 500.0);
     let mut b = Hummer::new(&mut relay, PCMU, 900.0);
@@ -266,7 +266,7 @@ fn a_stream_is_in_one_conference_or_connected_to_one_party() {
 
 #[test]
 fn a_dropped_conference_is_void_and_its_members_are_free() {
-    let mut relay = relay(23_600..=23_699, 1);
+    let mut relay = relay(draw(64), 1);
     let room = relay.new_conference().unwrap();
     let mut a = Hummer::new(&mut relay, PCMU, 500.0);
     a.is_member(&mut relay, room);
@@ -286,7 +286,7 @@ fn a_dropped_conference_is_void_and_its_members_are_free() {
 
 #[test]
 fn a_full_conference_takes_no_more() {
-    let mut relay = relay(23_700..=23_899, 1);
+    let mut relay = relay(draw(200), 1);
     let room = relay.new_conference().unwrap();
     let mut add = || relay.add(1).unwrap().id;
     let members: Vec<_> = (0..=MEMBERS_MAX).map(|_| add()).collect();

@@ -3,6 +3,9 @@
 #![cfg(feature = "xdp")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
+#[path = "common/ports.rs"]
+mod ports;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -337,7 +340,7 @@ fn a_call_that_the_kernel_forwards_does_not_time_out_and_a_silent_one_does() {
 
 #[test]
 fn loopback_stays_in_user_space_and_the_report_says_so() {
-    let config = MediaConfig { ports: 29_000..=29_099, ..MediaConfig::default() };
+    let config = MediaConfig { ports: ports::draw(64), ..MediaConfig::default() };
     let (control, _notices) = Relay::start(config).unwrap();
     let off = control.watcher().read().kernel_off.unwrap();
     assert!(off.contains("loopback"), "{off}");

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{PATIENCE, Pair, Phone, local, relay};
+use common::{PATIENCE, Pair, Phone, draw, local, relay};
 use media::codec::g711::decode;
 use media::rtp::TelephoneEvent;
 use media::{
@@ -64,7 +64,7 @@ fn share(samples: &[i16], frequency_hz: f64) -> f64 {
 
 #[test]
 fn digits_go_out_as_events_that_repeat_their_end_three_times() {
-    let mut pair = Pair::new(relay(23_000..=23_049));
+    let mut pair = Pair::new(relay(draw(50)));
     assert!(pair.relay.perform(pair.a_id, 0, 7, digits("5,x#"), EVENTS));
     let mut events = Vec::new();
     let mut last = None;
@@ -99,7 +99,7 @@ fn digits_go_out_as_events_that_repeat_their_end_three_times() {
 
 #[test]
 fn digits_without_events_are_sound_and_are_heard_as_such_at_the_other_end() {
-    let mut pair = Pair::new(relay(23_050..=23_099));
+    let mut pair = Pair::new(relay(draw(50)));
     // What A is sent comes back from A: a phone that echoes.
     let watch = Watch { voice: Some(MemberCodec::PCMU), keys: true, ..Watch::default() };
     pair.relay.watch(pair.a_id, 0, watch);
@@ -130,7 +130,7 @@ fn digits_without_events_are_sound_and_are_heard_as_such_at_the_other_end() {
 
 #[test]
 fn a_party_that_sends_events_is_not_heard_twice() {
-    let mut pair = Pair::new(relay(23_100..=23_149));
+    let mut pair = Pair::new(relay(draw(50)));
     let spec = StreamSpec { telephone_event: Some(101), ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, spec);
     let watch = Watch { voice: Some(MemberCodec::PCMU), keys: true, ..Watch::default() };
@@ -162,7 +162,7 @@ fn a_party_that_sends_events_is_not_heard_twice() {
 
 #[test]
 fn a_custom_tone_has_its_parts_and_ends_in_time() {
-    let mut pair = Pair::new(relay(23_150..=23_199));
+    let mut pair = Pair::new(relay(draw(50)));
     let part = |frequency_hz| Partial {
         frequency_hz,
         on: Duration::from_millis(100),
@@ -182,7 +182,7 @@ fn a_custom_tone_has_its_parts_and_ends_in_time() {
 
 #[test]
 fn a_treatment_goes_on_after_a_performance_and_a_stopped_one_says_nothing() {
-    let mut pair = Pair::new(relay(23_200..=23_249));
+    let mut pair = Pair::new(relay(draw(50)));
     pair.relay.treat(pair.a_id, 0, Treatment::Silence(MemberCodec::PCMU));
     let busy = Performance::Tone(Tone::Busy, None);
     assert!(pair.relay.perform(pair.a_id, 0, 1, busy, VOICE));
@@ -195,7 +195,7 @@ fn a_treatment_goes_on_after_a_performance_and_a_stopped_one_says_nothing() {
 
 #[test]
 fn a_recording_is_played_once_to_its_end() {
-    let mut pair = Pair::new(relay(23_250..=23_299));
+    let mut pair = Pair::new(relay(draw(50)));
     let samples: Arc<[i16]> = (0..3_200)
         .map(|n| ((TAU * 700.0 * f64::from(n) / 16_000.0).sin() * 9_000.0) as i16)
         .collect();
@@ -209,7 +209,7 @@ fn a_recording_is_played_once_to_its_end() {
 
 #[test]
 fn a_performance_ends_although_its_party_may_not_be_sent_to() {
-    let mut pair = Pair::new(relay(23_300..=23_349));
+    let mut pair = Pair::new(relay(draw(50)));
     pair.relay.modify(pair.a_id, 0, StreamSpec { send: false, ..pair.a.spec() });
     assert!(pair.relay.perform(pair.a_id, 0, 6, digits("1"), VOICE));
     performed(&pair, 6);
@@ -218,7 +218,7 @@ fn a_performance_ends_although_its_party_may_not_be_sent_to() {
 
 #[test]
 fn what_a_party_cannot_be_given_is_refused_at_once() {
-    let mut pair = Pair::new(relay(23_350..=23_399));
+    let mut pair = Pair::new(relay(draw(50)));
     let none = Format::default();
     assert!(!pair.relay.perform(pair.a_id, 0, 1, digits("1"), none));
     let events = Format { voice: None, event: Some((101, 8_000)) };
@@ -231,7 +231,7 @@ fn what_a_party_cannot_be_given_is_refused_at_once() {
 
 #[test]
 fn tones_and_silence_are_told_where_they_were_asked_for() {
-    let mut pair = Pair::new(relay(23_400..=23_449));
+    let mut pair = Pair::new(relay(draw(50)));
     let tone = |name, frequencies_hz, ms| WatchedTone {
         name,
         frequencies_hz,
@@ -256,7 +256,7 @@ fn tones_and_silence_are_told_where_they_were_asked_for() {
 
 #[test]
 fn a_party_hears_itself_while_it_is_echoed() {
-    let (mut relay, _notices) = relay(23_450..=23_499);
+    let (mut relay, _notices) = relay(draw(50));
     let mut phone = Phone::new(9);
     let at = relay.add(1).unwrap();
     relay.modify(at.id, 0, phone.spec());

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Pair, Phone, local, receive, relay, rtp};
+use common::{PATIENCE, Pair, Phone, draw, local, receive, relay, rtp};
 use media::recording::{Format, Recorded, Recording, Voices};
 use media::{MediaPlane, MemberCodec, Notify, PayloadMap, StreamPorts, TerminationId};
 
@@ -90,7 +90,7 @@ fn everything_that_recorded_parties_say_and_hear_is_in_their_files_however_many_
     let count: usize = asked("STROWGER_RECORDINGS").unwrap_or(4);
     let seconds: usize = asked("STROWGER_RECORDING_SECONDS").unwrap_or(30);
     let rounds = if is_long { seconds * 50 } else { 60 };
-    let (mut relay, notices) = relay(12_000..=15_999);
+    let (mut relay, notices) = relay(draw(8 * u16::try_from(count).unwrap() + 64));
     let folder = tempfile::tempdir().unwrap();
     let path = |index: usize| {
         let kind = if index.is_multiple_of(2) { "pcap" } else { "wav" };
@@ -155,7 +155,7 @@ fn everything_that_recorded_parties_say_and_hear_is_in_their_files_however_many_
 
 #[test]
 fn what_cannot_be_written_is_told_and_the_call_goes_on() {
-    let mut pair = Pair::new(relay(11_800..=11_899));
+    let mut pair = Pair::new(relay(draw(64)));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "something").unwrap();

@@ -7,13 +7,15 @@ mod common;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use common::{PATIENCE, Pair, Phone, local, receive, receiver_report, relay, relay_of, rtp, until};
+use common::{
+    PATIENCE, Pair, Phone, draw, local, receive, receiver_report, relay, relay_of, rtp, until,
+};
 use media::rtp::Seq;
 use media::{MediaConfig, MediaError, MediaPlane, Notify, PayloadMap, PortSteering, StreamSpec};
 
 #[test]
 fn two_phones_hear_each_other_with_their_own_payload_types() {
-    let mut pair = Pair::new(relay(20_000..=20_099));
+    let mut pair = Pair::new(relay(draw(64)));
     let a = StreamSpec { accept: vec![0, 101], ..pair.a.spec() };
     let b = StreamSpec { accept: vec![8, 0, 96], ..pair.b.spec() };
     pair.relay.modify(pair.a_id, 0, a);
@@ -36,7 +38,7 @@ fn two_phones_hear_each_other_with_their_own_payload_types() {
 
 #[test]
 fn counters_tell_what_was_received_sent_and_lost() {
-    let mut pair = Pair::new(relay(20_100..=20_199));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.a_to_b();
     pair.a.sequence += 2;
     pair.a_to_b();
@@ -48,7 +50,7 @@ fn counters_tell_what_was_received_sent_and_lost() {
 
 #[test]
 fn a_phone_that_sends_from_another_port_is_latched_and_answered_there() {
-    let mut pair = Pair::new(relay(20_200..=20_299));
+    let mut pair = Pair::new(relay(draw(64)));
     let behind_nat = UdpSocket::bind("127.0.0.1:0").unwrap();
     behind_nat.set_read_timeout(Some(PATIENCE)).unwrap();
     pair.a.talk_from(&behind_nat, pair.a_ports, 0);
@@ -62,7 +64,7 @@ fn a_phone_that_sends_from_another_port_is_latched_and_answered_there() {
 
 #[test]
 fn a_stranger_is_dropped_and_counted_and_steals_nothing() {
-    let mut pair = Pair::new(relay(20_300..=20_399));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     for sequence in 0..10 {
@@ -76,7 +78,7 @@ fn a_stranger_is_dropped_and_counted_and_steals_nothing() {
 
 #[test]
 fn another_host_is_not_even_learnt_from() {
-    let mut pair = Pair::new(relay(20_400..=20_499));
+    let mut pair = Pair::new(relay(draw(64)));
     let other_host = UdpSocket::bind("127.0.0.2:0").unwrap();
     other_host.send_to(&rtp(0, 1, 0xbad), local(pair.a_ports.rtp)).unwrap();
     until("the drop", || pair.received(pair.a_id).dropped.source == 1);
@@ -89,7 +91,7 @@ fn another_host_is_not_even_learnt_from() {
 
 #[test]
 fn a_new_address_in_the_sdp_moves_the_media_at_once() {
-    let mut pair = Pair::new(relay(20_500..=20_599));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     let moved = Phone::new(0xa2);
     pair.relay.modify(pair.a_id, 0, moved.spec());
@@ -111,7 +113,7 @@ fn a_new_address_in_the_sdp_moves_the_media_at_once() {
 
 #[test]
 fn a_refresh_with_the_same_address_keeps_what_was_learnt() {
-    let mut pair = Pair::new(relay(20_600..=20_699));
+    let mut pair = Pair::new(relay(draw(64)));
     let behind_nat = UdpSocket::bind("127.0.0.1:0").unwrap();
     behind_nat.set_read_timeout(Some(PATIENCE)).unwrap();
     for _ in 0..6 {
@@ -125,7 +127,7 @@ fn a_refresh_with_the_same_address_keeps_what_was_learnt() {
 
 #[test]
 fn directions_are_obeyed_on_both_sides() {
-    let mut pair = Pair::new(relay(20_700..=20_799));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     let hold = |phone: &Phone, receive, send| StreamSpec { receive, send, ..phone.spec() };
     pair.relay.modify(pair.a_id, 0, hold(&pair.a, false, true));
@@ -142,7 +144,7 @@ fn directions_are_obeyed_on_both_sides() {
 
 #[test]
 fn rtcp_flows_between_the_odd_ports_even_on_hold() {
-    let mut pair = Pair::new(relay(20_800..=20_899));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     let spec = StreamSpec { send: false, receive: false, ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, spec);
@@ -155,7 +157,7 @@ fn rtcp_flows_between_the_odd_ports_even_on_hold() {
 
 #[test]
 fn multiplexed_rtcp_meets_separate_rtcp() {
-    let mut pair = Pair::new(relay(20_900..=20_999));
+    let mut pair = Pair::new(relay(draw(64)));
     let mux = StreamSpec { rtcp_mux: true, ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, mux);
     pair.lock();
@@ -168,7 +170,7 @@ fn multiplexed_rtcp_meets_separate_rtcp() {
 
 #[test]
 fn a_transferred_caller_continues_the_stream_that_the_phone_knows() {
-    let mut pair = Pair::new(relay(21_000..=21_099));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     let last = pair.a_to_b();
     let mut c = Phone::new(0xc);
@@ -194,7 +196,7 @@ fn a_transferred_caller_continues_the_stream_that_the_phone_knows() {
 
 #[test]
 fn fax_datagrams_pass_as_they_are() {
-    let mut pair = Pair::new(relay(21_100..=21_199));
+    let mut pair = Pair::new(relay(draw(64)));
     let udptl = |phone: &Phone| StreamSpec { is_rtp: false, ..phone.spec() };
     pair.relay.modify(pair.a_id, 0, udptl(&pair.a));
     pair.relay.modify(pair.b_id, 0, udptl(&pair.b));
@@ -204,7 +206,7 @@ fn fax_datagrams_pass_as_they_are() {
 
 #[test]
 fn every_stream_of_a_termination_has_its_own_connection() {
-    let (mut relay, _notices) = relay(21_200..=21_299);
+    let (mut relay, _notices) = relay(draw(64));
     let (mut a, b) = (Phone::new(1), [Phone::new(2), Phone::new(3)]);
     let (at_a, at_b) = (relay.add(2).unwrap(), relay.add(1).unwrap());
     let later = relay.add_stream(at_b.id).unwrap();
@@ -225,7 +227,7 @@ fn every_stream_of_a_termination_has_its_own_connection() {
 
 #[test]
 fn streams_on_different_workers_hear_each_other() {
-    let config = MediaConfig { ports: 21_300..=21_399, workers: 2, ..MediaConfig::default() };
+    let config = MediaConfig { ports: draw(64), workers: 2, ..MediaConfig::default() };
     let mut pair = Pair::new(relay_of(config));
     pair.a.talk(pair.a_ports, 0);
     // The other worker may not have its plan yet; a phone goes on talking as well.
@@ -244,7 +246,7 @@ fn a_relay_on_ipv6_serves_ipv6_phones() {
     let second = UdpSocket::bind("[::1]:0").unwrap();
     second.set_read_timeout(Some(PATIENCE)).unwrap();
     let address = "::1".parse().unwrap();
-    let config = MediaConfig { address, ports: 22_700..=22_799, ..MediaConfig::default() };
+    let config = MediaConfig { address, ports: draw(64), ..MediaConfig::default() };
     let (mut relay, _notices) = relay_of(config);
     let (a, b) = (relay.add(1).unwrap(), relay.add(1).unwrap());
     for (id, phone) in [(a.id, &first), (b.id, &second)] {
@@ -258,7 +260,7 @@ fn a_relay_on_ipv6_serves_ipv6_phones() {
 
 #[test]
 fn a_flood_of_strangers_costs_the_call_nothing() {
-    let mut pair = Pair::new(relay(22_800..=22_899));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     for _ in 0..200 {
@@ -274,7 +276,7 @@ fn a_flood_of_strangers_costs_the_call_nothing() {
 
 #[test]
 fn used_up_ports_are_an_error_that_is_counted_and_come_back_after_subtract() {
-    let (mut relay, _notices) = relay(21_400..=21_407);
+    let (mut relay, _notices) = relay(draw(8));
     let most = relay.ports_free();
     let mut made: Vec<_> = (0..most).map(|_| relay.add(1).unwrap()).collect();
     assert!(matches!(relay.add(1), Err(MediaError::PortsExhausted)));
@@ -290,7 +292,7 @@ fn used_up_ports_are_an_error_that_is_counted_and_come_back_after_subtract() {
 
 #[test]
 fn ports_rest_before_another_call_gets_them() {
-    let config = MediaConfig { ports: 21_450..=21_453, ..MediaConfig::default() };
+    let config = MediaConfig { ports: draw(4), ..MediaConfig::default() };
     let (mut relay, _notices) = relay_of(config);
     let made = relay.add(2).unwrap();
     relay.subtract(made.id);
@@ -301,7 +303,7 @@ fn ports_rest_before_another_call_gets_them() {
 #[test]
 fn late_packets_of_an_old_call_are_not_heard_by_the_next_one() {
     // Without a rest; ports that lead to one socket need theirs.
-    let (ports, port_steering) = (21_460..=21_463, PortSteering::Off);
+    let (ports, port_steering) = (draw(4), PortSteering::Off);
     let quarantine = Duration::ZERO;
     let config = MediaConfig { ports, port_steering, quarantine, ..MediaConfig::default() };
     let (mut relay, _notices) = relay_of(config);
@@ -328,7 +330,7 @@ fn late_packets_of_an_old_call_are_not_heard_by_the_next_one() {
 #[test]
 fn silence_is_reported_once_and_again_after_a_packet() {
     let timeout = Duration::from_millis(60);
-    let config = MediaConfig { ports: 21_500..=21_559, timeout, ..MediaConfig::default() };
+    let config = MediaConfig { ports: draw(60), timeout, ..MediaConfig::default() };
     let mut pair = Pair::new(relay_of(config));
     // B is held: it is not expected to send.
     pair.relay.modify(pair.b_id, 0, StreamSpec { receive: false, ..pair.b.spec() });
@@ -342,7 +344,7 @@ fn silence_is_reported_once_and_again_after_a_packet() {
 #[test]
 fn lasting_silence_is_reported_only_once() {
     let timeout = Duration::from_millis(40);
-    let config = MediaConfig { ports: 21_560..=21_599, timeout, ..MediaConfig::default() };
+    let config = MediaConfig { ports: draw(40), timeout, ..MediaConfig::default() };
     let mut pair = Pair::new(relay_of(config));
     let (silent, talking) = (pair.a_id, pair.b_id);
     let mut timeouts = [0, 0];
@@ -362,7 +364,7 @@ fn lasting_silence_is_reported_only_once() {
 
 #[test]
 fn digits_are_reported() {
-    let mut pair = Pair::new(relay(21_600..=21_699));
+    let mut pair = Pair::new(relay(draw(64)));
     let spec = StreamSpec { telephone_event: Some(101), ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, spec);
     let mut packet = rtp(101, 1, 0xa);
@@ -380,7 +382,7 @@ fn digits_are_reported() {
 
 #[test]
 fn a_thousand_calls_leave_nothing_behind() {
-    let (mut relay, _notices) = relay(21_700..=21_899);
+    let (mut relay, _notices) = relay(draw(200));
     let free = relay.ports_free();
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     let mut after_first = 0;
@@ -402,7 +404,7 @@ fn a_thousand_calls_leave_nothing_behind() {
 
 #[test]
 fn commands_for_what_is_gone_are_ignored() {
-    let (mut relay, _notices) = relay(21_900..=21_999);
+    let (mut relay, _notices) = relay(draw(64));
     let gone = relay.add(1).unwrap();
     relay.subtract(gone.id);
     relay.modify(gone.id, 0, StreamSpec::default());

@@ -2,16 +2,20 @@
 //! without it these tests say so and the relay does the same work with sockets.
 
 #![cfg(feature = "io")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, stdin};
 use std::net::UdpSocket;
 use std::ops::RangeInclusive;
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use common::{Pair, Phone, local, receive, receiver_report, relay_of};
-use media::{MediaConfig, MediaError, MediaPlane, Notify, PortSteering, RelayControl};
+use common::{Pair, Phone, draw, local, receive, receiver_report, relay_of, until};
+use media::{MediaConfig, MediaError, MediaPlane, Notify, PortSteering, RelayControl, Termination};
 
 fn steered(ports: RangeInclusive<u16>) -> Option<(RelayControl, Receiver<Notify>)> {
     let quarantine = Duration::ZERO;
@@ -31,7 +35,7 @@ fn descriptors() -> usize {
 
 #[test]
 fn what_is_steered_comes_from_the_port_that_it_was_negotiated_for() {
-    let Some(relay) = steered(24_000..=24_099) else { return };
+    let Some(relay) = steered(draw(64)) else { return };
     let mut pair = Pair::new(relay);
     for _ in 0..3 {
         pair.a.talk(pair.a_ports, 0);
@@ -48,7 +52,7 @@ fn what_is_steered_comes_from_the_port_that_it_was_negotiated_for() {
 
 #[test]
 fn a_datagram_of_any_length_arrives_with_a_right_checksum() {
-    let Some(relay) = steered(24_100..=24_199) else { return };
+    let Some(relay) = steered(draw(64)) else { return };
     let mut pair = Pair::new(relay);
     pair.a_to_b();
     // RTP needs its header; what is odd is padded in the checksum only.
@@ -63,20 +67,8 @@ fn a_datagram_of_any_length_arrives_with_a_right_checksum() {
 }
 
 #[test]
-fn steered_calls_take_no_descriptors_and_bound_ones_give_theirs_to_the_next() {
-    let Some((mut relay, _notices)) = steered(24_200..=24_599) else { return };
-    let before = descriptors();
-    for _ in 0..5 {
-        let made: Vec<_> = (0..50).map(|_| relay.add(1).unwrap().id).collect();
-        // Other tests of this program open theirs meanwhile, but not a hundred.
-        assert!(descriptors() < before + 100, "{} after {before}", descriptors());
-        made.into_iter().for_each(|id| drop(relay.subtract(id)));
-    }
-}
-
-#[test]
 fn two_relays_with_the_same_ports_share_them_and_never_meet() {
-    let ports = 24_600..=24_607;
+    let ports = draw(8);
     let Some((mut one, _)) = steered(ports.clone()) else { return };
     let Some((mut steering, _)) = steered(ports.clone()) else { return };
     let bound = MediaConfig { ports, port_steering: PortSteering::Off, ..MediaConfig::default() };
@@ -91,18 +83,208 @@ fn two_relays_with_the_same_ports_share_them_and_never_meet() {
     assert!(taken < 4, "{taken} pairs while the other relay has some");
 }
 
+/// A stream, or `None` when there are no ports. On a machine that does much else the relay's threads seem
+/// to be busy; that ends.
+fn add(relay: &mut RelayControl) -> Option<Termination> {
+    let mut made = None;
+    until("an answer of the relay", || match relay.add(1) {
+        Ok(new) => {
+            made = Some(new);
+            true
+        }
+        Err(MediaError::PortsExhausted) => true,
+        Err(MediaError::Overloaded) => false,
+        Err(error) => panic!("{error}"),
+    });
+    made
+}
+
+/// All pairs that a relay can get.
+fn take_all(relay: &mut RelayControl) -> BTreeSet<u16> {
+    std::iter::from_fn(|| add(relay)).map(|made| made.streams[0].rtp).collect()
+}
+
+#[test]
+fn relays_that_take_all_they_can_at_once_have_no_port_in_common() {
+    // Blocks of 32, some of them whole, some at the edges of the ranges.
+    let ports = draw(1_000);
+    let later = *ports.start() + 300..=*ports.end();
+    let Some((one, _one)) = steered(ports.clone()) else { return };
+    let Some((other, _other)) = steered(later) else { return };
+    let bound = MediaConfig { port_steering: PortSteering::Off, ports, ..MediaConfig::default() };
+    let (bound, _notices) = relay_of(bound);
+    let threads = [one, other, bound].map(|mut relay| {
+        std::thread::spawn(move || {
+            let taken = take_all(&mut relay);
+            (relay, taken)
+        })
+    });
+    let mut relays = threads.map(|thread| thread.join().unwrap());
+    let all: BTreeSet<u16> = relays.iter().flat_map(|(_, taken)| taken).copied().collect();
+    let count: usize = relays.iter().map(|(_, taken)| taken.len()).sum();
+    assert_eq!(all.len(), count, "ports of two relays");
+    assert!(relays.iter().all(|(_, taken)| taken.len() >= 32), "each has some");
+    // Once more, now that nobody is opening any: what is left is someone's, and still nobody shares.
+    for (relay, taken) in &mut relays {
+        taken.extend(take_all(relay));
+    }
+    let count: usize = relays.iter().map(|(_, taken)| taken.len()).sum();
+    let all: BTreeSet<u16> = relays.iter().flat_map(|(_, taken)| taken).copied().collect();
+    assert_eq!((all.len(), count), (500, 500), "no port is lost");
+}
+
 #[test]
 fn ports_that_other_programs_have_are_stepped_over() {
+    let ports = draw(6);
+    let first = *ports.start();
     // One held for RTP, one for RTCP.
-    let _others = [24_700, 24_703].map(|port| UdpSocket::bind(local(port)).unwrap());
-    let Some((mut relay, _notices)) = steered(24_700..=24_705) else { return };
-    assert_eq!(relay.add(1).unwrap().streams[0].rtp, 24_704);
+    let others = [first, first + 3].map(|port| UdpSocket::bind(local(port)).unwrap());
+    let Some((mut relay, _notices)) = steered(ports) else { return };
+    assert_eq!(relay.add(1).unwrap().streams[0].rtp, first + 4);
     assert!(matches!(relay.add(1), Err(MediaError::PortsExhausted)));
+    drop(others);
+    let found = [0; 2].map(|_| relay.add(1).unwrap().streams[0].rtp);
+    assert_eq!(BTreeSet::from(found), BTreeSet::from([first, first + 2]));
+}
+
+/// Runs an ignored test of this program as a process of its own.
+fn child(test: &str, variables: &[(&str, String)]) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", "--nocapture", test]);
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a child says after a word, at the beginning of a line or after the runner's own words.
+fn said(child: &mut Child, word: &str) -> String {
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = output.lines().map_while(Result::ok);
+    let found = lines.find_map(|line| Some(line.split_once(word)?.1.trim().to_owned()));
+    found.expect("the child says so")
+}
+
+#[test]
+fn a_relay_that_is_killed_leaves_no_claims_behind() {
+    let ports = draw(64);
+    let Some(probe) = steered(ports.clone()) else { return };
+    drop(probe);
+    let range = format!("{} {}", ports.start(), ports.end());
+    let mut other = child("child_that_takes_all_ports", &[("PORTS", range)]);
+    assert_eq!(said(&mut other, "TAKEN "), "32");
+    let (mut relay, _notices) = steered(ports).unwrap();
+    assert_eq!(take_all(&mut relay).len(), 0);
+    // SIGKILL: it tidies nothing up.
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(take_all(&mut relay).len(), 32);
+}
+
+#[test]
+#[ignore = "the other process of a test above"]
+fn child_that_takes_all_ports() {
+    let text = std::env::var("PORTS").unwrap();
+    let (first, last) = text.split_once(' ').unwrap();
+    let (mut relay, _notices) = steered(first.parse().unwrap()..=last.parse().unwrap()).unwrap();
+    println!("TAKEN {}", take_all(&mut relay).len());
+    // Until it is killed, or whoever would do so is gone.
+    let _ = stdin().read(&mut [0]);
+}
+
+/// Twenty times a hundred calls, then a rest, in a process of its own: descriptors before, with calls,
+/// after.
+fn descriptors_of(carrier: &str) -> [usize; 3] {
+    let ports = draw(512);
+    let range = format!("{} {}", ports.start(), ports.end());
+    let variables = [("PORTS", range), ("CARRIER", carrier.to_owned())];
+    let output = child("child_that_serves_and_rests", &variables).wait_with_output().unwrap();
+    let all = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{all}");
+    let said = all.lines().find_map(|line| Some(line.split_once("DESCRIPTORS ")?.1)).unwrap();
+    let numbers: Vec<usize> = said.split(' ').map(|number| number.parse().unwrap()).collect();
+    numbers.try_into().unwrap()
+}
+
+#[test]
+fn steered_calls_take_no_descriptors() {
+    let Some(probe) = steered(draw(64)) else { return };
+    drop(probe);
+    let [before, up, after] = descriptors_of("steered");
+    assert_eq!((up, after), (before, before));
+}
+
+#[test]
+fn after_a_load_the_descriptors_of_calls_with_sockets_are_given_back() {
+    let [before, up, after] = descriptors_of("bound");
+    assert!(up >= before + 4 * 100 - 2 * 32, "{up} after {before}");
+    assert_eq!(after, before);
+}
+
+#[test]
+#[ignore = "the other process of tests above"]
+fn child_that_serves_and_rests() {
+    let text = std::env::var("PORTS").unwrap();
+    let (first, last) = text.split_once(' ').unwrap();
+    let port_steering = match std::env::var("CARRIER").unwrap().as_str() {
+        "bound" => PortSteering::Off,
+        _ => PortSteering::Auto,
+    };
+    let (mut relay, _notices) = relay_of(MediaConfig {
+        ports: first.parse().unwrap()..=last.parse().unwrap(),
+        quarantine: Duration::ZERO,
+        idle: Duration::ZERO,
+        port_steering,
+        ..MediaConfig::default()
+    });
+    // A pair that rests or not: what comes and goes with it is there before.
+    relay.tidy();
+    let before = descriptors();
+    let mut up = 0;
+    for _ in 0..20 {
+        let calls: Vec<_> = (0..200).map(|_| add(&mut relay).unwrap().id).collect();
+        up = descriptors();
+        calls.into_iter().for_each(|id| drop(relay.subtract(id)));
+    }
+    // The workers let go of pairs in their own time.
+    until("the descriptors of the start", || {
+        relay.tidy();
+        descriptors() == before
+    });
+    println!("DESCRIPTORS {before} {up} {}", descriptors());
+    // They come back for the next load.
+    assert_eq!(take_all(&mut relay).len(), 256);
+}
+
+#[test]
+fn blocks_that_nobody_uses_any_more_are_there_for_other_relays() {
+    let ports = draw(1_024);
+    let config = |ports| MediaConfig {
+        ports,
+        quarantine: Duration::ZERO,
+        idle: Duration::ZERO,
+        ..MediaConfig::default()
+    };
+    let (mut one, _one) = relay_of(config(ports.clone()));
+    if one.report().steering_off.is_some() {
+        return;
+    }
+    let all: Vec<_> = std::iter::from_fn(|| add(&mut one)).map(|made| made.id).collect();
+    assert_eq!(all.len(), 512);
+    let (mut other, _other) = relay_of(config(ports));
+    assert_eq!(take_all(&mut other).len(), 0);
+    all.into_iter().for_each(|id| drop(one.subtract(id)));
+    // Some stay with the first one, which has a reserve.
+    let mut found = BTreeSet::new();
+    until("some of the ports", || {
+        one.tidy();
+        found.append(&mut take_all(&mut other));
+        !found.is_empty()
+    });
+    assert!(one.add(1).is_ok());
 }
 
 #[test]
 fn what_comes_to_a_port_of_no_call_is_nobodys() {
-    let Some((mut relay, notices)) = steered(24_800..=24_899) else { return };
+    let Some((mut relay, notices)) = steered(draw(64)) else { return };
     let gone = relay.add(1).unwrap();
     relay.subtract(gone.id);
     let mut stranger = Phone::new(3);
@@ -115,7 +297,7 @@ fn what_comes_to_a_port_of_no_call_is_nobodys() {
 #[test]
 fn steering_that_is_not_wanted_is_off_and_the_report_says_so() {
     let port_steering = PortSteering::Off;
-    let config = MediaConfig { ports: 24_900..=24_999, port_steering, ..MediaConfig::default() };
+    let config = MediaConfig { ports: draw(64), port_steering, ..MediaConfig::default() };
     let mut pair = Pair::new(relay_of(config));
     assert_eq!(pair.relay.report().steering_off.unwrap(), "off in the configuration");
     pair.a_to_b();

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Pair, Phone, relay, until};
+use common::{Pair, Phone, draw, relay, until};
 use media::codec::g711::decode;
 use media::rtp::Seq;
 use media::{MediaPlane, MemberCodec, StreamSpec, Tone, ToneCodec, Treatment};
@@ -13,7 +13,7 @@ const RINGBACK: Treatment = Treatment::Tone(Tone::Ringback, MemberCodec::PCMA);
 
 #[test]
 fn a_caller_hears_ringback_and_then_the_called_party_in_one_stream() {
-    let mut pair = Pair::new(relay(22_000..=22_099));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.relay.treat(pair.a_id, 0, RINGBACK);
     let (first, packet, port) = pair.a.hear();
     assert_eq!((first.payload, packet.len(), port), (8, 172, pair.a_ports.rtp));
@@ -44,7 +44,7 @@ fn a_caller_hears_ringback_and_then_the_called_party_in_one_stream() {
 
 #[test]
 fn a_held_party_hears_the_hold_tone_and_not_the_holder() {
-    let mut pair = Pair::new(relay(22_100..=22_199));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.lock();
     // A holds B: A neither sends nor hears; B hears the tone and may go on talking.
     let held = StreamSpec { receive: false, send: false, ..pair.a.spec() };
@@ -65,7 +65,7 @@ fn a_held_party_hears_the_hold_tone_and_not_the_holder() {
 
 #[test]
 fn a_treatment_waits_until_the_peer_may_be_sent_to() {
-    let mut pair = Pair::new(relay(22_200..=22_299));
+    let mut pair = Pair::new(relay(draw(64)));
     let on_hold = StreamSpec { send: false, ..pair.a.spec() };
     pair.relay.modify(pair.a_id, 0, on_hold);
     pair.relay.treat(pair.a_id, 0, Treatment::Silence(MemberCodec::PCMU));
@@ -79,7 +79,7 @@ fn a_treatment_waits_until_the_peer_may_be_sent_to() {
 
 #[test]
 fn changing_the_tone_keeps_the_stream() {
-    let mut pair = Pair::new(relay(22_300..=22_399));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.relay.treat(pair.a_id, 0, RINGBACK);
     let first = pair.a.hear().0;
     pair.relay.treat(pair.a_id, 0, Treatment::Tone(Tone::Busy, MemberCodec::PCMU));
@@ -97,7 +97,7 @@ fn changing_the_tone_keeps_the_stream() {
 
 #[test]
 fn a_subtracted_party_hears_no_more() {
-    let mut pair = Pair::new(relay(22_400..=22_499));
+    let mut pair = Pair::new(relay(draw(64)));
     pair.relay.treat(pair.a_id, 0, RINGBACK);
     pair.a.hear();
     until("the counter", || pair.sent(pair.a_id).packets > 0);
@@ -124,7 +124,7 @@ fn a_subtracted_party_hears_no_more() {
 #[test]
 fn a_pair_that_served_a_treated_party_plays_the_next_treatment_at_its_normal_speed() {
     // Two pairs: one keeps time, the other is used again and again.
-    let (mut relay, _notices) = relay(22_500..=22_503);
+    let (mut relay, _notices) = relay(draw(4));
     let (metronome, phone) = (Phone::new(1), Phone::new(2));
     let keeps_time = relay.add(1).unwrap();
     relay.modify(keeps_time.id, 0, metronome.spec());

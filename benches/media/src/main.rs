@@ -34,7 +34,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const HELP: &str = "\
 bench-media [--calls N] [--seconds N] [--veth] [--search] [--rounds N] [--nice N] [--only NAME]
-bench-media cycles [--calls N] [--rounds N] [--bound]
+bench-media cycles [--calls N] [--rounds N] [--bound] [--rest]
 
 Measures strowger's relay in user space and, where it is installed, rtpengine.
   --calls    calls at 50 packets a second each way (20)
@@ -45,7 +45,7 @@ Measures strowger's relay in user space and, where it is installed, rtpengine.
   --nice     priority of generator and relays, from -20 (0)
   --only     strowger or rtpengine
 cycles sets calls up and tears them down: speed, memory, descriptors;
---bound with a socket for each port.";
+--bound with a socket for each port, --rest with a rest after each round, so that ports are opened anew.";
 
 fn main() -> ExitCode {
     match start() {
@@ -76,6 +76,7 @@ fn start() -> Outcome<()> {
             "--nice" => plan.nice = value()?.parse()?,
             "--only" => plan.only = Some(value()?),
             "--bound" => plan.is_bound = true,
+            "--rest" => plan.is_resting = true,
             "--veth" => plan.is_veth = true,
             "--search" => plan.is_searching = true,
             "--help" => {
@@ -86,7 +87,7 @@ fn start() -> Outcome<()> {
         }
     }
     match command.as_deref() {
-        Some("cycles") => relay::cycles(plan.calls, plan.rounds, !plan.is_bound),
+        Some("cycles") => relay::cycles(plan.calls, plan.rounds, !plan.is_bound, plan.is_resting),
         Some(other) => Err(format!("{other} is unknown\n{HELP}").into()),
         None => measure::run(&plan),
     }

@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) is_veth: bool,
     pub(crate) is_searching: bool,
     pub(crate) is_bound: bool,
+    pub(crate) is_resting: bool,
     pub(crate) only: Option<String>,
 }
 
@@ -43,6 +44,7 @@ impl Default for Plan {
             is_veth: false,
             is_searching: false,
             is_bound: false,
+            is_resting: false,
             only: None,
         }
     }

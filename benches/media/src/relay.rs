@@ -4,6 +4,8 @@
 //! `call A B` makes a call between two peers and answers the ports they send to; `report` says how
 //! packets are received. The end of the input ends the relay.
 
+#![expect(unsafe_code, reason = "a function of the allocator, which is written in C")]
+
 use std::io::{BufRead, Write, stdin, stdout};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -17,6 +19,8 @@ use media::{
 use crate::Outcome;
 use crate::usage::{descriptors, memory};
 
+/// Longer than pairs rest and wait for the next call.
+const REST: Duration = Duration::from_secs(9);
 /// Ports for 6,000 calls, above those that the system gives to others by itself on no machine.
 const PORTS: RangeInclusive<u16> = 8_000..=31_999;
 
@@ -68,9 +72,16 @@ fn call(
 }
 
 /// Sets calls up and tears them down, again and again; says how fast, and what stays.
-pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool) -> Outcome<()> {
-    let (mut relay, _notices) = Relay::start(config(Ipv4Addr::LOCALHOST, is_steered))?;
+/// With `rests` pairs are closed after each time, so that every time opens them anew.
+pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool, rests: bool) -> Outcome<()> {
     let me = std::process::id();
+    println!("memory of the process without a relay: {} KiB", memory(me)? >> 10);
+    let (mut relay, _notices) = Relay::start(config(Ipv4Addr::LOCALHOST, is_steered))?;
+    if let Some(reason) = relay.report().steering_off.filter(|_| is_steered) {
+        println!("a socket for each port: {reason}");
+    }
+    println!("with a relay: {} KiB\n", memory(me)? >> 10);
+    rest(&mut relay);
     println!(
         "| round of {calls} calls | set up | torn down | memory, up | memory, down | descriptors, up / down |"
     );
@@ -91,6 +102,9 @@ pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool) -> Outcome<(
         drop(made);
         // Freed pairs rest for a second.
         pause(Duration::from_millis(1_100));
+        if rests {
+            rest(&mut relay);
+        }
         println!(
             "| {round} | {:.0}/s | {:.0}/s | {} KiB | {} KiB | {descriptors_up} / {} |",
             calls as f64 / up,
@@ -100,7 +114,23 @@ pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool) -> Outcome<(
             descriptors(me)?,
         );
     }
+    rest(&mut relay);
+    println!("| after a rest | | | | {} KiB | {} |", memory(me)? >> 10, descriptors(me)?);
     Ok(())
+}
+
+unsafe extern "C" {
+    /// As the switch does at quiet times: what is free goes back to the system.
+    safe fn mi_collect(force: bool);
+}
+
+/// Does what the switch does each second, until everything that can be closed is.
+fn rest(relay: &mut RelayControl) {
+    for _ in 0..REST.as_secs() {
+        pause(Duration::from_secs(1));
+        while relay.tidy() {}
+        mi_collect(true);
+    }
 }
 
 /// The clock of the generator's rhythm.

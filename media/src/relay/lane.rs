@@ -1,5 +1,6 @@
 //! A stream as its worker sees it, and how packets leave it: what is played, answers to checks, seals.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -38,6 +39,21 @@ impl Lane {
     /// Whether something is made for its peer.
     pub(super) fn is_treated(&self) -> bool {
         self.player.is_some() || self.performer.is_some()
+    }
+}
+
+/// Places that a table keeps, whether or not there are lanes for them.
+const KEPT: usize = 64;
+
+/// Gives back what a table has grown by once its last places are empty.
+pub(super) fn shrink(lanes: &mut Vec<Option<Lane>>, unread: &mut VecDeque<u64>) {
+    let used = lanes.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    lanes.truncate(used);
+    let wanted = used.max(KEPT);
+    if lanes.capacity() > 4 * wanted {
+        lanes.shrink_to(2 * wanted);
+        // Two sockets for each lane.
+        unread.shrink_to(4 * wanted);
     }
 }
 

@@ -45,10 +45,11 @@ mod tests {
     use super::*;
     use crate::control::{MediaConfig, MediaError, MediaPlane};
     use crate::relay::Relay;
+    use crate::relay::test_ports::draw;
 
     #[test]
     fn a_relay_whose_workers_are_all_full_takes_no_new_call_until_they_have_time_again() {
-        let config = MediaConfig { ports: 22_000..=22_099, workers: 2, ..MediaConfig::default() };
+        let config = MediaConfig { ports: draw(64), workers: 2, ..MediaConfig::default() };
         let (mut relay, _notices) = Relay::start(config).unwrap();
         let is_full =
             |result: &Result<_, MediaError>| matches!(result, Err(MediaError::Overloaded));

@@ -18,11 +18,14 @@ mod report;
 mod room;
 mod secure;
 mod steer;
+mod stock;
 mod sys;
+#[cfg(test)]
+#[path = "../../tests/common/ports.rs"]
+mod test_ports;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,9 +36,10 @@ use std::time::Duration;
 use self::command::{Command, Destination, Mailbox, Means, Signal};
 use self::handshake::{Handshakes, Task};
 use self::kernel::{Kernel, Offload};
-use self::port::{PortPair, Reserve, Source};
+use self::port::{PortPair, Reserve};
 pub use self::report::Watcher;
 use self::steer::{Claims, Steered};
+use self::stock::{Source, random};
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
 use self::worker::{Bound, COMMANDS_MAX, Clock, Worker};
 use crate::context::{
@@ -69,7 +73,7 @@ impl Relay {
         let clock = Clock::start();
         let (notices, receiver) = sync_channel(NOTICES_MAX);
         let count = config.workers.max(1);
-        let mut random = random();
+        let mut ssrc = random();
         let (kernel, off) = match Kernel::open(&config, clock) {
             Ok(kernel) => (Some(Arc::new(kernel)), None),
             Err(reason) => (None, Some(reason)),
@@ -82,7 +86,7 @@ impl Relay {
             Some(steered) => Source::Steered(Arc::clone(steered)),
             None => Source::Bound(Claims::look()),
         };
-        let reserve = Reserve::new(&config, source, &mut random)?;
+        let reserve = Reserve::new(&config, source, random())?;
         let (door, tasks) = handshake::queue();
         let means = Means {
             clock,
@@ -111,7 +115,7 @@ impl Relay {
             conferences: Conferences::default(),
             sounds: BTreeMap::new(),
             life: 0,
-            ssrc: random() & 0xffff_ffff,
+            ssrc: ssrc() & 0xffff_ffff,
             exhausted: 0,
             notices,
             recorder: None,
@@ -566,6 +570,10 @@ impl MediaPlane for RelayControl {
         Some(TerminationStatistics { streams })
     }
 
+    fn tidy(&mut self) -> bool {
+        self.reserve.tidy(self.clock.now_us())
+    }
+
     fn report(&self) -> RelayReport {
         self.watcher().read()
     }
@@ -585,17 +593,5 @@ impl Drop for RelayControl {
         if let Some(kernel) = &self.kernel {
             kernel.close();
         }
-    }
-}
-
-/// Unpredictable numbers: splitmix64 from the keys that the system gave the standard library.
-fn random() -> impl FnMut() -> u64 {
-    let mut state = RandomState::new().hash_one(0u8);
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
     }
 }

@@ -1,30 +1,32 @@
-//! Port pairs: bound ahead, given to streams, rested, given again.
+//! Port pairs: opened ahead, given to streams, rested, given again, closed when nobody wants them.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::steer::{Claims, Steered};
+use super::steer::Steered;
+use super::stock::{Random, Source, Stock};
 use crate::control::{MediaConfig, MediaError, StreamPorts};
 use crate::plan::Component;
 
-/// Pairs bound before the first call.
+/// Pairs that are open before the first call and after the last.
 const RESERVE: usize = 32;
+/// Pairs that are closed at a time: a millisecond or two where they have sockets.
+const CLOSED_MAX: usize = 512;
 /// How long a freed pair rests at least, when no other is left.
 const MIN_REST: Duration = Duration::from_secs(1);
 /// Stale packets thrown away at one socket before it serves again.
 const STALE_MAX: usize = 1_024;
-/// Ports of other programs that one request steps over.
-const FOREIGN_MAX: usize = 64;
 /// DSCP EF in the TOS octet: voice.
 const TOS_MEDIA: u32 = 46 << 2;
 
-/// Two ports. They stay with one worker and one place in its table for ever.
+/// Two ports. They stay with one worker and one place in its table until they are closed.
 pub(super) struct PortPair {
     pub(super) worker: usize,
     pub(super) slot: usize,
@@ -34,7 +36,7 @@ pub(super) struct PortPair {
 }
 
 /// What carries the packets of a pair.
-enum Carrier {
+pub(super) enum Carrier {
     /// Sockets for media and control.
     Bound([UdpSocket; 2]),
     /// The worker's one socket, to which the ports lead.
@@ -100,59 +102,66 @@ impl PortPair {
 
 /// All pairs that no stream has.
 pub(super) struct Reserve {
-    address: IpAddr,
-    source: Source,
-    ready: VecDeque<Arc<PortPair>>,
+    stock: Stock,
+    is_v6: bool,
+    /// Those that serve next, with the time since when they could.
+    ready: VecDeque<(u64, Arc<PortPair>)>,
     /// Freed, with the time when they may serve again.
     resting: VecDeque<(u64, Arc<PortPair>)>,
-    /// Even ports that were never bound, in random order (SEC-80).
-    unbound: VecDeque<u16>,
-    /// Ports that other programs had when we tried them; tried again only when all else is in use.
-    foreign: VecDeque<u16>,
-    /// Slots given out so far by each worker.
-    slots: Vec<usize>,
-    next_worker: usize,
+    /// Of each worker.
+    slots: Vec<Slots>,
     quarantine_us: u64,
+    idle_us: u64,
 }
 
-/// Where ports come from.
-pub(super) enum Source {
-    /// A socket is bound to each, unless another relay steers it.
-    Bound(Claims),
-    /// They are led to the workers' sockets.
-    Steered(Arc<Steered>),
+/// Places in a worker's table.
+#[derive(Default)]
+struct Slots {
+    /// Those below were given out.
+    next: usize,
+    /// But these came back.
+    back: BinaryHeap<Reverse<usize>>,
+}
+
+impl Slots {
+    /// How many pairs have one.
+    fn used(&self) -> usize {
+        self.next.saturating_sub(self.back.len())
+    }
+
+    /// The lowest, so that tables can be short.
+    fn take(&mut self) -> usize {
+        self.back.pop().map_or_else(
+            || {
+                self.next += 1;
+                self.next - 1
+            },
+            |Reverse(slot)| slot,
+        )
+    }
 }
 
 impl Reserve {
-    /// Binds the first pairs, so that a wrong address is noticed at start.
+    /// Opens the first pairs, so that a wrong address is noticed at start.
     pub(super) fn new(
         config: &MediaConfig,
         source: Source,
-        random: &mut impl FnMut() -> u64,
+        random: Random,
     ) -> Result<Self, MediaError> {
-        let ports = &config.ports;
-        let mut unbound: Vec<u16> = ports
-            .clone()
-            .filter(|port| *port > 0 && port % 2 == 0 && *port < *ports.end())
-            .collect();
-        if unbound.is_empty() {
-            return Err(MediaError::PortRange(*ports.start(), *ports.end()));
-        }
-        shuffle(&mut unbound, random);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut reserve = Self {
-            address: config.address,
-            source,
+            stock: Stock::new(config, source, random)?,
+            is_v6: config.address.is_ipv6(),
             ready: VecDeque::new(),
             resting: VecDeque::new(),
-            unbound: unbound.into(),
-            foreign: VecDeque::new(),
-            slots: vec![0; config.workers.max(1)],
-            next_worker: 0,
-            quarantine_us: u64::try_from(config.quarantine.as_micros()).unwrap_or(u64::MAX),
+            slots: std::iter::repeat_with(Slots::default).take(config.workers.max(1)).collect(),
+            quarantine_us: micros(config.quarantine),
+            idle_us: micros(config.idle),
         };
+        reserve.stock.fill()?;
         while reserve.ready.len() < RESERVE {
-            match reserve.bind_next() {
-                Ok(pair) => reserve.ready.push_back(pair),
+            match reserve.open_next() {
+                Ok(pair) => reserve.ready.push_back((0, pair)),
                 Err(MediaError::PortsExhausted) => break,
                 Err(error) => return Err(error),
             }
@@ -160,7 +169,7 @@ impl Reserve {
         Ok(reserve)
     }
 
-    /// A pair for a stream. Binds one only while the traffic still grows; otherwise it costs one
+    /// A pair for a stream. Opens one only while the traffic still grows; otherwise it costs one
     /// look at each of the two sockets.
     pub(super) fn take(
         &mut self,
@@ -179,23 +188,28 @@ impl Reserve {
     }
 
     fn take_any(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
-        while let Some((_, pair)) = self.resting.pop_front_if(|(until, _)| *until <= now_us) {
-            self.ready.push_back(pair);
-        }
+        self.wake(now_us);
         match self.ready.pop_front() {
-            Some(pair) => {
+            Some((_, pair)) => {
                 // Here, not in the worker: a packet that comes after this is the new call's.
                 pair.drain();
                 Ok(pair)
             }
-            None => self.bind_next().or_else(|error| match self.take_resting(now_us) {
+            None => self.open_next().or_else(|error| match self.take_resting(now_us) {
                 Some(pair) => Ok(pair),
-                None if self.foreign.is_empty() => Err(error),
-                None => {
-                    self.unbound.append(&mut self.foreign);
-                    self.bind_next()
+                None if matches!(error, MediaError::PortsExhausted) => {
+                    self.stock.retry();
+                    self.open_next()
                 }
+                None => Err(error),
             }),
+        }
+    }
+
+    /// Those who have rested may serve.
+    fn wake(&mut self, now_us: u64) {
+        while let Some(rested) = self.resting.pop_front_if(|(until, _)| *until <= now_us) {
+            self.ready.push_back(rested);
         }
     }
 
@@ -216,62 +230,63 @@ impl Reserve {
 
     /// Takes a pair back that no stream has used.
     pub(super) fn give_back_unused(&mut self, pair: Arc<PortPair>) {
-        self.ready.push_front(pair);
+        self.ready.push_front((0, pair));
     }
 
     /// Pairs that could be taken now or after their rest.
     pub(super) fn len(&self) -> usize {
-        self.ready.len() + self.resting.len() + self.unbound.len() + self.foreign.len()
+        self.ready.len() + self.resting.len() + self.stock.len()
     }
 
-    fn bind_next(&mut self) -> Result<Arc<PortPair>, MediaError> {
-        for _ in 0..FOREIGN_MAX {
-            let port = self.unbound.pop_front().ok_or(MediaError::PortsExhausted)?;
-            match self.bind(port) {
-                Ok(pair) => return Ok(pair),
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    self.foreign.push_back(port);
-                }
-                Err(error) => {
-                    self.unbound.push_back(port);
-                    let address = SocketAddr::new(self.address, port);
-                    return Err(MediaError::Socket { operation: "bind", address, source: error });
+    /// Closes pairs that nobody has wanted for a while, all but the reserve; true if there were any.
+    pub(super) fn tidy(&mut self, now_us: u64) -> bool {
+        self.wake(now_us);
+        let surplus = self.ready.len().saturating_sub(RESERVE).min(CLOSED_MAX);
+        let limit_us = now_us.saturating_sub(self.idle_us);
+        let idle = self.ready.iter().take_while(|(since, _)| *since <= limit_us).count();
+        let mut closed = 0;
+        if surplus > 0 && idle > 0 {
+            let mut idle: Vec<_> = self.ready.drain(..idle).collect();
+            // Tables end with the highest place that is taken.
+            idle.sort_unstable_by_key(|(_, pair)| Reverse(pair.slot));
+            for (since, pair) in idle {
+                // Whoever else still has it, a worker that is behind, say, is done with it soon.
+                if closed == surplus || Arc::strong_count(&pair) > 1 {
+                    self.ready.push_front((since, pair));
+                } else {
+                    self.close(&pair);
+                    closed += 1;
                 }
             }
         }
-        Err(MediaError::PortsExhausted)
+        for queue in [&mut self.ready, &mut self.resting] {
+            if queue.capacity() > 4 * queue.len().max(RESERVE) {
+                queue.shrink_to(2 * queue.len().max(RESERVE));
+            }
+        }
+        self.stock.tidy();
+        closed > 0
     }
 
-    fn bind(&mut self, port: u16) -> io::Result<Arc<PortPair>> {
-        let ports = StreamPorts { rtp: port, rtcp: port.saturating_add(1) };
-        let worker = self.next_worker;
-        let [media, control] =
-            [ports.rtp, ports.rtcp].map(|port| SocketAddr::new(self.address, port));
-        let carrier = match &self.source {
-            Source::Bound(claims) => {
-                let sockets = [bind(media)?, bind(control)?];
-                if claims.has(port) {
-                    return Err(io::ErrorKind::AddrInUse.into());
-                }
-                Carrier::Bound(sockets)
-            }
-            Source::Steered(steered) => {
-                steered.take([media, control], worker)?;
-                Carrier::Steered(Arc::clone(steered))
-            }
-        };
-        self.next_worker = (worker + 1) % self.slots.len().max(1);
-        let mut slot = 0;
-        if let Some(used) = self.slots.get_mut(worker) {
-            slot = *used;
-            *used += 1;
+    fn close(&mut self, pair: &PortPair) {
+        self.stock.close(pair.ports);
+        if let Some(slots) = self.slots.get_mut(pair.worker) {
+            slots.back.push(Reverse(pair.slot));
         }
-        let is_v6 = self.address.is_ipv6();
-        Ok(Arc::new(PortPair { worker, slot, ports, is_v6, carrier }))
+    }
+
+    /// A pair for the worker that has the fewest.
+    fn open_next(&mut self) -> Result<Arc<PortPair>, MediaError> {
+        let of_worker = self.slots.iter_mut().enumerate();
+        let (worker, slots) =
+            of_worker.min_by_key(|(_, slots)| slots.used()).ok_or(MediaError::PortsExhausted)?;
+        let (ports, carrier) = self.stock.open(worker)?;
+        Ok(Arc::new(PortPair { worker, slot: slots.take(), ports, is_v6: self.is_v6, carrier }))
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+/// A socket of one port.
+pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // Marking is a wish; some containers refuse it.
@@ -283,45 +298,39 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn shuffle(ports: &mut [u16], random: &mut impl FnMut() -> u64) {
-    for end in (1..ports.len()).rev() {
-        let bound = u64::try_from(end).unwrap_or(u64::MAX) + 1;
-        let other = usize::try_from(random() % bound).unwrap_or_default();
-        ports.swap(end, other);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
     use std::ops::RangeInclusive;
 
     use super::*;
+    use crate::relay::steer::Claims;
+    use crate::relay::stock::random;
+    use crate::relay::test_ports::draw;
 
     const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    fn reserve_of(config: &MediaConfig) -> Result<Reserve, MediaError> {
+        Reserve::new(config, Source::Bound(Claims::look()), random())
+    }
+
     fn reserve(ports: RangeInclusive<u16>, quarantine: Duration) -> Reserve {
-        let mut state = 1u64;
-        let mut random = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            state >> 33
-        };
-        let config = MediaConfig { ports, workers: 2, quarantine, ..MediaConfig::default() };
-        Reserve::new(&config, Source::Bound(Claims::look()), &mut random).unwrap()
+        let idle = Duration::from_secs(5);
+        let config = MediaConfig { ports, workers: 2, quarantine, idle, ..MediaConfig::default() };
+        reserve_of(&config).unwrap()
     }
 
     #[test]
     fn a_range_without_a_pair_is_refused() {
         for ports in [4_001..=4_001, 4_001..=4_002, 4_000..=4_000] {
-            let config = MediaConfig { ports: ports.clone(), ..MediaConfig::default() };
-            let made = Reserve::new(&config, Source::Bound(Claims::look()), &mut || 0);
+            let made = reserve_of(&MediaConfig { ports: ports.clone(), ..MediaConfig::default() });
             assert!(matches!(made, Err(MediaError::PortRange(_, _))), "{ports:?}");
         }
     }
 
     #[test]
     fn a_freed_pair_rests_before_it_serves_again() {
-        let mut reserve = reserve(27_300..=27_301, Duration::from_secs(30));
+        let mut reserve = reserve(draw(2), Duration::from_secs(30));
         let pair = reserve.take_any(0).unwrap();
         assert!(matches!(reserve.take_any(0), Err(MediaError::PortsExhausted)));
         let ports = pair.ports;
@@ -332,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_freed_pair_rests_long_while_there_are_others() {
-        let mut reserve = reserve(27_320..=27_327, Duration::from_secs(30));
+        let mut reserve = reserve(draw(8), Duration::from_secs(30));
         let pair = reserve.take_any(0).unwrap();
         let ports = pair.ports;
         reserve.give_back(pair, 0);
@@ -342,32 +351,91 @@ mod tests {
         assert_eq!(reserve.take_any(30_000_000).unwrap().ports, ports);
     }
 
+    /// Two pairs, and the first port.
+    fn range_of_two() -> (RangeInclusive<u16>, u16) {
+        let ports = draw(4);
+        let first = *ports.start();
+        (ports, first)
+    }
+
     #[test]
     fn ports_of_other_programs_are_stepped_over() {
-        let _other = UdpSocket::bind((LOCAL, 27_305)).unwrap();
-        let mut reserve = reserve(27_304..=27_307, Duration::ZERO);
-        assert_eq!(reserve.take_any(0).unwrap().ports, StreamPorts { rtp: 27_306, rtcp: 27_307 });
+        let (ports, first) = range_of_two();
+        let _other = UdpSocket::bind((LOCAL, first + 1)).unwrap();
+        let mut reserve = reserve(ports, Duration::ZERO);
+        let second = StreamPorts { rtp: first + 2, rtcp: first + 3 };
+        assert_eq!(reserve.take_any(0).unwrap().ports, second);
         assert!(matches!(reserve.take_any(0), Err(MediaError::PortsExhausted)));
     }
 
     #[test]
     fn a_port_that_another_program_gave_up_serves_when_all_others_are_in_use() {
-        let other = UdpSocket::bind((LOCAL, 27_331)).unwrap();
-        let mut reserve = reserve(27_330..=27_333, Duration::ZERO);
-        assert_eq!(reserve.take_any(0).unwrap().ports.rtp, 27_332);
+        let (ports, first) = range_of_two();
+        let other = UdpSocket::bind((LOCAL, first + 1)).unwrap();
+        let mut reserve = reserve(ports, Duration::ZERO);
+        assert_eq!(reserve.take_any(0).unwrap().ports.rtp, first + 2);
         assert!(matches!(reserve.take_any(0), Err(MediaError::PortsExhausted)));
         drop(other);
-        assert_eq!(reserve.take_any(0).unwrap().ports.rtp, 27_330);
+        assert_eq!(reserve.take_any(0).unwrap().ports.rtp, first);
     }
 
     #[test]
     fn pairs_are_spread_over_the_workers_and_their_slots() {
-        let mut reserve = reserve(27_310..=27_317, Duration::ZERO);
+        let mut reserve = reserve(draw(8), Duration::ZERO);
         let mut places: Vec<_> = (0..4)
             .map(|_| reserve.take_any(0).unwrap())
             .map(|pair| (pair.worker, pair.slot))
             .collect();
         places.sort_unstable();
         assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+    }
+
+    /// Takes so many pairs and gives them back.
+    fn serve(reserve: &mut Reserve, count: usize, now_us: u64) {
+        let made: Vec<_> = (0..count).map(|_| reserve.take_any(now_us).unwrap()).collect();
+        made.into_iter().for_each(|pair| reserve.give_back(pair, now_us));
+    }
+
+    #[test]
+    fn pairs_that_nobody_wants_are_closed_after_their_rest_and_the_reserve_stays() {
+        let mut reserve = reserve(draw(200), Duration::from_secs(1));
+        let all = reserve.len();
+        serve(&mut reserve, 100, 0);
+        assert!(!reserve.tidy(999_999), "they rest");
+        assert!(!reserve.tidy(5_999_999), "somebody may want them");
+        assert!(reserve.tidy(6_000_000));
+        assert_eq!(reserve.ready.len(), RESERVE);
+        assert_eq!((reserve.len(), reserve.resting.len()), (all, 0));
+        assert!(!reserve.tidy(60_000_000), "the reserve");
+        // What stays has the lowest places of both workers.
+        assert!(reserve.ready.iter().all(|(_, pair)| pair.slot < RESERVE / 2));
+        serve(&mut reserve, 100, 60_000_000);
+        let slots = reserve.slots.iter().map(|slots| slots.next).collect::<Vec<_>>();
+        assert_eq!(slots, [50, 50], "places are given out again");
+    }
+
+    #[test]
+    fn a_closed_port_is_another_programs_to_have() {
+        let mut reserve = reserve(draw(80), Duration::ZERO);
+        serve(&mut reserve, 40, 0);
+        assert!(reserve.tidy(5_000_000));
+        let open: Vec<u16> = reserve.ready.iter().map(|(_, pair)| pair.ports.rtp).collect();
+        let closed: Vec<u16> = reserve.stock.free().to_vec();
+        assert_eq!((open.len(), closed.len()), (RESERVE, 8));
+        for port in closed {
+            assert!(UdpSocket::bind((LOCAL, port)).is_ok(), "{port}");
+            assert!(UdpSocket::bind((LOCAL, port + 1)).is_ok(), "{port}");
+        }
+        assert!(open.iter().all(|port| UdpSocket::bind((LOCAL, *port)).is_err()));
+    }
+
+    #[test]
+    fn a_pair_that_a_worker_still_has_is_not_closed() {
+        let mut reserve = reserve(draw(80), Duration::ZERO);
+        let behind = reserve.take_any(0).unwrap();
+        reserve.give_back(Arc::clone(&behind), 0);
+        serve(&mut reserve, 39, 0);
+        assert!(reserve.tidy(5_000_000));
+        assert!(UdpSocket::bind((LOCAL, behind.ports.rtp)).is_err());
     }
 }

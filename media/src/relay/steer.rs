@@ -1,8 +1,9 @@
 //! Many ports on few sockets: each worker receives all its streams by one socket, to which an
 //! sk_lookup program leads their ports, and sends by one raw socket that writes its own headers.
 //!
-//! No socket has these ports, so nothing but this module keeps them apart from other relays: each
-//! pair is claimed by a lock in a file that all relays of the machine know.
+//! No socket has these ports, so nothing but this module keeps them apart from other relays: they are
+//! claimed by locks in a file that all relays of the machine know. The locks belong to the opening of
+//! the file, so that they end with the process however it ends.
 //!
 //! LIMIT: IPv4 only, as the headers are.
 
@@ -12,6 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fastpath::Steering;
@@ -19,7 +21,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::raw::send_one;
 use super::sys::{is_locked, lock_range, receive_destinations, set_buffers, unlock_range};
-use crate::control::{MediaConfig, PortSteering};
+use crate::control::{MediaConfig, PortSteering, StreamPorts};
 use crate::plan::Component;
 
 /// Where relays claim ports: the octets of namespace and port are locked.
@@ -109,7 +111,8 @@ impl Steered {
             return Err(format!("media comes to the IPv6 address {}", config.address));
         };
         is_apart(&config.ports)?;
-        let claims = Claims::open().map_err(|error| format!("{CLAIMS}: {error}"))?;
+        let claims =
+            Claims::open(Path::new(CLAIMS)).map_err(|error| format!("{CLAIMS}: {error}"))?;
         let lines = (0..workers).map(|_| line(address)).collect::<io::Result<Vec<_>>>();
         let lines = lines.map_err(|error| format!("raw sockets (CAP_NET_RAW): {error}"))?;
         for line in &lines {
@@ -124,21 +127,38 @@ impl Steered {
         Ok(Self { steering, address, claims, lines })
     }
 
-    /// Lets the ports of a pair lead to a worker, unless another program or relay has them.
-    pub(super) fn take(&self, pair: [SocketAddr; 2], worker: usize) -> io::Result<()> {
-        let [media, _] = pair;
-        // A relay that binds looks for claims afterwards: one of the two sees the other.
-        self.claims.take(media.port())?;
-        let taken = pair.into_iter().try_for_each(|address| {
-            drop(UdpSocket::bind(address)?);
-            let pointed = self.steering.point(address.port(), worker);
-            pointed.map_err(|error| io::Error::other(error.to_string()))
-        });
-        if taken.is_err() {
-            pair.iter().for_each(|address| self.steering.clear(address.port()));
-            self.claims.give_back(media.port());
+    /// Claims ports, all or none: AddrInUse if another relay steers some of them.
+    pub(super) fn claim(&self, ports: &RangeInclusive<u16>) -> io::Result<()> {
+        self.claims.take(ports)
+    }
+
+    /// Gives up a claim.
+    pub(super) fn give_up(&self, ports: &RangeInclusive<u16>) {
+        self.claims.give_back(ports);
+    }
+
+    /// Whether no other program has a port or the next one.
+    pub(super) fn is_free(&self, port: u16) -> io::Result<bool> {
+        for port in [port, port.saturating_add(1)] {
+            match UdpSocket::bind((self.address, port)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Ok(false),
+                Err(error) => return Err(error),
+            }
         }
-        taken
+        Ok(true)
+    }
+
+    /// Lets the ports of a pair, which were claimed, lead to a worker.
+    pub(super) fn point(&self, ports: StreamPorts, worker: usize) {
+        self.steering.point(ports.rtp, worker);
+        self.steering.point(ports.rtcp, worker);
+    }
+
+    /// Lets the ports of a pair lead nowhere.
+    pub(super) fn clear(&self, ports: StreamPorts) {
+        self.steering.clear(ports.rtp);
+        self.steering.clear(ports.rtcp);
     }
 
     /// Sends a single packet; one that the system does not take at once is lost.
@@ -176,43 +196,62 @@ fn is_apart(ports: &RangeInclusive<u16>) -> Result<(), String> {
 /// steers looks free to others, but its datagrams go there.
 #[derive(Debug)]
 pub(super) struct Claims {
+    /// `None`: there is none yet, for nobody ever claimed anything.
     file: Option<File>,
+    path: PathBuf,
     /// Where this network namespace begins in the file.
     start: u64,
 }
 
 impl Claims {
     /// To claim ports and to look.
-    fn open() -> io::Result<Self> {
+    fn open(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644);
-        let file = options.custom_flags(libc::O_NOFOLLOW).open(CLAIMS)?;
-        Ok(Self { file: Some(file), start: start() })
+        let file = options.custom_flags(libc::O_NOFOLLOW).open(path)?;
+        Ok(Self { file: Some(file), path: path.to_owned(), start: start() })
     }
 
     /// To look only.
     pub(super) fn look() -> Self {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).custom_flags(libc::O_NOFOLLOW).open(CLAIMS).ok();
-        Self { file, start: start() }
+        Self::look_at(Path::new(CLAIMS))
+    }
+
+    fn look_at(path: &Path) -> Self {
+        Self { file: None, path: path.to_owned(), start: start() }
     }
 
     /// Whether another relay steers a pair that begins with this port.
-    pub(super) fn has(&self, port: u16) -> bool {
-        self.file.as_ref().is_some_and(|file| is_locked(file, self.start + u64::from(port), PAIR))
+    pub(super) fn has(&mut self, port: u16) -> bool {
+        // The first relay that steers may have begun after us.
+        if self.file.is_none() {
+            let mut options = OpenOptions::new();
+            let opened = options.read(true).custom_flags(libc::O_NOFOLLOW).open(&self.path);
+            self.file = opened.ok();
+        }
+        let start = self.start + u64::from(port);
+        self.file.as_ref().is_some_and(|file| is_locked(file, start, PAIR))
     }
 
-    /// Claims a pair until the process ends, or the relay.
-    fn take(&self, port: u16) -> io::Result<()> {
+    /// Claims ports until the process ends, or the relay.
+    fn take(&self, ports: &RangeInclusive<u16>) -> io::Result<()> {
         let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        lock_range(file, self.start + u64::from(port), PAIR)
+        let (start, length) = self.place(ports);
+        lock_range(file, start, length)
     }
 
     /// Gives up a claim.
-    fn give_back(&self, port: u16) {
+    fn give_back(&self, ports: &RangeInclusive<u16>) {
         if let Some(file) = &self.file {
-            unlock_range(file, self.start + u64::from(port), PAIR);
+            let (start, length) = self.place(ports);
+            unlock_range(file, start, length);
         }
+    }
+
+    /// The octets that stand for ports. The length is never 0, which would be all the rest.
+    fn place(&self, ports: &RangeInclusive<u16>) -> (u64, u64) {
+        let (first, last) = (u64::from(*ports.start()), u64::from(*ports.end()));
+        (self.start + first, last.saturating_sub(first) + 1)
     }
 }
 
@@ -227,18 +266,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_is_claimed_once_and_again_when_its_relay_is_gone() {
-        let (Ok(one), Ok(other)) = (Claims::open(), Claims::open()) else {
-            println!("{CLAIMS} cannot be written here");
-            return;
-        };
-        // Port 1 is no relay's.
-        one.take(1).unwrap();
-        assert!(other.has(1) && other.has(2) && !one.has(1));
-        assert_eq!(other.take(1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    fn ports_are_claimed_once_and_again_when_their_relay_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ports");
+        let mut look = Claims::look_at(&path);
+        assert!(!look.has(10), "nobody ever claimed anything");
+        let (one, mut other) = (Claims::open(&path).unwrap(), Claims::open(&path).unwrap());
+        one.take(&(10..=19)).unwrap();
+        assert!(other.has(10) && other.has(9) && other.has(18) && look.has(10));
+        assert!(!other.has(20) && !other.has(8));
+        // All or none.
+        assert_eq!(other.take(&(19..=30)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(!look.has(20));
+        one.give_back(&(12..=19));
+        other.take(&(12..=30)).unwrap();
         drop(one);
-        assert!(!other.has(1));
-        other.take(1).unwrap();
+        assert!(!other.has(10) && look.has(20));
+        other.take(&(10..=11)).unwrap();
     }
 
     #[test]

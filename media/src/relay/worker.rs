@@ -14,7 +14,7 @@ use super::command::{Command, Destination, Means, Signal};
 use super::gate::{Entered, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
-use super::lane::{Lane, play, reply, seal};
+use super::lane::{Lane, play, reply, seal, shrink};
 use super::load::Load;
 use super::notice::{SHARED, WAKE, heard_notice, notify, pack, tell, unpack};
 use super::port::PortPair;
@@ -556,6 +556,7 @@ impl Worker {
     /// Looks for streams that fell silent.
     fn sweep(&mut self, now_us: u64) {
         self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
+        shrink(&mut self.lanes, &mut self.unread);
         for lane in self.lanes.iter_mut().flatten() {
             if let Some(kernel) = &self.kernel {
                 kernel.absorb(&lane.bound, &mut lane.ingress, &mut lane.attempts);

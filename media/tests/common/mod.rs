@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
+mod ports;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, channel};
@@ -14,6 +16,8 @@ use media::{
     MediaConfig, MediaPlane, Notify, PayloadMap, PortSteering, Relay, RelayControl, StreamPorts,
     StreamSpec, TerminationId,
 };
+
+pub(crate) use ports::draw;
 
 /// Longer than anything here takes, even on a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
