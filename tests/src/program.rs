@@ -23,6 +23,9 @@ pub const TOKEN: &str = "admin-token";
 /// The office's token of an application, limited to the lines 201–206.
 pub const CRM_TOKEN: &str = "crm-token";
 
+/// The database's file beside the configuration.
+const DATABASE: &str = "strowger.db";
+
 /// A running switch; killed when dropped.
 pub struct Program {
     child: Child,
@@ -83,6 +86,22 @@ impl Program {
         let path = folder.path().join("office.toml");
         std::fs::write(&path, config).expect("the configuration is written");
         Program::launch(path, folder)
+    }
+
+    /// Any configuration without a database, with one of its own instead.
+    pub fn with_database(config: &str) -> Program {
+        assert!(config.contains(":memory:"), "the configuration names a database already");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("office.toml");
+        let database = path.with_file_name(DATABASE);
+        std::fs::write(&path, config.replace(":memory:", &database.to_string_lossy()))
+            .expect("the configuration is written");
+        Program::launch(path, folder)
+    }
+
+    /// Where [`Program::with_database`] keeps its database.
+    pub fn database(&self) -> PathBuf {
+        self.config.with_file_name(DATABASE)
     }
 
     fn launch(config: PathBuf, folder: tempfile::TempDir) -> Program {
@@ -321,6 +340,22 @@ impl Program {
         Follower { child, lines }
     }
 
+    /// A metric without labels; its name without `strowger_`.
+    pub fn metric(&self, name: &str) -> u64 {
+        let (_, text) = self.get("/metrics");
+        metric_of(&text, name).unwrap_or_else(|| panic!("no {name} in {text}"))
+    }
+
+    /// Waits until a metric is at least so much.
+    pub fn reaches(&self, name: &str, least: u64) {
+        self.until("/metrics", |text| metric_of(text, name).is_some_and(|value| value >= least));
+    }
+
+    /// Waits until so many changes are in the database: the writer works behind the exchange.
+    pub fn has_written(&self, changes: u64) {
+        self.reaches("store_written_total", changes);
+    }
+
     /// Asks until the answer satisfies, at most for [`PATIENCE`].
     pub fn until(&self, path: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         let start = Instant::now();
@@ -388,6 +423,12 @@ impl Drop for Program {
 #[expect(clippy::disallowed_methods, reason = "a poll loop of a test with its own deadline")]
 pub fn pause() {
     std::thread::sleep(Duration::from_millis(5));
+}
+
+fn metric_of(text: &Value, name: &str) -> Option<u64> {
+    let prefix = format!("strowger_{name} ");
+    let line = text.as_str()?.lines().find_map(|line| line.strip_prefix(&prefix))?;
+    line.trim().parse().ok()
 }
 
 fn addresses(ready: &str) -> Option<(SocketAddr, SocketAddr)> {

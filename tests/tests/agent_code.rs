@@ -115,9 +115,7 @@ fn lamps_show_who_waits_and_who_works() {
 
 #[test]
 fn who_is_logged_in_and_the_books_outlive_the_process() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("strowger.db");
-    let program = Program::with(office(|text| text.replace(":memory:", &path.to_string_lossy())));
+    let program = Program::with_database(&office(|text| text));
     let (jane, caller) = (program.live_phone("204"), program.live_phone("201"));
     dials(&jane, "*45");
     let near = caller.call("600");
@@ -131,16 +129,10 @@ fn who_is_logged_in_and_the_books_outlive_the_process() {
     program.until("/metrics", |text| {
         text.as_str().unwrap().contains("strowger_agent_calls{agent=\"jane\"} 1")
     });
-    let written = |program: &Program| {
-        let (_, text) = program.get("/metrics");
-        let text = text.as_str().unwrap().to_owned();
-        let line = text.lines().find(|line| line.starts_with("strowger_store_written_total "));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap()
-    };
     // One more change goes to the disk behind the picture of the centre.
-    let before = written(&program);
+    let before = program.metric("store_written_total");
     caller.register(Duration::from_secs(200));
-    program.until("/metrics", |_| written(&program) > before);
+    program.has_written(before + 1);
     let program = program.crash_and_restart();
     let kept = agent(&program, "jane");
     assert_eq!((&kept["line"], &kept["numberOfAcdCalls"]), (&json!("204"), &json!(1)), "{kept}");

@@ -423,20 +423,12 @@ fn a_line_without_the_right_cannot_intrude_and_is_not_told_that_it_could() {
 
 #[test]
 fn a_request_survives_the_death_of_the_process_and_is_carried_out_afterwards() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("strowger.db");
-    let config = completing("").replace(":memory:", &path.to_string_lossy());
-    let mut desk = Desk::of(Program::with(config));
+    let mut desk = Desk::of(Program::with_database(&completing("")));
     desk.finds_busy();
     desk.complete("CALLBACK");
     let before = desk.items();
     // Three bindings and the request.
-    desk.program.until("/metrics", |text| {
-        let text = text.as_str().unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with("strowger_store_written_total "));
-        let written = line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-        written.is_some_and(|written| written >= 4)
-    });
+    desk.program.has_written(4);
     let Desk { a, b, c, far, program, .. } = desk;
     b.with(|phone| phone.behaviour().refuses_with = None);
     let program = program.crash_and_restart();

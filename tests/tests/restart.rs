@@ -13,14 +13,6 @@ use std::time::Duration;
 use serde_json::json;
 use tests::program::{Program, office};
 
-/// The office with a database in the folder of its configuration.
-fn with_database() -> (Program, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("strowger.db");
-    let config = office(|text| text.replace(":memory:", &path.to_string_lossy()));
-    (Program::with(config), folder)
-}
-
 fn registered(program: &Program) -> Vec<(String, String)> {
     let (status, answer) = program.get("/api/v1/registrations");
     assert_eq!(status, 200);
@@ -31,23 +23,13 @@ fn registered(program: &Program) -> Vec<(String, String)> {
     .collect()
 }
 
-/// Waits until a change is in the database: the writer works behind the exchange.
-fn wait_until_written(program: &Program, changes: u64) {
-    program.until("/metrics", |text| {
-        let text = text.as_str().unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with("strowger_store_written_total "));
-        let written = line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-        written.is_some_and(|written| written >= changes)
-    });
-}
-
 #[test]
 fn after_a_crash_the_bindings_are_there_and_a_call_can_be_placed_at_once() {
-    let (program, _folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let before = registered(&program);
     assert_eq!(before.len(), 2);
-    wait_until_written(&program, 2);
+    program.has_written(2);
     let program = program.crash_and_restart();
     assert_eq!(registered(&program), before);
     let (_, lines) = program.get("/api/v1/lines");
@@ -65,9 +47,9 @@ fn after_a_crash_the_bindings_are_there_and_a_call_can_be_placed_at_once() {
 
 #[test]
 fn lines_of_restored_bindings_are_in_service_for_applications() {
-    let (program, _folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (_a, b) = (program.live_phone("201"), program.live_phone("202"));
-    wait_until_written(&program, 2);
+    program.has_written(2);
     let program = program.crash_and_restart();
     let mut app = program.application("after the crash");
     let line = app.open("201");
@@ -88,10 +70,10 @@ fn lines_of_restored_bindings_are_in_service_for_applications() {
 
 #[test]
 fn a_binding_that_was_taken_away_before_the_crash_stays_away() {
-    let (program, _folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, _b) = (program.live_phone("201"), program.live_phone("202"));
     a.register(Duration::ZERO);
-    wait_until_written(&program, 3);
+    program.has_written(3);
     let program = program.crash_and_restart();
     let lines: Vec<String> = registered(&program).into_iter().map(|(line, _)| line).collect();
     assert_eq!(lines, ["202"]);
@@ -99,9 +81,9 @@ fn a_binding_that_was_taken_away_before_the_crash_stays_away() {
 
 #[test]
 fn a_phone_registers_again_after_the_crash_and_replaces_its_binding() {
-    let (program, _folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let a = program.live_phone("201");
-    wait_until_written(&program, 1);
+    program.has_written(1);
     let program = program.crash_and_restart();
     let before = registered(&program);
     a.register(Duration::from_secs(120));
@@ -113,13 +95,13 @@ fn a_phone_registers_again_after_the_crash_and_replaces_its_binding() {
 
 #[test]
 fn calls_of_before_the_crash_are_gone_and_their_phones_are_told_so() {
-    let (program, _folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let near = a.call("202");
     let far = b.incoming();
     b.answer(far);
     a.connected(near);
-    wait_until_written(&program, 2);
+    program.has_written(2);
     let program = program.crash_and_restart();
     assert_eq!(program.get("/api/v1/calls").1, json!({"items": []}));
     // A request inside the old call gets 481, so the phone knows that it is over.

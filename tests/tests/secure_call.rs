@@ -12,7 +12,7 @@ use sip_stack::message::framing::StreamFramer;
 use switch::phone::{Access, Behaviour, PhoneEvent};
 use tests::certificates::{Authority, Raw, Server, connect};
 use tests::interop::{self, Baresip, packets_flow};
-use tests::program::{LivePhone, PATIENCE, Program, office, run};
+use tests::program::{PATIENCE, Program, office, run};
 
 /// Every listener there is.
 const LISTEN: &str =
@@ -29,28 +29,6 @@ fn secured(more: &str) -> (Authority, Program) {
     ca.issue("office", &["office.test"]);
     let program = Program::with(secure_office(&ca.section("office", more)));
     (ca, program)
-}
-
-fn call(
-    from: &LivePhone,
-    to: &LivePhone,
-) -> (sip_stack::endpoint::LegId, sip_stack::endpoint::LegId) {
-    let near = from.call(&to.number());
-    let far = to.incoming();
-    to.answer(far);
-    from.connected(near);
-    to.connected(far);
-    (near, far)
-}
-
-fn counter(program: &Program, name: &str) -> u64 {
-    let (_, text) = program.get("/metrics");
-    let line = text
-        .as_str()
-        .unwrap_or_default()
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("strowger_{name} ")));
-    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
 }
 
 /// Waits until a counter has risen to a value.
@@ -79,7 +57,7 @@ fn phones_over_tls_websocket_and_plain_transports_register_call_hold_and_resume(
         let (_, table) = program.get("/api/v1/registrations");
         assert_eq!(table["items"][0]["transport"], ours.transport().uri_param(), "{case}");
         assert_eq!(table["items"][1]["transport"], theirs.transport().uri_param(), "{case}");
-        let (near, far) = call(&a, &b);
+        let (near, far) = a.talk_to(&b);
         a.hears(&b);
         b.hears(&a);
         a.hold(near);
@@ -94,7 +72,7 @@ fn phones_over_tls_websocket_and_plain_transports_register_call_hold_and_resume(
         }
     }
     // CRLF keep-alives of all but the datagrams, which are counted too.
-    assert!(counter(&program, "transport_keep_alives_total") >= 5);
+    assert!(program.metric("transport_keep_alives_total") >= 5);
 }
 
 fn sip_ping(phone: &mut switch::phone::Phone) {
@@ -125,7 +103,7 @@ fn a_phone_whose_connection_is_gone_is_not_called_back_until_it_registers_again(
         });
         assert_eq!(status, 480);
         let phone = program.live_phone_over(&access, "201");
-        let (near, far) = call(&caller, &phone);
+        let (near, far) = caller.talk_to(&phone);
         phone.hang_up(far);
         caller.ended(near);
         phone.register(Duration::ZERO);
@@ -137,7 +115,7 @@ fn a_certificate_is_replaced_under_a_running_call() {
     let (ca, program) = secured("");
     let (a, b) =
         (program.live_phone_over(&ca.tls("office.test"), "201"), program.live_phone("202"));
-    let (near, far) = call(&a, &b);
+    let (near, far) = a.talk_to(&b);
     ca.issue("office", &["renamed.test"]);
     program.signal("HUP");
     let renamed = program.listener("tls");
@@ -175,10 +153,10 @@ fn half_open_handshakes_time_out_and_are_counted() {
         let _ = half.read(&mut [0; 64]);
     }
     program.until("/metrics", |_| {
-        let of = |name: &str| counter(&program, &format!("transport_handshakes_{name}_total"));
+        let of = |name: &str| program.metric(&format!("transport_handshakes_{name}_total"));
         of("timed_out") >= 2 && of("timed_out") + of("failed") == 3
     });
-    assert_eq!(counter(&program, "transport_connections"), 0);
+    assert_eq!(program.metric("transport_connections"), 0);
 }
 
 #[test]
@@ -189,7 +167,7 @@ fn too_many_connections_from_one_address_are_refused_and_counted() {
     let third = program.try_phone_over(&ca.tls("office.test"), "203", Behaviour::default());
     assert!(third.is_err());
     until_counter(&program, "transport_connections_refused_total", 1);
-    let (near, far) = call(&first, &second);
+    let (near, far) = first.talk_to(&second);
     second.hang_up(far);
     first.ended(near);
 }

@@ -233,15 +233,9 @@ fn a_slow_reader_is_closed_with_1013_may_resume_and_nobody_else_notices() {
     slow.open("201");
     let mut other = program.application("quick");
     other.open("201");
-    let slow_readers = || {
-        let (_, text) = program.get("/metrics");
-        let text = text.as_str().unwrap_or_default().to_owned();
-        let line = text.lines().find(|line| line.starts_with("strowger_tapi_slow_readers_total "));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).expect("the counter")
-    };
     // Responses fill the sockets' buffers, then the queue.
     let mut asked = 0;
-    while slow_readers() == 0 {
+    while program.metric("tapi_slow_readers_total") == 0 {
         for _ in 0..200 {
             slow.send("lineGetDevCaps", &json!({"deviceId": 0}));
         }

@@ -1,38 +1,36 @@
 //! `kill -9`: what was up is ended at the phones, what was set is there again, the database is sound.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use tests::program::Program;
+use tests::program::{Program, office};
 
-use super::{reaches, serves, talk, with_database};
+use super::serves;
 
 /// Deaths of the test that dies at any moment; more by `STROWGER_CRASHES`.
 const CRASHES: u64 = 3;
 
 /// Rows of a table of the state file, read beside the switch.
-fn rows(folder: &Path, table: &str) -> i64 {
-    let file = folder.join("strowger.db");
-    let connection = rusqlite::Connection::open(file).unwrap();
+fn rows(program: &Program, table: &str) -> i64 {
+    let connection = rusqlite::Connection::open(program.database()).unwrap();
     connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
-fn until_rows(folder: &Path, table: &str, wanted: i64) {
+fn until_rows(program: &Program, table: &str, wanted: i64) {
     let start = std::time::Instant::now();
-    while rows(folder, table) != wanted {
-        assert!(start.elapsed() < tests::program::PATIENCE, "{table}: {}", rows(folder, table));
+    while rows(program, table) != wanted {
+        assert!(start.elapsed() < tests::program::PATIENCE, "{table}: {}", rows(program, table));
         tests::program::pause();
     }
 }
 
 #[test]
 fn both_phones_of_a_call_are_told_bye_after_a_crash() {
-    let (program, folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     a.hears(&b);
-    until_rows(folder.path(), "dialogs", 2);
+    until_rows(&program, "dialogs", 2);
     let program = program.crash_and_restart();
     a.ended(near);
     b.ended(far);
@@ -42,17 +40,17 @@ fn both_phones_of_a_call_are_told_bye_after_a_crash() {
 
 #[test]
 fn a_held_call_and_one_that_was_transferred_are_ended_in_the_dialogs_they_are_in_now() {
-    let (program, folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let [a, b, c, d, e] = ["201", "202", "203", "204", "205"].map(|line| program.live_phone(line));
-    let (held, holder) = talk(&a, &b);
+    let (held, holder) = a.talk_to(&b);
     b.hold(holder);
-    let (near, far) = talk(&c, &d);
+    let (near, far) = c.talk_to(&d);
     c.with(|phone| phone.transfer(near, "205"));
     let moved = e.incoming();
     e.answer(moved);
     d.hears(&e);
     c.hang_up(near);
-    until_rows(folder.path(), "dialogs", 4);
+    until_rows(&program, "dialogs", 4);
     let _program = program.crash_and_restart();
     a.ended(held);
     b.ended(holder);
@@ -62,10 +60,10 @@ fn a_held_call_and_one_that_was_transferred_are_ended_in_the_dialogs_they_are_in
 
 #[test]
 fn a_call_that_was_over_before_the_crash_is_not_ended_again() {
-    let (program, folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     serves(&a, &b);
-    until_rows(folder.path(), "dialogs", 0);
+    until_rows(&program, "dialogs", 0);
     let program = program.crash_and_restart();
     serves(&a, &b);
     assert!(!program.log().contains("were up when the switch ended"), "{}", program.log());
@@ -73,13 +71,13 @@ fn a_call_that_was_over_before_the_crash_is_not_ended_again() {
 
 #[test]
 fn forwarding_and_do_not_disturb_are_there_after_a_crash() {
-    let (program, folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, c) = (program.live_phone("201"), program.live_phone("203"));
     let list = json!({"forwardList": [{"forwardMode": "LINEFORWARDMODE_UNCOND",
         "callerAddress": null, "destAddress": "203"}]});
     assert_eq!(program.put("/api/v1/lines/202/forwarding", &list).0, 200);
     assert_eq!(program.put("/api/v1/lines/204/dnd", &json!({"enabled": true})).0, 200);
-    until_rows(folder.path(), "forwardings", 2);
+    until_rows(&program, "forwardings", 2);
     let program = program.crash_and_restart();
     let near = a.call("202");
     let far = c.incoming();
@@ -96,7 +94,7 @@ fn forwarding_and_do_not_disturb_are_there_after_a_crash() {
 #[test]
 fn whenever_the_process_dies_the_database_is_sound_and_the_office_works_again() {
     let crashes = std::env::var("STROWGER_CRASHES").ok().and_then(|text| text.parse().ok());
-    let (mut program, folder) = with_database();
+    let mut program = Program::with_database(&office(|text| text));
     for crash in 0..crashes.unwrap_or(CRASHES) {
         let (a, b) = (program.live_phone("201"), program.live_phone("202"));
         let busy = std::thread::scope(|scope| {
@@ -107,14 +105,13 @@ fn whenever_the_process_dies_the_database_is_sound_and_the_office_works_again() 
                 b.answer(far);
                 a.connected(near);
             }
-            reaches(&program, "store_written_total", 2 + crash % 7);
+            program.has_written(2 + crash % 7);
             program.signal("KILL");
             work.join()
         });
         assert!(busy.is_ok());
         program = program.crash_and_restart();
-        let file = folder.path().join("strowger.db");
-        let connection = rusqlite::Connection::open(file).unwrap();
+        let connection = rusqlite::Connection::open(program.database()).unwrap();
         let check: String =
             connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");

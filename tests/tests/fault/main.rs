@@ -14,49 +14,13 @@
 mod crash;
 mod network;
 
-use sip_stack::endpoint::LegId;
-use switch::phone::PhoneEvent;
-use tests::program::{LivePhone, Program, office};
-
-/// The office with a database in a folder of its own.
-fn with_database() -> (Program, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("strowger.db");
-    let config = office(|text| text.replace(":memory:", &path.to_string_lossy()));
-    (Program::with(config), folder)
-}
-
-/// A calls B, B answers.
-fn talk(a: &LivePhone, b: &LivePhone) -> (LegId, LegId) {
-    let near = a.call(&b.number());
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
-    (near, far)
-}
+use tests::program::LivePhone;
 
 /// A call between both, heard in both directions, and its end.
 fn serves(a: &LivePhone, b: &LivePhone) {
-    let (near, far) = talk(a, b);
+    let (near, far) = a.talk_to(b);
     a.hears(b);
     b.hears(a);
     a.hang_up(near);
     b.ended(far);
-}
-
-fn refused(phone: &LivePhone) -> u16 {
-    phone.wait("a refusal", |event| match event {
-        PhoneEvent::Failed { status, .. } => Some(*status),
-        _ => None,
-    })
-}
-
-/// Waits until a metric is at least so much.
-fn reaches(program: &Program, name: &str, least: u64) {
-    let prefix = format!("strowger_{name} ");
-    program.until("/metrics", |text| {
-        let text = text.as_str().unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix(prefix.as_str()));
-        line.and_then(|value| value.trim().parse::<u64>().ok()).is_some_and(|value| value >= least)
-    });
 }

@@ -10,7 +10,7 @@ use sip_stack::time::{Entropy, Seeded};
 use switch::phone::{Behaviour, Phone};
 use tests::program::{LivePhone, Program, office};
 
-use super::{refused, serves};
+use super::serves;
 
 /// Of a hundred datagrams each way so many vanish, come twice, and come after the next one.
 const LOST: u64 = 20;
@@ -141,7 +141,7 @@ fn calls_are_made_held_and_ended_though_a_fifth_of_all_datagrams_vanish_and_othe
         phone.register(Duration::from_secs(300));
     }
     for _ in 0..2 {
-        let (near, far) = super::talk(&a, &b);
+        let (near, far) = a.talk_to(&b);
         a.hears(&b);
         a.hold(near);
         a.resume(near);
@@ -162,7 +162,7 @@ fn a_phone_that_is_gone_without_a_word_leaves_the_caller_a_refusal_and_no_call_b
     let a = program.live_phone("201");
     drop(program.live_phone("202"));
     let near = a.call("202");
-    let status = refused(&a);
+    let status = a.failed().0;
     assert!(matches!(status, 408 | 480 | 487), "{status}");
     let _ = near;
     let c = program.live_phone("203");
@@ -179,7 +179,7 @@ fn without_an_answer_of_the_name_service_calls_inside_go_on_and_calls_to_the_tru
         Program::with(office(|text| text.replace("sip:127.0.0.1:5090", "sip:carrier.invalid")));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     a.call("0123456");
-    let status = refused(&a);
+    let status = a.failed().0;
     assert!((400..600).contains(&status), "{status}");
     serves(&a, &b);
     assert_eq!(program.get("/readyz").0, 200);

@@ -1,22 +1,11 @@
 //! Rates per source, bans, and what an administrator sees of them.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::json;
 use tests::program::{CRM_TOKEN, PATIENCE, Program, TOKEN, http, office, pause};
 use tests::stranger::{SILENCE, Stranger};
-
-pub(crate) fn metric(program: &Program, name: &str) -> u64 {
-    let mut socket = TcpStream::connect(program.api).unwrap();
-    socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    socket.read_to_string(&mut text).unwrap();
-    let prefix = format!("strowger_{name} ");
-    let value = text.lines().find_map(|line| line.strip_prefix(&prefix));
-    value.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
-}
 
 /// Waits until the log has a line that fits.
 pub(crate) fn logged(program: &Program, wanted: &str) -> String {
@@ -66,8 +55,8 @@ fn who_guesses_passwords_is_banned_and_an_administrator_sees_and_lifts_it() {
     assert_eq!(other_port.register("201", "pw-201", SILENCE), None);
     let mut neighbour = Stranger::at("127.0.0.3", program.sip);
     assert_eq!(neighbour.register("201", "pw-201", PATIENCE), Some(200));
-    assert!(metric(&program, "guard_bans_in_force") == 1);
-    assert!(metric(&program, "guard_banned_messages_total") >= 1);
+    assert!(program.metric("guard_bans_in_force") == 1);
+    assert!(program.metric("guard_banned_messages_total") >= 1);
 
     let listed = program.command(&["bans"]);
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -115,7 +104,7 @@ fn an_address_where_a_phone_is_registered_is_not_banned_and_the_switch_itself_ne
     }
     assert_eq!(program.get("/api/v1/bans").1, json!({"items": []}));
     assert_eq!(phone.register("201", "pw-201", PATIENCE), Some(200));
-    assert!(metric(&program, "guard_failures_total") >= 40);
+    assert!(program.metric("guard_failures_total") >= 40);
 }
 
 #[test]
@@ -133,7 +122,7 @@ fn strangers_are_answered_so_often_and_no_more_and_others_do_not_notice() {
     }
     // Three at once, then one a second while the test waits.
     assert!((1..60).contains(&answers), "{answers} answers");
-    assert!(metric(&program, "guard_limited_total") >= 40);
+    assert!(program.metric("guard_limited_total") >= 40);
     let line = logged(&program, "event=rate_limited");
     assert!(line.contains("src=127.0.0.2") && line.contains("unauthenticated requests"), "{line}");
     let mut neighbour = Stranger::at("127.0.0.3", program.sip);
@@ -163,7 +152,7 @@ fn garbage_is_answered_so_often_and_no_more_and_bans_nobody() {
         answers += 1;
     }
     assert!(answers <= 10, "{answers} answers");
-    assert!(metric(&program, "guard_malformed_limited_total") >= 150);
+    assert!(program.metric("guard_malformed_limited_total") >= 150);
     assert_eq!(program.get("/api/v1/bans").1, json!({"items": []}));
 }
 
@@ -182,11 +171,7 @@ fn connections_are_taken_so_often_and_no_more() {
     };
     let kept: Vec<_> = (0..40).filter_map(|_| connect()).collect();
     assert!(!kept.is_empty());
-    let start = Instant::now();
-    while metric(&program, "guard_connections_limited_total") < 10 {
-        assert!(start.elapsed() < PATIENCE);
-        pause();
-    }
+    program.reaches("guard_connections_limited_total", 10);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use tests::program::{PATIENCE, Program, office};
 use tests::stranger::Stranger;
 
-use crate::ban::{logged, metric};
+use crate::ban::logged;
 
 #[test]
 fn a_line_calls_only_where_and_as_often_as_it_may_and_emergency_numbers_always() {
@@ -52,5 +52,5 @@ fn a_line_calls_only_where_and_as_often_as_it_may_and_emergency_numbers_always()
     logged(&program, "too many outside calls a minute");
     let (_, emergency) = asked("112");
     assert!(emergency.is_some(), "{}", program.log());
-    assert!(metric(&program, "calls_barred_total") >= 2);
+    assert!(program.metric("calls_barred_total") >= 2);
 }

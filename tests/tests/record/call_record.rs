@@ -6,14 +6,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tests::program::{CRM_TOKEN, LivePhone, Program, http, office};
 
-/// The office with a database in the folder of its configuration.
-fn with_database() -> (Program, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("strowger.db");
-    let config = office(|text| text.replace(":memory:", &path.to_string_lossy()));
-    (Program::with(config), folder)
-}
-
 /// The records of a line, as soon as there are so many.
 fn records(program: &Program, line: &str, count: usize) -> Vec<Value> {
     let path = format!("/api/v1/call-records?line={line}");
@@ -65,12 +57,9 @@ fn report(program: &Program, speaker: &LivePhone, hearer: &LivePhone, lost: u32,
 
 #[test]
 fn a_record_tells_who_when_why_and_how_well_each_direction_was_heard_and_outlives_a_crash() {
-    let (program, _folder) = with_database();
+    let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let near = a.call("202");
-    let far = b.incoming();
-    b.answer(far);
-    a.connected(near);
+    let (near, far) = a.talk_to(&b);
     a.hears(&b);
     b.hears(&a);
     // Two gaps, of three packets and of two.
@@ -120,15 +109,12 @@ fn a_record_tells_who_when_why_and_how_well_each_direction_was_heard_and_outlive
         (media["received"]["mos"].as_f64().unwrap(), media["sent"]["mos"].as_f64().unwrap());
     assert!(good > poor && good > 3.5, "{media}");
 
-    let (_, text) = program.get("/metrics");
-    let value = |name: &str| -> u64 {
-        let text = text.as_str().unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("strowger_{name} ")));
-        line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
-    };
-    assert_eq!(value("media_packets_lost_total"), 5);
-    assert_eq!([value("media_scores_total"), value("media_round_trips_total")], [3, 1]);
-    assert!(value("media_mos_hundredths_total") > 300);
+    assert_eq!(program.metric("media_packets_lost_total"), 5);
+    assert_eq!(
+        [program.metric("media_scores_total"), program.metric("media_round_trips_total")],
+        [3, 1]
+    );
+    assert!(program.metric("media_mos_hundredths_total") > 300);
 
     // Reading the records has written them: the reader waits for the writer.
     let program = program.crash_and_restart();
