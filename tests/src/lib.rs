@@ -10,6 +10,7 @@
 
 mod application;
 pub mod certificates;
+mod http;
 pub mod interop;
 pub mod lamp;
 mod live;
