@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use benches::load::{Options, run};
+use benches::command_line::{LoadProgram, Value};
+use benches::load::{Options, Report, run};
 use benches::phones::MAX_LINES;
 
 const HELP: &str = "\
@@ -24,52 +24,22 @@ and prints a table of what registrations, calls and media cost it.
   --by-thread     say what each thread of the switch cost";
 
 fn main() -> ExitCode {
-    let result = options().and_then(|options| match options {
-        Some(options) => run(&options).map(Some),
-        None => Ok(None),
-    });
-    match result {
-        Ok(None) => {
-            println!("{HELP}");
-            ExitCode::SUCCESS
-        }
-        Ok(Some(report)) => {
-            println!("\n{report}");
-            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => {
-            eprintln!("load: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let is_clean = Report::is_clean;
+    LoadProgram { name: "load", help: HELP, set, run, is_clean }.main()
 }
 
-fn options() -> Result<Option<Options>, Box<dyn Error>> {
-    let mut options = Options::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        match name.as_str() {
-            "--help" | "-h" => return Ok(None),
-            "--by-thread" => {
-                options.by_thread = true;
-                continue;
-            }
-            _ => {}
-        }
-        let text = arguments.next().ok_or_else(|| format!("{name} wants a number"))?;
-        let number: u32 = text.parse().map_err(|_| format!("{name}: {text} is no number"))?;
-        let count = usize::try_from(number)?;
-        match name.as_str() {
-            "--lines" => options.lines = count.clamp(2, MAX_LINES),
-            "--concurrency" => options.concurrency = count.max(1),
-            "--seconds" => options.time = Duration::from_secs(number.into()),
-            "--first-rate" => options.first_rate = number,
-            "--step-seconds" => options.step = Duration::from_secs(number.into()),
-            "--streams" => options.streams = count,
-            "--standing" => options.standing = count,
-            "--opened" => options.opened = count,
-            _ => return Err(format!("{name} is not known; see --help").into()),
-        }
+fn set(options: &mut Options, name: &str, value: &mut Value<'_>) -> Result<bool, Box<dyn Error>> {
+    match name {
+        "--by-thread" => options.by_thread = true,
+        "--lines" => options.lines = value.number::<usize>()?.clamp(2, MAX_LINES),
+        "--concurrency" => options.concurrency = value.number::<usize>()?.max(1),
+        "--seconds" => options.time = value.seconds()?,
+        "--first-rate" => options.first_rate = value.number()?,
+        "--step-seconds" => options.step = value.seconds()?,
+        "--streams" => options.streams = value.number()?,
+        "--standing" => options.standing = value.number()?,
+        "--opened" => options.opened = value.number()?,
+        _ => return Ok(false),
     }
-    Ok(Some(options))
+    Ok(true)
 }

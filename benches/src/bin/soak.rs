@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use benches::command_line::{LoadProgram, Value};
+use benches::load::Report;
 use benches::soak::{Options, run};
 
 const HELP: &str = "\
@@ -17,43 +18,17 @@ features and reloads, and asserts that nothing grows and nothing stalls.
   --standing  calls that are up at any time (50)";
 
 fn main() -> ExitCode {
-    let result = options().and_then(|options| match options {
-        Some(options) => run(&options).map(Some),
-        None => Ok(None),
-    });
-    match result {
-        Ok(None) => {
-            println!("{HELP}");
-            ExitCode::SUCCESS
-        }
-        Ok(Some(report)) => {
-            println!("\n{report}");
-            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => {
-            eprintln!("soak: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let is_clean = Report::is_clean;
+    LoadProgram { name: "soak", help: HELP, set, run, is_clean }.main()
 }
 
-fn options() -> Result<Option<Options>, Box<dyn Error>> {
-    let mut options = Options::default();
-    let mut arguments = std::env::args().skip(1);
-    while let Some(name) = arguments.next() {
-        if matches!(name.as_str(), "--help" | "-h") {
-            return Ok(None);
-        }
-        let text = arguments.next().ok_or_else(|| format!("{name} wants a number"))?;
-        let number: u32 = text.parse().map_err(|_| format!("{name}: {text} is no number"))?;
-        let count = usize::try_from(number)?;
-        match name.as_str() {
-            "--minutes" => options.time = Duration::from_secs(60 * u64::from(number)),
-            "--rate" => options.rate = number,
-            "--lines" => options.lines = count.clamp(200, 20_000),
-            "--standing" => options.standing = count,
-            _ => return Err(format!("{name} is not known; see --help").into()),
-        }
+fn set(options: &mut Options, name: &str, value: &mut Value<'_>) -> Result<bool, Box<dyn Error>> {
+    match name {
+        "--minutes" => options.time = 60 * value.seconds()?,
+        "--rate" => options.rate = value.number()?,
+        "--lines" => options.lines = value.number::<usize>()?.clamp(200, 20_000),
+        "--standing" => options.standing = value.number()?,
+        _ => return Ok(false),
     }
-    Ok(Some(options))
+    Ok(true)
 }
