@@ -1,4 +1,4 @@
-//! The program as a process: commands, exit codes, signals, reload, drain, and what keeps it from running.
+//! The program as a process: commands, exit codes, reload; [`start`] has what keeps it from running, [`stop`] its end.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,8 +8,10 @@
     reason = "a failed unwrap here is a failed test, which waits for real programs"
 )]
 
-use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+mod start;
+mod stop;
+
+use std::net::TcpListener;
 use std::process::Output;
 use std::time::Duration;
 
@@ -456,164 +458,4 @@ fn a_reload_that_removes_a_line_lets_its_call_finish() {
     app.open("202");
     b.register(Duration::from_secs(60));
     a.talk_to(&b);
-}
-
-#[test]
-fn a_terminated_switch_without_calls_ends_at_once_with_0() {
-    let mut program = Program::start();
-    let _phone = program.live_phone("201");
-    program.signal("TERM");
-    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
-}
-
-#[test]
-fn a_terminated_switch_refuses_new_calls_keeps_the_present_one_and_ends_with_it() {
-    let (mut program, a, b, near, far) = Program::talking();
-    let c = program.live_phone("203");
-    program.signal("TERM");
-    program.until("/readyz", |answer| answer["status"] == 503);
-    c.call("202");
-    assert_eq!(c.failed().0, 503);
-    let (status, problem) = program.post("/api/v1/calls", &json!({"from": "203", "to": "202"}));
-    assert!(status == 503 || status == 409, "{status} {problem}");
-    a.hears(&b);
-    b.hears(&a);
-    a.hang_up(near);
-    b.ended(far);
-    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
-}
-
-#[test]
-fn a_second_termination_ends_the_calls_with_bye() {
-    let (mut program, a, b, near, far) = Program::talking();
-    program.signal("TERM");
-    program.until("/readyz", |answer| answer["status"] == 503);
-    program.signal("TERM");
-    a.ended(near);
-    b.ended(far);
-    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
-}
-
-#[test]
-fn an_interrupt_ends_the_calls_with_bye_at_once() {
-    let (mut program, a, b, near, far) = Program::talking();
-    program.signal("INT");
-    a.ended(near);
-    b.ended(far);
-    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
-}
-
-#[test]
-fn an_interrupt_while_draining_ends_the_calls_and_cancels_what_rings() {
-    let (mut program, a, b, near, far) = Program::talking();
-    let (c, d) = (program.live_phone("203"), program.live_phone("204"));
-    c.call("204");
-    let ringing = d.incoming();
-    c.rings_there();
-    program.signal("TERM");
-    program.until("/readyz", |answer| answer["status"] == 503);
-    program.signal("INT");
-    a.ended(near);
-    b.ended(far);
-    d.ended(ringing);
-    assert_eq!(c.failed().0, 503);
-    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
-}
-
-#[test]
-fn a_drain_does_not_wait_for_ever() {
-    let mut program =
-        Program::with(office(|text| format!("{text}\n[switch]\ndrain_timeout = \"1s\"\n")));
-    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    let (near, far) = a.talk_to(&b);
-    program.signal("TERM");
-    a.ended(near);
-    b.ended(far);
-    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
-}
-
-#[test]
-fn the_drain_command_returns_when_the_last_call_has_ended() {
-    let (program, a, b, near, far) = Program::talking();
-    let mut drain = program.follow(&["drain"]);
-    drain.wait(|line| line.contains("2 present ones go on"));
-    let c = program.live_phone("203");
-    c.call("202");
-    assert_eq!(c.failed().0, 503);
-    a.hears(&b);
-    a.hang_up(near);
-    b.ended(far);
-    drain.wait(|line| line.contains("No call is left"));
-    // The process stays; only new calls are refused.
-    assert_eq!(program.get("/healthz").0, 200);
-    assert_eq!(program.get("/readyz").0, 503);
-    done(program.command(&["drain"]));
-}
-
-#[test]
-fn applications_are_told_that_the_switch_stops() {
-    let mut program = Program::start();
-    let mut app = program.application("last");
-    app.open("201");
-    program.signal("TERM");
-    let (code, reason) = app.wait_for_close("the stop");
-    assert_eq!(code, 1001, "{reason}");
-    assert_eq!(program.wait_for_exit(), Some(0));
-}
-
-/// Starting with this configuration fails with exit code 1 and one sentence with these words.
-fn cannot_start(config: &str, words: &[&str]) {
-    let (code, complaint) = Program::refused(config);
-    assert_eq!(code, Some(1), "{complaint}");
-    assert!(!complaint.contains("panicked"), "{complaint}");
-    is_sentence(&complaint);
-    for word in words {
-        assert!(complaint.contains(word), "no {word} in {complaint}");
-    }
-}
-
-#[test]
-fn a_taken_sip_port_is_one_plain_sentence() {
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let config = office(|text| text.replace("udp:127.0.0.1:0", &format!("udp:{address}")));
-    cannot_start(&config, &[&address, "in use", "[sip] listen"]);
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let config = office(|text| text.replace("tcp:127.0.0.1:0", &format!("tcp:{address}")));
-    cannot_start(&config, &[&address, "in use", "[sip] listen"]);
-}
-
-#[test]
-fn a_taken_control_port_is_one_plain_sentence() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let config = office(|text| {
-        text.replace("[api]\nlisten = \"127.0.0.1:0\"", &format!("[api]\nlisten = \"{address}\""))
-    });
-    cannot_start(&config, &[&address, "in use", "[api] listen"]);
-}
-
-#[test]
-fn a_database_that_cannot_be_used_is_one_plain_sentence() {
-    let folder = tempfile::tempdir().unwrap();
-    let with = |path: &Path| office(|text| text.replace(":memory:", &path.to_string_lossy()));
-    let corrupt = folder.path().join("corrupt.db");
-    std::fs::write(&corrupt, "SQLite format 3\0 and then nothing of the sort".repeat(200)).unwrap();
-    cannot_start(&with(&corrupt), &["corrupt.db", "move it away"]);
-    let text = folder.path().join("letter.db");
-    std::fs::write(&text, "Dear switch, this is no database. ".repeat(100)).unwrap();
-    cannot_start(&with(&text), &["letter.db", "move it away"]);
-    let nowhere = folder.path().join("no").join("such").join("folder.db");
-    cannot_start(&with(&nowhere), &["folder.db", "[state] path"]);
-    cannot_start(&with(folder.path()), &["[state] path"]);
-    assert_eq!(std::fs::read_to_string(&text).unwrap().len(), 3400, "it was left alone");
-}
-
-#[test]
-fn a_media_address_that_is_not_ours_is_one_plain_sentence() {
-    let config = office(|text| {
-        text.replace("[media]\naddress = \"127.0.0.1\"", "[media]\naddress = \"192.0.2.1\"")
-    });
-    cannot_start(&config, &["192.0.2.1", "[media]"]);
 }
