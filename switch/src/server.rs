@@ -41,7 +41,7 @@ use crate::exchange::counters::Counters;
 use crate::exchange::{Exchange, ExchangeParts, Input};
 use crate::observe::hep::Hep;
 use crate::observe::trace::Trace;
-use crate::observe::{Metrics, Sample, Source};
+use crate::observe::{Family, Metrics, Sample, Source};
 use crate::registry::Registry;
 use crate::store::{RecordLimits, SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
@@ -333,56 +333,62 @@ fn of_queues(queues: (mpsc::WeakSender<Input>, mpsc::WeakSender<Waiting>)) -> So
 }
 
 fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
-    let counter = |name: &str, help: &str, value| {
-        Sample::counter(format!("transport_{name}_total"), help, value)
-    };
+    let transport = Family("transport");
     vec![
-        counter("messages_received", "SIP messages handed to the exchange.", counts.messages_in),
-        counter("messages_sent", "SIP messages handed to the system.", counts.messages_out),
-        counter("keep_alives", "Keep-alives received.", counts.keep_alives),
-        counter("malformed", "Datagrams and streams that were no SIP.", counts.malformed),
-        counter("dropped", "Messages not let in because of overload.", counts.dropped),
-        counter("refused", "Requests answered 503 because of overload.", counts.refused),
-        counter(
+        transport.counter(
+            "messages_received",
+            "SIP messages handed to the exchange.",
+            counts.messages_in,
+        ),
+        transport.counter(
+            "messages_sent",
+            "SIP messages handed to the system.",
+            counts.messages_out,
+        ),
+        transport.counter("keep_alives", "Keep-alives received.", counts.keep_alives),
+        transport.counter("malformed", "Datagrams and streams that were no SIP.", counts.malformed),
+        transport.counter("dropped", "Messages not let in because of overload.", counts.dropped),
+        transport.counter("refused", "Requests answered 503 because of overload.", counts.refused),
+        transport.counter(
             "not_admitted",
             "Messages of banned sources or beyond a rate limit.",
             counts.not_admitted,
         ),
-        counter("send_blocked", "Datagrams not sent: buffer full.", counts.send_blocked),
-        counter("send_failed", "Messages that could not be sent.", counts.send_failed),
-        counter("connections_accepted", "Stream connections accepted.", counts.accepted),
-        counter("connections_opened", "Stream connections opened.", counts.connected),
-        counter(
+        transport.counter("send_blocked", "Datagrams not sent: buffer full.", counts.send_blocked),
+        transport.counter("send_failed", "Messages that could not be sent.", counts.send_failed),
+        transport.counter("connections_accepted", "Stream connections accepted.", counts.accepted),
+        transport.counter("connections_opened", "Stream connections opened.", counts.connected),
+        transport.counter(
             "connections_refused",
             "Stream connections refused because of a limit.",
             counts.connections_refused,
         ),
-        counter(
+        transport.counter(
             "handshakes_failed",
             "TLS and WebSocket handshakes that failed.",
             counts.handshakes_failed,
         ),
-        counter(
+        transport.counter(
             "handshakes_timed_out",
             "Handshakes that were too slow.",
             counts.handshakes_timed_out,
         ),
-        counter(
+        transport.counter(
             "handshakes_refused",
             "Connections refused because too many handshakes were in progress.",
             counts.handshakes_refused,
         ),
-        counter(
+        transport.counter(
             "origins_refused",
             "WebSockets refused because of their Origin.",
             counts.origins_refused,
         ),
-        counter("connections_timed_out", "Stream connections too slow.", counts.timed_out),
-        Sample::gauge(
-            "transport_connections",
-            "Stream connections open now.",
-            counts.connections_open,
+        transport.counter(
+            "connections_timed_out",
+            "Stream connections too slow.",
+            counts.timed_out,
         ),
+        transport.gauge("connections", "Stream connections open now.", counts.connections_open),
     ]
 }
 

@@ -35,6 +35,22 @@ impl Sample {
     }
 }
 
+/// Values whose names begin with the same word.
+#[derive(Clone, Copy, Debug)]
+pub struct Family(pub &'static str);
+
+impl Family {
+    /// `{family}_{name}_total`, which only rises.
+    pub fn counter(self, name: &str, help: &str, value: u64) -> Sample {
+        Sample::counter(format!("{}_{name}_total", self.0), help, value)
+    }
+
+    /// `{family}_{name}`, which rises and falls.
+    pub fn gauge(self, name: &str, help: &str, value: u64) -> Sample {
+        Sample::gauge(format!("{}_{name}", self.0), help, value)
+    }
+}
+
 /// Reads values that live elsewhere when somebody asks for them.
 pub type Source = Box<dyn Fn() -> Vec<Sample> + Send + Sync>;
 

@@ -6,4 +6,4 @@ mod metric;
 pub mod security;
 pub mod trace;
 
-pub use metric::{Metrics, Sample, Source};
+pub use metric::{Family, Metrics, Sample, Source};

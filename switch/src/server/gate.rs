@@ -8,7 +8,7 @@ use sip_stack::guard::{
 };
 use sip_stack::transport::Gate;
 
-use crate::observe::{Sample, security};
+use crate::observe::{Family, Sample, security};
 
 /// A gate with the settings of `[security]`.
 pub(super) fn open(config: &Config) -> Arc<Gate> {
@@ -50,35 +50,37 @@ fn write_down(notice: Notice) {
 /// For `/metrics`.
 pub(super) fn samples(gate: &Gate) -> Vec<Sample> {
     let counts: GuardCounts = gate.counts();
-    let counter =
-        |name: &str, help: &str, value| Sample::counter(format!("guard_{name}_total"), help, value);
-    let gauge = |name: &str, help: &str, value| Sample::gauge(format!("guard_{name}"), help, value);
+    let guard = Family("guard");
     vec![
-        counter("banned_messages", "Messages and connections of banned sources.", counts.banned),
-        counter("limited", "Messages dropped because of a rate limit.", counts.limited),
-        counter(
+        guard.counter(
+            "banned_messages",
+            "Messages and connections of banned sources.",
+            counts.banned,
+        ),
+        guard.counter("limited", "Messages dropped because of a rate limit.", counts.limited),
+        guard.counter(
             "connections_limited",
             "Connections refused because of a rate limit.",
             counts.connections_limited,
         ),
-        counter(
+        guard.counter(
             "malformed_limited",
             "Messages that were no SIP, beyond their rate limit.",
             counts.malformed_limited,
         ),
-        counter(
+        guard.counter(
             "unanswered",
             "Answers not sent: longer than what a stranger had sent.",
             counts.unanswered,
         ),
-        counter("failures", "Failed logins that count towards a ban.", counts.failures),
-        counter("bans", "Bans so far.", counts.bans),
-        gauge("bans_in_force", "Bans in force now.", counts.bans_now),
-        gauge("sources", "Sources that are remembered.", counts.sources),
-        gauge("flows", "Flows that have authenticated.", counts.flows),
-        counter("overload_refused", "New work refused because of overload.", counts.refused),
-        counter("overload_shed", "New work dropped because of overload.", counts.shed),
-        gauge(
+        guard.counter("failures", "Failed logins that count towards a ban.", counts.failures),
+        guard.counter("bans", "Bans so far.", counts.bans),
+        guard.gauge("bans_in_force", "Bans in force now.", counts.bans_now),
+        guard.gauge("sources", "Sources that are remembered.", counts.sources),
+        guard.gauge("flows", "Flows that have authenticated.", counts.flows),
+        guard.counter("overload_refused", "New work refused because of overload.", counts.refused),
+        guard.counter("overload_shed", "New work dropped because of overload.", counts.shed),
+        guard.gauge(
             "overload_admitted_per_second",
             "New work let in per second during overload; 0 without.",
             counts.budget,
