@@ -43,6 +43,22 @@ fn what_follows_a_pause_is_sent_when_somebody_has_answered() {
 }
 
 #[test]
+fn a_uri_of_the_domain_is_its_number_and_one_of_elsewhere_is_no_address() {
+    let (mut row, [_a, b]) = office(["201", "202"]);
+    let line = row.line("201");
+    for foreign in ["sip:202@elsewhere.test", "202@elsewhere.test", "sip:ada@office.test", "tel:"] {
+        let wish = json!({"hLine": line, "destAddress": foreign});
+        assert_eq!(row.app.refusal("lineMakeCall", wish), "INVALADDRESS", "{foreign}");
+    }
+    let uri = "sip:202@office.test;user=phone";
+    row.ask("lineMakeCall", json!({"hLine": line, "destAddress": uri, "wait": true}));
+    let far = b.incoming();
+    assert_eq!(row.info("201")["calledId"], "202");
+    b.answer(far);
+    b.connected(far);
+}
+
+#[test]
 fn a_number_that_comes_in_pieces_may_end_with_digits_for_later() {
     let (mut row, [_a, b]) = office(["201", "202"]);
     let line = row.line("201");

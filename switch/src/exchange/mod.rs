@@ -504,6 +504,7 @@ fn server_config(config: &Config, secret: u128) -> ServerConfig {
     ServerConfig {
         max_queued_messages: config.api.max_queued_messages,
         resume_window: config.api.resume_window,
+        domain: config.domain.clone(),
         secret,
     }
 }

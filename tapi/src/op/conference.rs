@@ -35,7 +35,8 @@ pub(super) fn setup(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fa
         server.check_variant(&held, CallFeature2::NoHoldConference)?;
     }
     server.check_feature(&held, CallFeature::SetupConf)?;
-    let target = consult.target(wishes.and_then(|w| w.get("targetAddress")).is_some())?;
+    let target = consult
+        .target(wishes.and_then(|w| w.get("targetAddress")).is_some(), &server.config.domain)?;
     server.check_room(&held, CallFeature::SetupConf)?;
     let max = server.offers_of(held.call).map_or(0, |offers| offers.max_conference);
     check_parties(max)?;
@@ -145,7 +146,8 @@ pub(super) fn prepare(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, 
         server.check_variant(&held, CallFeature2::NoHoldConference)?;
     }
     server.check_feature(&held, CallFeature::PrepareAddConf)?;
-    let target = consult.target(wishes.and_then(|w| w.get("targetAddress")).is_some())?;
+    let target = consult
+        .target(wishes.and_then(|w| w.get("targetAddress")).is_some(), &server.config.domain)?;
     server.check_room(&held, CallFeature::PrepareAddConf)?;
     let call = consultation(server, &held, &consult.params, target.as_deref());
     let (key, h_line, device) = (held.key, held.holder.h_line, held.call.line);

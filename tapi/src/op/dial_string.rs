@@ -1,5 +1,7 @@
 //! Dialable strings: what is dialled, and what of it is not supported.
 
+use std::borrow::Cow;
+
 use crate::constant::LineErr;
 use crate::server::Fault;
 
@@ -23,19 +25,69 @@ impl Dialed {
     }
 }
 
-/// Scans a dialable string. The first modifier that is not supported decides the error.
+/// The number that a `tel:` or `sip:` URI or `user@host` stands for. None: the text is dialable itself.
+/// What an address is, is decided before its modifiers are looked for: `@` and `:` are some.
+///
+/// Errors: INVALADDRESS for a host that is not the switch's domain, and for what no number is in.
+fn number_of_uri<'a>(text: &'a str, domain: &str) -> Result<Option<Cow<'a, str>>, Fault> {
+    let invalid = |detail: String| Fault::line(LineErr::InvalAddress, detail);
+    let after = |scheme: &str| {
+        let start = text.get(..scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then(|| text.get(scheme.len()..)).flatten()
+    };
+    let user = if let Some(number) = after("tel:") {
+        number
+    } else {
+        let uri = after("sip:").or_else(|| after("sips:"));
+        let Some((user, host)) = uri.unwrap_or(text).rsplit_once('@') else {
+            return match uri {
+                Some(_) => Err(invalid("The address names nobody before an '@'.".to_owned())),
+                None => Ok(None),
+            };
+        };
+        // Digits that follow a quiet answer are no host.
+        if uri.is_none() && !host.contains('.') && !host.eq_ignore_ascii_case(domain) {
+            return Ok(None);
+        }
+        let host = host.split([':', ';']).next().unwrap_or_default();
+        if domain.is_empty() || !host.eq_ignore_ascii_case(domain) {
+            return Err(invalid(format!(
+                "Of {domain:?} only numbers are called, not {host:.64?}."
+            )));
+        }
+        user
+    };
+    let number = user.split(';').next().unwrap_or_default();
+    if !number.bytes().any(|byte| byte.is_ascii_digit() || b"*#".contains(&byte)) {
+        return Err(invalid("The address contains no digit.".to_owned()));
+    }
+    if !number.contains('%') {
+        return Ok(Some(Cow::Borrowed(number)));
+    }
+    // A user part has to write "#" so (RFC 3261 section 25.1), and some write the others so, too.
+    let plain = ["%23", "%2A", "%2a", "%2B", "%2b"].iter().zip(["#", "*", "*", "+", "+"]);
+    Ok(Some(Cow::Owned(
+        plain.fold(number.to_owned(), |text, (code, sign)| text.replace(code, sign)),
+    )))
+}
+
+/// Scans a dialable string, or the number in a URI of the switch's domain. The first modifier that is
+/// not supported decides the error; a URI has none.
 ///
 /// A hook flash is the call's, not the number's: there is nothing to flash before one is dialled, and
 /// lineGenerateDigits sends one later. What follows a pause is sent after the answer.
 ///
 /// Subaddress (after "|") and name (after "^") are left out. Several addresses, separated by
 /// CRLF, would be inverse multiplexing, which no line does.
-pub(super) fn scan(text: &str) -> Result<Dialed, Fault> {
+pub(super) fn scan(text: &str, domain: &str) -> Result<Dialed, Fault> {
     let invalid = |detail: String| Err(Fault::line(LineErr::InvalAddress, detail));
     if text.chars().count() > MAX_DIALABLE {
         return invalid(format!("An address has at most {MAX_DIALABLE} characters."));
     }
+    let of_uri = number_of_uri(text, domain)?;
+    let text = of_uri.as_deref().unwrap_or(text);
     if let Some(error) = text.chars().find_map(unsupported) {
+        let error = if of_uri.is_some() { LineErr::InvalAddress } else { error };
         let detail = "The dial string contains an unsupported modifier.";
         return Err(Fault::line(error, detail));
     }
@@ -64,8 +116,8 @@ pub(super) fn scan(text: &str) -> Result<Dialed, Fault> {
 }
 
 /// A whole number: complete, and with some digit. What a service sends a call to.
-pub(super) fn number(text: &str) -> Result<String, Fault> {
-    let number = whole(text)?;
+pub(super) fn number(text: &str, domain: &str) -> Result<String, Fault> {
+    let number = whole(text, domain)?;
     if number.contains(',') {
         let detail = "Digits after a pause are for calls that are made.";
         return Err(Fault::line(LineErr::InvalAddress, detail));
@@ -74,9 +126,9 @@ pub(super) fn number(text: &str) -> Result<String, Fault> {
 }
 
 /// The same for a call that is made: digits may follow a pause.
-pub(super) fn whole(text: &str) -> Result<String, Fault> {
+pub(super) fn whole(text: &str, domain: &str) -> Result<String, Fault> {
     let invalid = |detail: String| Fault::line(LineErr::InvalAddress, detail);
-    let dialed = scan(text).map_err(|fault| match fault {
+    let dialed = scan(text, domain).map_err(|fault| match fault {
         Fault::Line(_, detail) | Fault::Params(detail) => invalid(detail),
     })?;
     if !dialed.is_complete || dialed.digits.is_empty() {
@@ -111,8 +163,44 @@ pub(super) fn check_country_code(code: u32) -> Result<(), Fault> {
 mod tests {
     use super::*;
 
+    const DOMAIN: &str = "office.test";
+
+    #[test]
+    fn what_a_uri_of_the_domain_names_is_dialled() {
+        for (text, digits) in [
+            ("sip:201@office.test", "201"),
+            ("SIPS:201@Office.Test:5061;transport=tls", "201"),
+            ("sip:+33145;phone-context=x@office.test;user=phone", "+33145"),
+            ("201@office.test", "201"),
+            ("sip:*72%23@office.test", "*72#"),
+            ("tel:+33-1-45;ext=3", "+33145"),
+        ] {
+            let expected = Dialed { digits: digits.to_owned(), is_complete: true };
+            assert_eq!(scan(text, DOMAIN), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_uri_of_elsewhere_or_without_a_number_is_no_address() {
+        for text in [
+            "sip:201@elsewhere.test",
+            "201@127.0.0.1",
+            "sip:office.test",
+            "sip:",
+            "sip:@office.test",
+            "tel:",
+            "sip:ada@office.test",
+            "sip:201@office.test?Replaces=x",
+            "sip:201:secret@office.test",
+            "sip:20%31@office.test",
+            "mailto:1@office.test",
+        ] {
+            assert_eq!(error(text), LineErr::InvalAddress, "{text}");
+        }
+    }
+
     fn error(text: &str) -> LineErr {
-        match scan(text) {
+        match scan(text, DOMAIN) {
             Err(Fault::Line(error, _)) => error,
             other => panic!("{text}: {other:?}"),
         }
@@ -130,7 +218,7 @@ mod tests {
             ("201\r\n", "201"),
         ] {
             let expected = Dialed { digits: digits.to_owned(), is_complete: true };
-            assert_eq!(scan(text), Ok(expected), "{text}");
+            assert_eq!(scan(text, DOMAIN), Ok(expected), "{text}");
         }
     }
 
@@ -138,7 +226,7 @@ mod tests {
     fn a_semicolon_at_the_end_means_that_more_follows() {
         for (text, digits) in [("20;", "20"), (";", "")] {
             let expected = Dialed { digits: digits.to_owned(), is_complete: false };
-            assert_eq!(scan(text), Ok(expected), "{text}");
+            assert_eq!(scan(text, DOMAIN), Ok(expected), "{text}");
         }
         assert_eq!(error("2;0"), LineErr::InvalAddress);
     }
@@ -153,7 +241,8 @@ mod tests {
             ("1?", LineErr::DialPrompt),
             ("2!1$", LineErr::InvalAddress),
             ("2$1!", LineErr::DialBilling),
-            ("sip:1", LineErr::DialVoiceDetect),
+            ("20:1", LineErr::DialVoiceDetect),
+            ("20@1", LineErr::DialQuiet),
         ] {
             assert_eq!(error(text), expected, "{text}");
         }
@@ -161,9 +250,9 @@ mod tests {
 
     #[test]
     fn a_service_takes_whole_numbers_and_knows_one_error() {
-        assert_eq!(number("T02-01"), Ok("0201".to_owned()));
+        assert_eq!(number("T02-01", DOMAIN), Ok("0201".to_owned()));
         for text in ["", "20;", "2$1", "20?", "x", "201,4", "2!"] {
-            let error = match number(text) {
+            let error = match number(text, DOMAIN) {
                 Err(Fault::Line(error, _)) => error,
                 other => panic!("{text}: {other:?}"),
             };

@@ -38,7 +38,7 @@ pub(super) fn forward(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, 
         check_offer(&entries, spec)?;
     }
     for entry in &entries {
-        list.push(checked(entry, line, &addresses)?);
+        list.push(checked(entry, line, &addresses, &server.config.domain)?);
     }
     let limits = addresses.first().and_then(|address| line.address(*address));
     let rings = limits.and_then(|spec| clamped(rings, spec));
@@ -167,12 +167,17 @@ fn check_offer(entries: &[Entry<'_>], spec: &AddressSpec) -> Result<(), Fault> {
 }
 
 /// An entry with its addresses checked.
-fn checked(entry: &Entry<'_>, line: &Line, addresses: &[AddressId]) -> Result<Forward, Fault> {
+fn checked(
+    entry: &Entry<'_>,
+    line: &Line,
+    addresses: &[AddressId],
+    domain: &str,
+) -> Result<Forward, Fault> {
     let caller = match entry.caller.filter(|_| is_specific(entry.mode)) {
-        Some(caller) => Some(number(caller)?),
+        Some(caller) => Some(number(caller, domain)?),
         None => None,
     };
-    let destination = entry.destination.map(number).transpose()?;
+    let destination = entry.destination.map(|text| number(text, domain)).transpose()?;
     let is_own = |address: &AddressId| {
         let own = line.address(*address).map(|spec| spec.number.as_str());
         own.is_some() && own == destination.as_deref()

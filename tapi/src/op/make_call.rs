@@ -30,7 +30,7 @@ pub(super) fn make_call(server: &mut Server, asked: Asked<'_>) -> Result<Outcome
         let detail = "No calls are made from this line: it is a queue's.";
         return Err(Fault::line(LineErr::OperationUnavail, detail));
     }
-    let dialed = scan(text.unwrap_or(";"))?;
+    let dialed = scan(text.unwrap_or(";"), &server.config.domain)?;
     // Nothing dialled at all takes an appearance and waits for digits.
     let complete = dialed.is_complete && !dialed.digits.is_empty();
     // An address that others have, too, is used only by its name.
@@ -100,7 +100,7 @@ pub(super) fn dial(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fau
     server.owned_call(asked)?;
     check_country_code(country.unwrap_or(0))?;
     server.check_feature(&held, CallFeature::Dial)?;
-    let dialed = scan(text)?;
+    let dialed = scan(text, &server.config.domain)?;
     let has_digits = !dialed.digits.is_empty();
     if dialed.is_complete && !has_digits && !held.call.has_digits {
         let detail = "No digit has been dialled.";

@@ -26,7 +26,7 @@ pub(super) fn park(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fau
     )?;
     server.check_feature(&held, CallFeature::Park)?;
     let slot = match mode {
-        ParkMode::Directed => Some(number(text.unwrap_or_default())?),
+        ParkMode::Directed => Some(number(text.unwrap_or_default(), &server.config.domain)?),
         ParkMode::NonDirected => None,
     };
     Ok(held.begin(Intent::Park { call: held.key, slot }, Purpose::Other))
@@ -83,7 +83,7 @@ pub(super) fn unpark(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, F
     server.open_line(asked)?;
     let text = asked.params.opt_text("destAddress", LineErr::InvalAddress)?.unwrap_or_default();
     let place = place(server, asked, &[AddrFeature::Unpark])?;
-    let slot = number(text)?;
+    let slot = number(text, &server.config.domain)?;
     check_now(server, &place, &[AddrFeature::Unpark])?;
     let made = taken(server, asked, &place, CallReason::Unpark);
     let (line, address) = (place.device, place.address);
@@ -123,7 +123,9 @@ pub(super) fn pickup(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, F
         return Err(Fault::line(LineErr::InvalGroupId, detail));
     }
     let target = match (text, group) {
-        (Some(text), group) => PickupTarget::Address { number: number(text)?, group },
+        (Some(text), group) => {
+            PickupTarget::Address { number: number(text, &server.config.domain)?, group }
+        }
         (None, Some(group)) => PickupTarget::Group(group),
         (None, None) => PickupTarget::Nearest,
     };

@@ -22,7 +22,8 @@ pub(super) fn setup(server: &mut Server, asked: Asked<'_>) -> Result<Outcome, Fa
         server.check_variant(&held, CallFeature2::OneStepTransfer)?;
     }
     server.check_feature(&held, CallFeature::SetupTransfer)?;
-    let target = consult.target(wishes.and_then(|w| w.get("targetAddress")).is_some())?;
+    let target = consult
+        .target(wishes.and_then(|w| w.get("targetAddress")).is_some(), &server.config.domain)?;
     server.check_room(&held, CallFeature::SetupTransfer)?;
     let call = consultation(server, &held, &consult.params, target.as_deref());
     let (key, h_line, device) = (held.key, held.holder.h_line, held.call.line);
@@ -42,9 +43,9 @@ pub(super) struct Consult {
 
 impl Consult {
     /// The number that a one-step transfer or a no-hold conference dials at once.
-    pub(super) fn target(&self, is_given: bool) -> Result<Option<String>, Fault> {
+    pub(super) fn target(&self, is_given: bool, domain: &str) -> Result<Option<String>, Fault> {
         match &self.address {
-            Some(address) if self.is_special => whole(address).map(Some),
+            Some(address) if self.is_special => whole(address, domain).map(Some),
             None if self.is_special && !is_given => {
                 let detail = "Parameter targetAddress of callParams is needed.";
                 Err(Fault::line(LineErr::InvalCallParams, detail))
@@ -175,5 +176,5 @@ fn deflection<'s>(
     check_owner(&held)?;
     check_country_code(country.unwrap_or(0))?;
     server.check_feature(&held, feature)?;
-    Ok((held, number(text)?))
+    Ok((held, number(text, &server.config.domain)?))
 }

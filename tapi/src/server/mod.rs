@@ -71,13 +71,20 @@ pub struct ServerConfig {
     pub max_queued_messages: usize,
     /// How long an application outlives a broken connection.
     pub resume_window: Duration,
+    /// The domain whose numbers are called when a SIP URI is given as an address.
+    pub domain: String,
     /// Makes the `instance` by which an application is resumed hard to guess.
     pub secret: u128,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { max_queued_messages: 10_000, resume_window: Duration::from_secs(60), secret: 0 }
+        Self {
+            max_queued_messages: 10_000,
+            resume_window: Duration::from_secs(60),
+            domain: String::new(),
+            secret: 0,
+        }
     }
 }
 
