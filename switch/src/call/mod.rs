@@ -273,6 +273,11 @@ impl Call {
         self.hold.by_phone = phone.is_holding;
     }
 
+    /// Whether it failed and its phone has nothing of it any more.
+    pub(crate) fn is_over_for_its_phone(&self) -> bool {
+        self.legs.is_empty() && matches!(self.state, CallState::Busy | CallState::Disconnected)
+    }
+
     /// Whether its party is in a conversation, talking or on hold.
     pub(crate) fn is_established(&self) -> bool {
         self.state == CallState::Connected || self.is_away()

@@ -50,8 +50,7 @@ impl Call {
     /// Whether the call needs no phone: a failed attempt that is only shown, or a conversation of
     /// another station of a shared line.
     fn is_only_shown(&self) -> bool {
-        let is_over = matches!(self.state, CallState::Busy | CallState::Disconnected);
-        self.legs.is_empty() && (is_over || self.mode.is_inactive())
+        self.is_over_for_its_phone() || self.legs.is_empty() && self.mode.is_inactive()
     }
 }
 

@@ -173,7 +173,10 @@ impl Exchange {
     pub(crate) fn clear_called(&mut self, id: CallId, mode: DisconnectMode, reason: &str) {
         let is_abandoned = self.is_queue_call(id);
         let mode = if is_abandoned { DisconnectMode::Normal } else { mode };
-        self.show_disconnected(id, mode);
+        // A failed attempt that is still shown has its mode already.
+        if self.calls.get(id.0).is_some_and(|call| call.state != CallState::Disconnected) {
+            self.show_disconnected(id, mode);
+        }
         let is_consultation = self.calls.get(id.0).is_some_and(|call| {
             call.leg.is_some()
                 && call

@@ -331,9 +331,18 @@ impl Exchange {
     }
 
     /// The last call is over and no new one comes: nothing is left to watch. True the first time.
+    /// Failed attempts that are only shown any more are over.
     fn finish_draining(&mut self) -> bool {
-        if !self.is_draining || !self.calls.is_empty() || self.has_reported_drained {
+        if !self.is_draining || self.has_reported_drained {
             return false;
+        }
+        if !self.calls.iter().all(|(_, call)| call.is_over_for_its_phone()) {
+            return false;
+        }
+        let shown: Vec<CallId> = self.calls.iter().map(|(key, _)| CallId(key)).collect();
+        for id in shown {
+            self.stop_call_timer(id);
+            self.on_keep_over(id);
         }
         self.has_reported_drained = true;
         self.end_subscriptions();

@@ -67,6 +67,43 @@ fn an_interrupt_while_draining_ends_the_calls_and_cancels_what_rings() {
     assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
 }
 
+/// The office where failed attempts are shown for longer than any test waits.
+fn remembering() -> Program {
+    let keep = ("keep_failed_call = \"20s\"", "keep_failed_call = \"10m\"");
+    Program::with(office(|text| text.replace(keep.0, keep.1)))
+}
+
+#[test]
+fn an_attempt_that_failed_and_is_still_shown_keeps_the_switch_from_nothing() {
+    let mut program = remembering();
+    let a = program.live_phone("201");
+    a.call("299");
+    assert_eq!(a.failed().0, 404);
+    let calls = program.until("/api/v1/calls", |calls| calls["items"][0]["line"] == "201");
+    assert_eq!(calls["items"][0]["callState"], "LINECALLSTATE_DISCONNECTED");
+    program.signal("TERM");
+    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
+}
+
+#[test]
+fn an_attempt_that_failed_ends_with_the_calls_when_the_switch_is_interrupted() {
+    let mut program = remembering();
+    let phones = ["201", "202", "203"].map(|line| program.live_phone(line));
+    let [a, b, c] = &phones;
+    let (near, far) = a.talk_to(b);
+    let mut app = program.application("witness");
+    app.open("203");
+    c.call("299");
+    assert_eq!(c.failed().0, 404);
+    app.skip_to("203 DISCONNECTED BADADDRESS");
+    program.signal("INT");
+    a.ended(near);
+    b.ended(far);
+    app.expect(&["203 IDLE"]);
+    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
+    assert!(!program.log().contains("panicked"), "{}", program.log());
+}
+
 #[test]
 fn a_drain_does_not_wait_for_ever() {
     let mut program =
