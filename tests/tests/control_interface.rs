@@ -319,6 +319,8 @@ fn what_is_not_there_is_404_and_what_cannot_be_done_is_405() {
         ("GET", "/api/v1/telephones", 404),
         ("GET", "/api/v2/lines", 404),
         ("POST", "/api/v1/lines", 405),
+        ("PUT", "/api/v1/lines/%ff/dnd", 400),
+        ("POST", "/api/v1/calls/%ff/drop", 400),
         ("DELETE", "/api/v1/calls", 405),
         ("GET", "/api/v1/reload", 405),
         ("POST", "/healthz", 405),

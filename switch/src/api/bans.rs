@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use config::Scope;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sip_stack::transport::{BanRow, Gate};
 
 use super::Api;
-use super::problem::ProblemDocument;
+use super::problem::{Path, ProblemDocument};
 use super::rest::{Answer, read};
 use super::token::Caller;
 use crate::server::clock;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use config::Scope;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::problem::ProblemDocument;
+use super::problem::{Path, ProblemDocument};
 use super::rest::{Answer, number, read};
 use super::token::Caller;
 use crate::call::supervise::Hearing;

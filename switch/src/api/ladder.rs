@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use config::Scope;
 use serde_json::{Value, json};
 
 use super::Api;
-use super::problem::ProblemDocument;
+use super::problem::{Path, ProblemDocument};
 use super::rest::{Answer, call_id_of};
 use super::token::Caller;
 use crate::observe::trace::{Kept, Way};

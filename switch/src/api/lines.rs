@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use config::Scope;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tapi::constant::{ForwardMode, read as read_constant};
 
 use super::Api;
-use super::problem::ProblemDocument;
+use super::problem::{Path, ProblemDocument};
 use super::rest::{Answer, call_id_of, number, read};
 use super::token::Caller;
 use crate::exchange::{AdminRequest, ForwardEntry};

@@ -1,7 +1,10 @@
 //! Faults as RFC 9457 problem documents.
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::exchange::Problem;
@@ -90,6 +93,27 @@ impl IntoResponse for ProblemDocument {
             _ => {}
         }
         response
+    }
+}
+
+/// What a path names; one that is not UTF-8 is a problem document as every other fault.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = ProblemDocument;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ProblemDocument> {
+        let read = axum::extract::Path::from_request_parts(parts, state).await;
+        read.map(|path| Self(path.0)).map_err(|_| {
+            ProblemDocument::new(
+                StatusCode::BAD_REQUEST,
+                "The path is not understood; is it UTF-8?",
+            )
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use config::{Scope, Token};
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::problem::ProblemDocument;
+use super::problem::{Path, ProblemDocument};
 use super::token::Caller;
 use super::{Api, Control, events};
 use crate::exchange::{AdminRequest, CallAction};
