@@ -22,6 +22,8 @@ pub(super) const MAX_APPLICATIONS: usize = 256;
 pub(super) const CLOSE_GOING_AWAY: u16 = 1001;
 /// RFC 6455 §7.4.1: only text frames are understood.
 pub(super) const CLOSE_UNSUPPORTED: u16 = 1003;
+/// RFC 6455 §7.4.1: what is no UTF-8 in a text frame.
+pub(super) const CLOSE_NO_TEXT: u16 = 1007;
 /// RFC 6455 §7.4.1: policy violation.
 pub(super) const CLOSE_POLICY: u16 = 1008;
 /// RFC 6455 §7.4.1: message too big.

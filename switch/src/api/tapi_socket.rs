@@ -19,7 +19,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 
 use super::applications::{
-    CLOSE_GOING_AWAY, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, Close, Frame, FrameQueue, Incoming,
+    CLOSE_GOING_AWAY, CLOSE_NO_TEXT, CLOSE_TOO_BIG, CLOSE_UNSUPPORTED, Close, Frame, FrameQueue,
+    Incoming,
 };
 use super::problem::ProblemDocument;
 use super::token::{Caller, Peer};
@@ -31,6 +32,9 @@ use crate::exchange::{ApplicationInput, ConnectionId, Input};
 pub const SUBPROTOCOL: &str = "tapi.v1";
 /// The longest text frame (SEC-73).
 pub const MAX_FRAME: usize = 64 * 1024;
+/// A frame of up to so much is read to its end before it is refused: a connection that is closed with
+/// something unread in it is reset, and its peer never learns why.
+const MAX_READ: usize = 4 * MAX_FRAME;
 /// How often a connection is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// A connection from which nothing came for so long, not even a pong, is closed.
@@ -71,8 +75,8 @@ pub(super) async fn upgrade(
     let failed = Arc::clone(&api);
     Ok(upgrade
         .protocols([SUBPROTOCOL])
-        .max_message_size(MAX_FRAME)
-        .max_frame_size(MAX_FRAME)
+        .max_message_size(MAX_READ)
+        .max_frame_size(MAX_READ)
         .on_failed_upgrade(move |_| failed.applications.forget(connection))
         .on_upgrade(move |socket| converse(api, socket, incoming, Who { token: caller.0, source }))
         .into_response())
@@ -211,6 +215,7 @@ async fn read(reader: &mut Reader, api: &Api, connection: ConnectionId, who: &Wh
         };
         match next {
             None => return End::Gone,
+            Some(Ok(Message::Text(text))) if text.len() > MAX_FRAME => return too_big(),
             Some(Ok(Message::Text(text))) => {
                 count(&api.counters.tapi_frames_received_total);
                 audit::note(&who.token.name, &who.source, text.as_str());
@@ -246,12 +251,19 @@ async fn forward(
 fn end_of(error: SocketError) -> End {
     let inner = error.into_inner();
     match inner.downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Capacity(_)) => End::Close(Close {
-            code: CLOSE_TOO_BIG,
-            reason: format!("A frame may have {MAX_FRAME} bytes at most."),
-        }),
+        Some(tungstenite::Error::Capacity(_)) => too_big(),
+        Some(tungstenite::Error::Utf8(_)) => {
+            End::Close(Close { code: CLOSE_NO_TEXT, reason: "Text frames are UTF-8.".into() })
+        }
         _ => End::Gone,
     }
+}
+
+fn too_big() -> End {
+    End::Close(Close {
+        code: CLOSE_TOO_BIG,
+        reason: format!("A frame may have {MAX_FRAME} bytes at most."),
+    })
 }
 
 #[cfg(test)]

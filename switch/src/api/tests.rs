@@ -9,6 +9,8 @@ use tapi::constant::ForwardMode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -481,7 +483,7 @@ async fn close_codes_of_the_exchange_come_after_what_was_said_before() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_too_big_is_1009_and_a_binary_one_1003() {
+async fn a_frame_that_is_too_big_is_1009_a_binary_one_1003_and_a_garbled_one_1007() {
     let mut world = world().await;
     let (_, mut socket) = world.connect("admin-token").await;
     socket.send(Message::text("x".repeat(MAX_FRAME + 1))).await.unwrap();
@@ -490,6 +492,10 @@ async fn a_frame_that_is_too_big_is_1009_and_a_binary_one_1003() {
     let (_, mut socket) = world.connect("admin-token").await;
     socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
     assert_eq!(close_of(&mut socket).await.0, 1003);
+    let (_, mut socket) = world.connect("admin-token").await;
+    let garbled = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    socket.send(Message::Frame(garbled)).await.unwrap();
+    assert_eq!(close_of(&mut socket).await.0, 1007);
 }
 
 #[tokio::test]
