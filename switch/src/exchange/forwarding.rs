@@ -89,7 +89,7 @@ impl Exchange {
                 status: 400,
                 detail: format!(
                     "The forwardList cannot be set: a mode that is for status only, a SPECIFIC \
-                     mode without callerAddress, or too many entries ({}).",
+                     mode without callerAddress, two entries for the same calls, or too many ({}).",
                     error.name()
                 ),
             },

@@ -327,7 +327,8 @@ impl Forwarding {
     /// The list as it is kept: empty destinations are none, only SPECIFIC modes have a caller, the
     /// ring count is within its limits.
     ///
-    /// Errors: INVALPARAM for a mode that cannot be set, a missing caller, or too many entries;
+    /// Errors: INVALPARAM for a mode that cannot be set, a missing caller, two entries for the same calls,
+    /// or too many;
     /// INVALADDRESS for the line itself and for numbers that no call can be forwarded to.
     pub fn checked(self, config: &Config, line: &str) -> Result<Forwarding, LineErr> {
         if self.entries.len() > MAX_ENTRIES {
@@ -349,7 +350,17 @@ impl Forwarding {
             }
             Ok(ForwardEntry { mode: entry.mode, caller, destination })
         };
-        let entries = self.entries.into_iter().map(check).collect::<Result<_, LineErr>>()?;
+        let entries =
+            self.entries.into_iter().map(check).collect::<Result<Vec<ForwardEntry>, LineErr>>()?;
+        // Do not disturb may stand beside a destination for the same calls.
+        let fits = |one: &ForwardEntry, other: &ForwardEntry| {
+            let is_same = one.mode == other.mode && one.caller == other.caller;
+            !is_same || one.destination.is_some() != other.destination.is_some()
+        };
+        let later = |index: usize| entries.iter().skip(index + 1);
+        if !entries.iter().enumerate().all(|(index, one)| later(index).all(|two| fits(one, two))) {
+            return Err(LineErr::InvalParam);
+        }
         let rings = self.rings.filter(|rings| *rings > 0).map(|rings| rings.min(MAX_RINGS));
         Ok(Forwarding { entries, rings })
     }

@@ -139,6 +139,12 @@ fn what_cannot_be_set_is_refused_with_the_documented_error() {
         let set = Forwarding { entries: vec![wrong.clone()], rings: None };
         assert_eq!(set.checked(&config, "201"), Err(error), "{wrong:?}");
     }
+    let twice = vec![entry(M::Uncond, "", "206"), entry(M::Uncond, "", "202")];
+    let twice = Forwarding { entries: twice, rings: None };
+    assert_eq!(twice.checked(&config, "201"), Err(LineErr::InvalParam));
+    let beside = vec![entry(M::Uncond, "", "206"), entry(M::Uncond, "", "")];
+    let beside = Forwarding { entries: beside, rings: None };
+    assert!(beside.checked(&config, "201").is_ok(), "do not disturb beside a destination");
     let many = vec![entry(M::Uncond, "", "206"); MAX_ENTRIES + 1];
     let many = Forwarding { entries: many, rings: None };
     assert_eq!(many.checked(&config, "201"), Err(LineErr::InvalParam));
