@@ -14,6 +14,7 @@ mod shell;
 mod table;
 mod tables;
 mod tapi;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -231,7 +232,14 @@ struct Tapi {
 
 /// Parses the arguments and carries the command out.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(wrong) if wrong.use_stderr() => {
+            eprintln!("{}", usage::sentence(&wrong));
+            return ExitCode::from(usage::EXIT_CODE);
+        }
+        Err(help) => help.exit(),
+    };
     match carry_out(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output has seen enough; that is no failure.

@@ -306,7 +306,7 @@ fn one_tapi_operation_from_a_shell_waits_for_its_reply() {
 #[test]
 fn wrong_usage_is_2_and_a_switch_that_is_not_there_or_does_not_know_us_is_1() {
     for arguments in [&["dance"][..], &[], &["check"], &["lines", "--colour"], &["tapi"]] {
-        refused(&run(arguments), 2);
+        is_sentence(&refused(&run(arguments), 2));
     }
     refused(&run(&["lines", "--url", "gopher://x", "--token", "x"]), 2);
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
