@@ -14,11 +14,13 @@ use sip_stack::time::Seeded;
 use switch::phone::{HoldSpelling, Phone, PhoneError, PhoneEvent};
 
 use super::gauge::api;
-use crate::load::Report;
+use crate::load::{Report, now};
 use crate::rig::DOMAIN;
 
 /// How long a step may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Phones register for so long, and again when a third of it is over: no round lasts that long.
+const EXPIRES: Duration = Duration::from_secs(1_800);
 /// The phones' lines; the last one is the agent's.
 const LINES: [&str; 4] = ["201", "202", "203", "204"];
 
@@ -84,10 +86,7 @@ impl Features {
         for (serial, line) in (1..).zip(LINES) {
             let entropy = Box::new(Seeded::new(serial));
             let mut phone = Phone::new(line, &format!("pw-{line}"), DOMAIN, switch, entropy)?;
-            phone.register(Duration::from_secs(3_600));
-            phone.wait(&mut [], PATIENCE, "registration", |event| {
-                (*event == PhoneEvent::Registered { status: 200 }).then_some(())
-            })?;
+            register(&mut phone, &mut [])?;
             phones.push(phone);
         }
         let [a, b, c, agent] = <[Phone; 4]>::try_from(phones).map_err(|_| "four phones")?;
@@ -100,7 +99,12 @@ impl Features {
         let count = Arc::clone(&rounds);
         let thread = std::thread::Builder::new().name("features".to_owned()).spawn(move || {
             let mut desk = Desk { a, b, c, agent };
+            let mut registered = now();
             while !is_over.load(Ordering::Relaxed) {
+                if registered.elapsed() > EXPIRES / 3 {
+                    desk.register()?;
+                    registered = now();
+                }
                 desk.round()?;
                 count.fetch_add(1, Ordering::Relaxed);
             }
@@ -122,6 +126,14 @@ impl Features {
 }
 
 impl Desk {
+    fn register(&mut self) -> Step {
+        let Desk { a, b, c, agent } = self;
+        register(a, &mut [b, c, agent])?;
+        register(b, &mut [a, c, agent])?;
+        register(c, &mut [a, b, agent])?;
+        Ok(register(agent, &mut [a, b, c])?)
+    }
+
     fn round(&mut self) -> Step {
         self.transfer()?;
         self.park()?;
@@ -201,6 +213,13 @@ impl Desk {
         a.hang_up(near);
         ended(agent, &mut [a], far)
     }
+}
+
+fn register(phone: &mut Phone, others: &mut [&mut Phone]) -> Result<(), PhoneError> {
+    phone.register(EXPIRES);
+    phone.wait(others, PATIENCE, "registration", |event| {
+        (*event == PhoneEvent::Registered { status: 200 }).then_some(())
+    })
 }
 
 fn call(phone: &mut Phone, number: &str) -> Result<LegId, PhoneError> {
