@@ -17,6 +17,8 @@
 
 #![cfg_attr(not(feature = "xdp"), allow(dead_code, reason = "there is no program to serve"))]
 
+#[cfg(feature = "xdp")]
+mod bpf;
 mod hop;
 mod layout;
 mod netlink;

@@ -2,17 +2,17 @@
 //!
 //! Nothing of it is pinned: it ends with the process, as sockets do.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aya::maps::{Map, SockMap};
-use aya::programs::SkLookup;
-use aya::{Ebpf, EbpfLoader};
+use aya_obj::Object;
 
 use crate::FastPathError;
-use crate::program::{refused, take};
+use crate::bpf::{Shape, attach, create_map, load_program, put_socket};
+use crate::program::refused;
 use crate::shared::Shared;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/steer.o"));
@@ -30,8 +30,8 @@ const ADDRESS_AT: u32 = 0;
 /// Ports of this network namespace that lead to sockets they are not bound to, until the value ends.
 pub struct Steering {
     ports: Shared<AtomicU64>,
-    /// Keeps program and attachment.
-    _ebpf: Ebpf,
+    /// Keeps program and maps as well.
+    _attachment: OwnedFd,
 }
 
 impl Steering {
@@ -43,29 +43,45 @@ impl Steering {
         if !IS_BUILT {
             return Err(FastPathError::NotBuilt);
         }
-        let loaded = EbpfLoader::new().load(OBJECT);
-        let mut ebpf = loaded.map_err(|error| refused("steering maps", &error))?;
-        let Map::Array(ports) = take(&mut ebpf, PORTS)? else {
+        let mut object = Object::parse(OBJECT).map_err(|error| refused("object", &error))?;
+        let mut maps = BTreeMap::new();
+        for (name, map) in &object.maps {
+            let shape = Shape {
+                kind: map.map_type(),
+                key_len: map.key_size(),
+                value_len: map.value_size(),
+                places: map.max_entries(),
+                flags: map.map_flags(),
+            };
+            let made = create_map(name, shape).map_err(|error| refused("steering maps", &error))?;
+            maps.insert(name.clone(), (made, map.clone()));
+        }
+        let sections: HashSet<usize> =
+            object.functions.keys().map(|(section, _)| *section).collect();
+        let known = maps.iter().map(|(name, (fd, map))| (name.as_str(), fd.as_raw_fd(), map));
+        object.relocate_maps(known, &sections).map_err(|error| refused("object", &error))?;
+        let map = |name: &str| maps.get(name).map(|(fd, _)| fd.as_fd());
+        let (Some(ports), Some(places)) = (map(PORTS), map(SOCKETS)) else {
             return Err(FastPathError::NotBuilt);
         };
-        let ports = Shared::<AtomicU64>::map(ports.fd().as_fd(), PLACES)
+        let ports = Shared::<AtomicU64>::map(ports, PLACES)
             .map_err(|source| FastPathError::System { what: "the map of ports", source })?;
-        let mut places = SockMap::try_from(take(&mut ebpf, SOCKETS)?)
-            .map_err(|error| refused("map of sockets", &error))?;
         for (number, socket) in (0..).zip(sockets) {
-            places.set(number, *socket, 0).map_err(|error| refused("a socket", &error))?;
+            put_socket(places, number, socket.as_raw_fd())
+                .map_err(|error| refused("a socket", &error))?;
         }
         // In network order, as the program reads it.
-        let address = u64::from(u32::from_ne_bytes(address.octets()));
-        set(&ports, ADDRESS_AT, address);
+        set(&ports, ADDRESS_AT, u64::from(u32::from_ne_bytes(address.octets())));
         let namespace = File::open("/proc/thread-self/ns/net")
             .map_err(|source| FastPathError::System { what: "the network namespace", source })?;
-        let program = ebpf.program_mut(PROGRAM).ok_or(FastPathError::NotBuilt)?;
-        let program: &mut SkLookup =
-            program.try_into().map_err(|error| refused("steering program", &error))?;
-        program.load().map_err(|error| refused("steering program", &error))?;
-        program.attach(namespace).map_err(|error| refused("steering", &error))?;
-        Ok(Self { ports, _ebpf: ebpf })
+        let program = object.programs.get(PROGRAM).ok_or(FastPathError::NotBuilt)?;
+        let function =
+            object.functions.get(&program.function_key()).ok_or(FastPathError::NotBuilt)?;
+        let program = load_program(PROGRAM, &encode(&function.instructions), &program.license)
+            .map_err(|error| refused("steering program", &error))?;
+        let attachment = attach(program.as_fd(), namespace.as_fd())
+            .map_err(|error| refused("steering", &error))?;
+        Ok(Self { ports, _attachment: attachment })
     }
 
     /// Lets a port lead to a socket, by its number among those of [`Steering::open`].
@@ -85,4 +101,20 @@ fn set(ports: &Shared<AtomicU64>, at: u32, value: u64) {
     if let Some(place) = ports.get(at) {
         place.store(value, Ordering::Release);
     }
+}
+
+/// Instructions as the kernel reads them.
+fn encode(instructions: &[aya_obj::generated::bpf_insn]) -> Vec<u64> {
+    let encode = |one: &aya_obj::generated::bpf_insn| {
+        let (offset, number) = (one.off.to_ne_bytes(), one.imm.to_ne_bytes());
+        let registers = if cfg!(target_endian = "little") {
+            one.src_reg() << 4 | one.dst_reg()
+        } else {
+            one.dst_reg() << 4 | one.src_reg()
+        };
+        let [a, b] = offset;
+        let [c, d, e, f] = number;
+        u64::from_ne_bytes([one.code, registers, a, b, c, d, e, f])
+    };
+    instructions.iter().map(encode).collect()
 }

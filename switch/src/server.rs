@@ -12,6 +12,7 @@ mod exchange_thread;
 mod gate;
 mod kernel_path;
 mod logging;
+mod memory;
 mod resolve;
 mod supervisor;
 mod watchdog;

@@ -9,6 +9,9 @@
     reason = "a failed unwrap here is a failed test, which waits for real programs"
 )]
 
+#[path = "../../media/tests/common/ports.rs"]
+mod ports;
+
 use std::f64::consts::TAU;
 use std::path::Path;
 use std::time::Instant;
@@ -374,4 +377,72 @@ fn members_of_a_conference_hear_each_other_whatever_codec_they_speak() {
     for (phone, leg, _) in &phones {
         phone.hang_up(*leg);
     }
+}
+
+/// The office with ports for one call.
+fn tight() -> Program {
+    let ports = ports::draw(4);
+    let range = format!("ports = \"{}-{}\"", ports.start(), ports.end());
+    let text = office(|text| text.replace("ports = \"16384-32767\"", &range));
+    assert!(text.contains(&range), "{text}");
+    Program::with(text)
+}
+
+/// The 503 that a call got, from its ladder.
+fn refusal(program: &Program, app: &mut Application, call: &str) -> String {
+    let h_call = app.handle(call);
+    let info = ask(app, "lineGetCallInfo", json!({"hCall": h_call}));
+    let (status, rows) = program.get(&format!("/api/v1/calls/{}/ladder", info["callId"]));
+    assert_eq!(status, 200, "{rows}");
+    let mut messages = rows["items"].as_array().unwrap().iter().map(|row| &row["message"]);
+    let found = messages.find_map(|text| text.as_str().filter(|text| text.contains("2.0 503 ")));
+    found.unwrap_or_else(|| panic!("{rows}")).to_owned()
+}
+
+#[test]
+fn without_free_ports_new_calls_are_refused_calls_that_are_up_go_on_and_there_is_room_again() {
+    let program = tight();
+    let [a, b, c, d] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
+    let mut app = program.application("desk");
+    let h_line = app.open("203");
+    let (near, far) = talk(&a, &b, "202");
+    // A phone learns it from the response, the application from the state.
+    c.call("204");
+    let (status, reason) = c.failed();
+    assert_eq!(status, 503);
+    assert!(reason.unwrap().contains("cause=47"), "resource unavailable");
+    app.skip_to("203 DISCONNECTED CONGESTION");
+    let answer = refusal(&program, &mut app, "203");
+    assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+    // An application that calls learns it from the error; no phone rings for it.
+    let call = json!({"hLine": h_line, "destAddress": "204", "wait": true});
+    let refused = app.call("lineMakeCall", call).unwrap_err();
+    assert_eq!(refused["message"], "LINEERR_RESOURCEUNAVAIL");
+    // Those who talk hear nothing of it.
+    assert!(a.with(|phone| phone.hum(near, 500)));
+    hears_only(&b, 500, &[300]);
+    assert!(b.with(|phone| phone.hum(far, 700)));
+    hears_only(&a, 700, &[400]);
+    a.hang_up(near);
+    b.ended(far);
+    // Ports rest for a moment; who tries again gets through.
+    let start = Instant::now();
+    let leg = loop {
+        assert!(start.elapsed() < PATIENCE, "no room although nobody talks");
+        let leg = c.call("204");
+        let is_through = c.wait("an answer of the switch", |event| match event {
+            PhoneEvent::Progress { status: 180, .. } => Some(true),
+            PhoneEvent::Failed { status: 503, .. } => Some(false),
+            _ => None,
+        });
+        if is_through {
+            break leg;
+        }
+        pause();
+    };
+    let there = d.incoming();
+    d.answer(there);
+    c.connected(leg);
+    c.hang_up(leg);
+    d.ended(there);
 }

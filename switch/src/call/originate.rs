@@ -29,6 +29,8 @@ use crate::route::{self, Target};
 
 /// Max-Forwards of a request that has none (RFC 3261 §20.22).
 pub(crate) const MAX_FORWARDS: u32 = 70;
+/// Seconds after which there may be room again.
+const RETRY_AFTER: &str = "5";
 /// Characters of a number that is dialled piece by piece: as many as lineMakeCall takes at once.
 const MAX_DIALLED: usize = 256;
 
@@ -60,7 +62,7 @@ impl Exchange {
         let Some(party) = self.identify(leg, message, flow) else { return };
         if self.connections.len() >= MAX_CONNECTIONS {
             count(&self.counters.calls_refused_total);
-            return self.reject_leg(leg, Reply::new(503).header("Retry-After", "5"));
+            return self.reject_leg(leg, Reply::new(503).header("Retry-After", RETRY_AFTER));
         }
         if let Err(refusal) = check_session(message) {
             let mut reply = Reply::new(refusal.status).reason(refusal.reason);
@@ -534,7 +536,10 @@ impl Exchange {
     /// The final response to a caller whose attempt failed.
     pub(crate) fn refuse_caller(&mut self, caller: CallId, cause: Cause) {
         let Some(leg) = self.calls.get(caller.0).and_then(|call| call.leg) else { return };
-        let reply = Reply::new(cause.relay).header("Reason", cause.reason_header());
+        let mut reply = Reply::new(cause.relay).header("Reason", cause.reason_header());
+        if cause == Cause::NO_RESOURCES {
+            reply = reply.header("Retry-After", RETRY_AFTER);
+        }
         let reply = self.with_info(caller, reply);
         self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
         self.forget_leg(leg);

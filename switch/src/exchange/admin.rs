@@ -13,6 +13,11 @@ use crate::call::shared::{address_of, shared_lines_of};
 use crate::call::{Call, CallId, ConnectionKey, Side};
 
 impl Exchange {
+    /// Gives back what the calls of before needed and those of now do not; wanted about once a second.
+    pub fn tidy(&mut self) {
+        self.media.tidy();
+    }
+
     pub(super) fn on_administrator(&mut self, request: AdminRequest) -> Result<Value, Problem> {
         match request {
             AdminRequest::Lines => Ok(self.line_rows()),

@@ -10,6 +10,7 @@ use sip_stack::transport::{Gate, TransportEvent, Transports};
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
+use super::memory::Tidying;
 use super::watchdog::Watchdog;
 use crate::api::Api;
 use crate::exchange::{Exchange, Input, Output};
@@ -168,14 +169,15 @@ impl Rim {
 
 /// Runs until every sender of the mailbox is gone.
 pub(super) async fn run(exchange: Exchange, inbox: Inbox, rim: Rim) {
-    let mut runner = Runner { exchange, rim, outputs: Vec::new() };
+    let tidying = Tidying::new(clock::now());
+    let mut runner = Runner { exchange, rim, outputs: Vec::new(), tidying };
     let Inbox { mut urgent, mut new_work } = inbox;
     let mut inputs = Vec::with_capacity(BATCH);
     let mut waiting = Vec::with_capacity(FEW);
     let mut busy_batches = 0;
     loop {
-        let taken =
-            wait(&runner.exchange, (&mut urgent, &mut inputs), (&mut new_work, &mut waiting));
+        let due = runner.next_deadline();
+        let taken = wait(due, (&mut urgent, &mut inputs), (&mut new_work, &mut waiting));
         match taken.await {
             Waited::MailboxClosed => return,
             Waited::Urgent => busy_batches += 1,
@@ -209,6 +211,7 @@ struct Runner {
     exchange: Exchange,
     rim: Rim,
     outputs: Vec<Output>,
+    tidying: Tidying,
 }
 
 impl Runner {
@@ -217,6 +220,7 @@ impl Runner {
             let clock = clock::read();
             self.rim.capture.received(clock.unix_ms, &input);
             let asked = asked_by(&input);
+            self.tidying.note_input();
             self.exchange.handle(clock, input, &mut self.outputs);
             self.outputs.drain(..).for_each(|output| self.rim.perform(output, asked));
         }
@@ -228,6 +232,15 @@ impl Runner {
             self.exchange.expire(clock, &mut self.outputs);
             self.outputs.drain(..).for_each(|output| self.rim.perform(output, None));
         }
+        if self.tidying.next_at() <= clock.now {
+            self.exchange.tidy();
+            self.tidying.done(clock.now);
+        }
+    }
+
+    fn next_deadline(&self) -> Now {
+        let tidying = self.tidying.next_at();
+        self.exchange.next_deadline().map_or(tidying, |deadline| deadline.min(tidying))
     }
 }
 
@@ -241,7 +254,7 @@ enum Waited {
 
 /// Waits for inputs, urgent ones first, but not beyond the next deadline.
 async fn wait(
-    exchange: &Exchange,
+    deadline: Now,
     (urgent, inputs): (&mut mpsc::Receiver<Input>, &mut Vec<Input>),
     (new_work, waiting): (&mut mpsc::Receiver<Waiting>, &mut Vec<Waiting>),
 ) -> Waited {
@@ -258,11 +271,6 @@ async fn wait(
             },
         }
     };
-    match exchange.next_deadline() {
-        None => received.await,
-        Some(deadline) => {
-            let at_most: Duration = deadline - clock::now();
-            tokio::time::timeout(at_most, received).await.unwrap_or(Waited::Due)
-        }
-    }
+    let at_most: Duration = deadline - clock::now();
+    tokio::time::timeout(at_most, received).await.unwrap_or(Waited::Due)
 }
