@@ -57,6 +57,7 @@ static long (*l4_csum_replace)(struct __sk_buff *skb, u32 offset, u64 from, u64 
                                u64 flags) = (void *)11;
 static long (*redirect)(u32 ifindex, u64 flags) = (void *)23;
 static long (*skb_pull_data)(struct __sk_buff *skb, u32 len) = (void *)39;
+static long (*redirect_peer)(u32 ifindex, u64 flags) = (void *)155;
 
 struct ethernet {
     u8 to[6];

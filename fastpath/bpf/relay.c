@@ -25,6 +25,7 @@ enum {
     FLOW_RTP = 1, /* otherwise any datagram, passed on as it is */
     FLOW_XDP = 2, /* the way out can be taken from XDP */
     FLOW_TC = 4,  /* ... from tc */
+    FLOW_PEER = 8, /* it is a veth whose other end is in another network namespace */
 };
 
 /* RFC 3550 A.1: a jump ahead of fewer packets is loss, a packet that is fewer behind is late. */
@@ -371,12 +372,14 @@ SECTION("classifier") int strowger_tc(struct __sk_buff *skb)
         return TC_NEXT;
     if (!decide(&at, (void *)(long)skb->data_end, FLOW_TC, &decision))
         return TC_NEXT;
+    rewrite(&at, &decision);
+    /* These see only the checksum; what it sums up has changed by so much. */
     l4_csum_replace(skb, checksum_at, 0, fold32(decision.pseudo),
                     CSUM_PSEUDO_HEADER | CSUM_KEEP_ZERO);
     l4_csum_replace(skb, checksum_at, 0, fold32(decision.rest), CSUM_KEEP_ZERO);
-    if (!find((void *)(long)skb->data, (void *)(long)skb->data_end, &at))
-        return TC_NEXT;
-    rewrite(&at, &decision);
+    /* The other end has it at once, without a device's queue and another softirq between. */
+    if (decision.flow->flags & FLOW_PEER)
+        return redirect_peer(decision.flow->ifindex, 0);
     return redirect(decision.flow->ifindex, 0);
 }
 

@@ -35,6 +35,9 @@ pub struct Hop {
     pub local: Ipv4Addr,
     /// True if the interface takes frames from XDP.
     pub is_xdp: bool,
+    /// True if the interface is a veth whose other end is in another network namespace: tc can
+    /// hand that end a packet directly.
+    pub is_peer: bool,
     /// Where the program sees what comes from the peer.
     pub hooks: Hooks,
 }
@@ -206,20 +209,22 @@ impl Resolver {
         let Ok(Some(route)) = self.netlink.route(to, self.address) else { return Answer::None };
         let Some(interface) = self.interface(route.interface) else { return Answer::None };
         let Some(local) = self.address.or(route.local) else { return Answer::None };
+        let neighbour = self.netlink.neighbour(route.interface, route.next).ok().flatten();
         // The stack sees nothing of what the program sends: it is told to look after the neighbour.
-        let _ = self.netlink.use_neighbour(route.interface, route.next);
-        let Ok(Some(to_mac)) = self.netlink.neighbour(route.interface, route.next) else {
-            return Answer::NotYet;
-        };
+        if neighbour.is_none_or(|neighbour| !neighbour.is_static) {
+            let _ = self.netlink.use_neighbour(route.interface, route.next);
+        }
+        let Some(neighbour) = neighbour else { return Answer::NotYet };
         // Before Linux 6.3 nobody tells; a veth loses what its peer does not fetch by NAPI.
         let is_target =
             interface.features.map_or(!interface.link.is_veth, |features| features.is_target);
         Answer::Known(Hop {
             interface: route.interface,
-            to_mac,
+            to_mac: neighbour.mac,
             from_mac: interface.link.mac,
             local,
             is_xdp: interface.hooks.xdp && is_target,
+            is_peer: interface.link.is_abroad,
             hooks: interface.hooks,
         })
     }
@@ -233,7 +238,7 @@ impl Resolver {
         let features = self.netlink.xdp_features(index);
         let interface = link.map(|link| {
             let is_native = features.is_none_or(|features| features.is_native);
-            let hooks = locked(&self.program).attach(index, &link.name, is_native);
+            let hooks = locked(&self.program).attach(index, &link, is_native);
             Interface { link, features, hooks }
         });
         self.interfaces.insert(index, interface.clone());

@@ -15,6 +15,7 @@ pub(crate) const FLOW_LEN: usize = 80;
 const FLOW_RTP: u16 = 1;
 const FLOW_XDP: u16 = 2;
 const FLOW_TC: u16 = 4;
+const FLOW_PEER: u16 = 8;
 const NO_PAYLOAD: u8 = 0xff;
 
 /// How the packets of one stream are forwarded.
@@ -66,9 +67,12 @@ impl Flow {
     /// As the program reads it. `record` is where the program counts.
     pub(crate) fn encode(&self, record: u32, idle: Duration) -> [u8; FLOW_LEN] {
         let mut flags = 0;
-        for (is_set, flag) in
-            [(self.rtp.is_some(), FLOW_RTP), (self.hop.is_xdp, FLOW_XDP), (true, FLOW_TC)]
-        {
+        for (is_set, flag) in [
+            (self.rtp.is_some(), FLOW_RTP),
+            (self.hop.is_xdp, FLOW_XDP),
+            (true, FLOW_TC),
+            (self.hop.is_peer, FLOW_PEER),
+        ] {
             if is_set {
                 flags |= flag;
             }
@@ -150,6 +154,7 @@ mod tests {
                 from_mac: [2; 6],
                 local: *address("10.0.1.1:5000").ip(),
                 is_xdp: true,
+                is_peer: true,
                 hooks: Hooks { xdp: true, tc: true },
             },
             rtp: Some(rtp),
@@ -158,7 +163,7 @@ mod tests {
         assert_eq!(octets[..8], 5u64.to_ne_bytes());
         assert_eq!(octets[8..20], [10, 0, 0, 1, 10, 0, 1, 1, 10, 0, 1, 2]);
         assert_eq!(octets[20..26], [0x0f, 0xa0, 0x13, 0x88, 0x17, 0x70]);
-        assert_eq!(octets[26..28], 7u16.to_ne_bytes());
+        assert_eq!(octets[26..28], 15u16.to_ne_bytes());
         assert_eq!(octets[28..32], 7u32.to_ne_bytes());
         assert_eq!(octets[32..44], [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
         assert_eq!(octets[44..52], [1, 2, 3, 4, 5, 6, 7, 8]);

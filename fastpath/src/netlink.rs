@@ -23,6 +23,8 @@ const ROUTE_UNICAST: u8 = 1;
 const HARDWARE_ETHERNET: u16 = 1;
 /// NUD_REACHABLE, STALE, DELAY, PROBE, NOARP, PERMANENT: the address is known.
 const NEIGHBOUR_KNOWN: u16 = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80;
+/// NUD_NOARP, NUD_PERMANENT: the address stays as it is.
+const NEIGHBOUR_STATIC: u16 = 0x40 | 0x80;
 /// The neighbour is about to be used: the kernel asks for it if its address is old.
 const NEIGHBOUR_USE: u8 = 1;
 const GENERIC_CONTROL: u16 = 0x10;
@@ -41,12 +43,22 @@ pub(crate) struct Route {
     pub(crate) local: Option<Ipv4Addr>,
 }
 
+/// Who is next on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Neighbour {
+    pub(crate) mac: [u8; 6],
+    /// An administrator wrote it down, or there is nothing to be asked for.
+    pub(crate) is_static: bool,
+}
+
 /// An Ethernet interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Link {
     pub(crate) name: String,
     pub(crate) mac: [u8; 6],
     pub(crate) is_veth: bool,
+    /// A veth whose other end is in another network namespace.
+    pub(crate) is_abroad: bool,
 }
 
 /// What a driver says that it does for XDP.
@@ -114,12 +126,12 @@ impl Netlink {
         Ok(Some(Route { interface, next, local }))
     }
 
-    /// The MAC address of a neighbour, if it is known.
+    /// A neighbour, if its MAC address is known.
     pub(crate) fn neighbour(
         &mut self,
         interface: u32,
         next: Ipv4Addr,
-    ) -> io::Result<Option<[u8; 6]>> {
+    ) -> io::Result<Option<Neighbour>> {
         let body = neighbour_body(interface, next, 0);
         let answer = match self.ask(Bus::Route, GET_NEIGHBOUR, REQUEST, &body, NEW_NEIGHBOUR) {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
@@ -127,11 +139,12 @@ impl Netlink {
         };
         let state = answer.get(8..10).and_then(short).unwrap_or_default();
         let mac = find(answer.get(12..).unwrap_or_default(), 2).and_then(mac);
-        Ok(mac.filter(|_| state & NEIGHBOUR_KNOWN != 0))
+        let is_static = state & NEIGHBOUR_STATIC != 0;
+        Ok(mac.filter(|_| state & NEIGHBOUR_KNOWN != 0).map(|mac| Neighbour { mac, is_static }))
     }
 
     /// Says that a neighbour is in use: the stack, which sees nothing of what XDP sends, keeps its
-    /// address up to date all the same.
+    /// address up to date all the same. Not for a static one: the kernel would forget that it is.
     pub(crate) fn use_neighbour(&mut self, interface: u32, next: Ipv4Addr) -> io::Result<()> {
         let body = neighbour_body(interface, next, NEIGHBOUR_USE);
         self.ask(Bus::Route, NEW_NEIGHBOUR, REQUEST | CREATE | ACKNOWLEDGE, &body, ERROR).map(drop)
@@ -152,7 +165,9 @@ impl Netlink {
         let kind = find(attributes, 18).and_then(|info| find(info, 1)).map(text);
         let mac = find(attributes, 1).and_then(mac);
         let is_veth = kind.as_deref() == Some("veth");
-        Ok(mac.map(|mac| Link { name, mac, is_veth }))
+        // IFLA_LINK_NETNSID.
+        let is_abroad = is_veth && find(attributes, 37).is_some();
+        Ok(mac.map(|mac| Link { name, mac, is_veth, is_abroad }))
     }
 
     /// What the driver of an interface does; `None` where the kernel does not tell.

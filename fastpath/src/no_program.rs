@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use crate::hop::Hooks;
 use crate::layout::{FLOW_LEN, KEY_LEN};
+use crate::netlink::Link;
 use crate::record::Records;
 use crate::{FastPathError, Options};
 
@@ -28,7 +29,7 @@ impl Program {
         Err(FastPathError::NotBuilt)
     }
 
-    pub(crate) fn attach(&mut self, _index: u32, _name: &str, _is_native: bool) -> Hooks {
+    pub(crate) fn attach(&mut self, _index: u32, _link: &Link, _is_native: bool) -> Hooks {
         match self.0 {}
     }
 

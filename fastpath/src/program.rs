@@ -16,6 +16,7 @@ use aya::{Ebpf, EbpfLoader};
 
 use crate::hop::Hooks;
 use crate::layout::{FLOW_LEN, KEY_LEN};
+use crate::netlink::Link;
 use crate::record::Records;
 use crate::sys::is_bpf_folder;
 use crate::{FastPathError, Mode, Options};
@@ -120,22 +121,31 @@ impl Program {
     }
 
     /// Attaches the program to an interface, unless that was done before, and says where it is.
-    pub(crate) fn attach(&mut self, index: u32, name: &str, is_native: bool) -> Hooks {
+    pub(crate) fn attach(&mut self, index: u32, link: &Link, is_native: bool) -> Hooks {
         if self.is_closed {
             return Hooks::default();
         }
-        let is_gone = self.attached.get(&index).is_some_and(|attached| attached.name != name);
+        let name = &link.name;
+        let is_gone = self.attached.get(&index).is_some_and(|attached| attached.name != *name);
         if is_gone || !self.attached.contains_key(&index) {
-            let xdp = match self.mode {
-                Mode::Tc => Err("not asked for".to_owned()),
-                _ if !is_native => Err("the driver has no XDP".to_owned()),
-                Mode::Auto | Mode::Xdp => self.attach_xdp(index),
-            };
             let tc = match self.mode {
                 Mode::Xdp => Err("not asked for".to_owned()),
                 Mode::Auto | Mode::Tc => self.attach_tc(index, name),
             };
-            self.attached.insert(index, Attached { name: name.to_owned(), xdp, tc });
+            let xdp = match self.mode {
+                Mode::Tc => Err("not asked for".to_owned()),
+                _ if !is_native => Err("the driver has no XDP".to_owned()),
+                // What comes by veth has a socket buffer already, of which it would make a frame
+                // first: docs/benchmarks.md.
+                Mode::Auto if link.is_veth && tc.is_ok() => {
+                    if let Some(folder) = &self.folder {
+                        let _ = fs::remove_file(folder.join(format!("{LINK_XDP}{index}")));
+                    }
+                    Err("tc costs less on veth".to_owned())
+                }
+                Mode::Auto | Mode::Xdp => self.attach_xdp(index),
+            };
+            self.attached.insert(index, Attached { name: name.clone(), xdp, tc });
         }
         self.attached.get(&index).map_or_else(Hooks::default, Attached::hooks)
     }

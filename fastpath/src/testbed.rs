@@ -94,14 +94,13 @@ impl Testbed {
     pub fn make_native(&self) -> Result<(), String> {
         for side in [Side::Left, Side::Right] {
             let name = self.namespace(side);
-            let words =
-                ["netns", "exec", &name, "ethtool", "-K", "phones", "gro", "on", "tx", "off"];
-            run("ip", &words)?;
+            make_native(&name, "phones")?;
         }
         Ok(())
     }
 
-    /// Adds a veth from the left to the right that leaves the switch out.
+    /// Adds a veth from the left to the right that leaves the switch out, as native as
+    /// [`Testbed::make_native`] makes the others.
     pub fn join(&self) -> Result<(), String> {
         let (left, right) = (self.namespace(Side::Left), self.namespace(Side::Right));
         let words = format!(
@@ -111,7 +110,8 @@ impl Testbed {
              -n {left} link set direct up\n\
              -n {right} link set direct up"
         );
-        words.lines().try_for_each(|line| run("ip", &line.split(' ').collect::<Vec<_>>()))
+        words.lines().try_for_each(|line| run("ip", &line.split(' ').collect::<Vec<_>>()))?;
+        [left, right].iter().try_for_each(|name| make_native(name, "direct"))
     }
 
     /// A folder on a BPF file system.
@@ -153,6 +153,11 @@ impl Drop for Testbed {
         let _ = run("umount", &[&self.pins.display().to_string()]);
         let _ = fs::remove_dir(&self.pins);
     }
+}
+
+fn make_native(namespace: &str, device: &str) -> Result<(), String> {
+    let words = ["netns", "exec", namespace, "ethtool", "-K", device, "gro", "on", "tx", "off"];
+    run("ip", &words)
 }
 
 fn run(program: &str, words: &[&str]) -> Result<(), String> {

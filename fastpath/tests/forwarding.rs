@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::ops::RangeInclusive;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use fastpath::{
 
 /// Longer than anything here takes, even on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-const PORTS: std::ops::RangeInclusive<u16> = 20_000..=20_199;
+const PORTS: RangeInclusive<u16> = 20_000..=20_199;
 
 /// The three namespaces with a socket for each party, or `None` where they cannot be made.
 struct Scene {
@@ -57,24 +59,12 @@ impl Scene {
     }
 
     fn hop(&self) -> Hop {
-        until("the ways to both", || {
-            self.path.hop(LEFT)?;
-            self.path.hop(RIGHT)
-        })
+        hop(&self.path)
     }
 
     /// Forwards from the left to the right.
     fn install(&self, rewrite: Option<Rewrite>) {
-        let hop = self.hop();
-        let flow = Flow {
-            peer: SocketAddrV4::new(LEFT, LEFT_PORT),
-            from: SocketAddrV4::new(MIDDLE_RIGHT, OUT_PORT),
-            to: SocketAddrV4::new(RIGHT, RIGHT_PORT),
-            hop,
-            rtp: rewrite,
-        };
-        let seed = Seed { now_ns: monotonic_ns(), highest: 0x1_0000 + 99, ..Seed::default() };
-        self.path.install(local(), &flow, &seed).unwrap();
+        install(&self.path, self.hop(), rewrite);
     }
 
     fn say(&self, packet: &[u8]) {
@@ -93,15 +83,40 @@ impl Scene {
     }
 }
 
+/// The way to the right, once both are known.
+fn hop(path: &FastPath) -> Hop {
+    until("the ways to both", || {
+        path.hop(LEFT)?;
+        path.hop(RIGHT)
+    })
+}
+
+/// Forwards from the left to the right on that way.
+fn install(path: &FastPath, hop: Hop, rtp: Option<Rewrite>) {
+    let flow = Flow {
+        peer: SocketAddrV4::new(LEFT, LEFT_PORT),
+        from: SocketAddrV4::new(MIDDLE_RIGHT, OUT_PORT),
+        to: SocketAddrV4::new(RIGHT, RIGHT_PORT),
+        hop,
+        rtp,
+    };
+    let seed = Seed { now_ns: monotonic_ns(), highest: 0x1_0000 + 99, ..Seed::default() };
+    path.install(local(), &flow, &seed).unwrap();
+}
+
 fn local() -> SocketAddrV4 {
     SocketAddrV4::new(MIDDLE_LEFT, IN_PORT)
 }
 
 fn open(testbed: &Testbed, mode: Mode) -> FastPath {
+    open_for(testbed, mode, PORTS)
+}
+
+fn open_for(testbed: &Testbed, mode: Mode, ports: RangeInclusive<u16>) -> FastPath {
     let pins = testbed.pins().to_owned();
-    let address = std::net::Ipv4Addr::UNSPECIFIED;
+    let address = Ipv4Addr::UNSPECIFIED;
     let idle = Duration::from_secs(60);
-    let options = Options { mode, pins, address, ports: PORTS, idle };
+    let options = Options { mode, pins, address, ports, idle };
     let opened = testbed.enter(Side::Middle, move || FastPath::open(options));
     opened.join().unwrap().unwrap().unwrap()
 }
@@ -171,6 +186,11 @@ fn rewritten(packet: &[u8]) -> Vec<u8> {
 
 fn packets_arrive_rewritten(scene: &Scene) {
     scene.install(Some(REWRITE));
+    packets_arrive(scene, &scene.path);
+}
+
+/// ... by what was installed there.
+fn packets_arrive(scene: &Scene, path: &FastPath) {
     let mut bytes = 0;
     for number in 0..500u16 {
         let payload = if number % 10 == 0 { 101 } else { 0 };
@@ -179,7 +199,7 @@ fn packets_arrive_rewritten(scene: &Scene) {
         scene.say(&packet);
         assert_eq!(scene.heard(), rewritten(&packet), "packet {number}");
     }
-    let counted = scene.snapshot();
+    let counted = path.snapshot(IN_PORT);
     assert_eq!((counted.packets, counted.bytes), (500, bytes));
     assert_eq!((counted.highest, counted.late, counted.repeated), (0x1_0000 + 599, 0, 0));
     assert!(is_empty(&scene.user), "user space saw a packet that the kernel forwarded");
@@ -209,13 +229,59 @@ fn auto_takes_tc_where_xdp_would_lose_packets() {
 }
 
 #[test]
-fn packets_with_unfinished_checksums_are_left_to_tc() {
+fn auto_takes_tc_on_veth_even_where_xdp_would_do() {
     let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    let Hop { hooks, is_xdp, is_peer, .. } = scene.hop();
+    assert_eq!((hooks.xdp, hooks.tc, is_xdp, is_peer), (false, true, false, true));
+    packets_arrive_rewritten(&scene);
+}
+
+/// What leaves by a device of another kind, or by a veth within the namespace, takes the device's
+/// own queue.
+#[test]
+fn tc_sends_through_the_device_where_there_is_no_other_end_to_hand_it_to() {
+    let Some(scene) = Scene::new(Mode::Tc, true) else { return };
+    install(&scene.path, Hop { is_peer: false, ..scene.hop() }, Some(REWRITE));
+    packets_arrive(&scene, &scene.path);
+}
+
+/// Its neighbour is one that an administrator wrote down: it stays so.
+#[test]
+fn the_other_end_of_a_veth_in_the_same_namespace_is_handed_nothing() {
+    let Some(scene) = Scene::new(Mode::Tc, false) else { return };
+    let middle = scene.testbed.namespace(Side::Middle);
+    let far = Ipv4Addr::new(10, 74, 0, 2);
+    for line in [
+        "link add near type veth peer name far",
+        "addr add 10.74.0.1/24 dev near",
+        "link set near up",
+        "link set far up",
+        "neigh add 10.74.0.2 lladdr 02:00:00:00:00:01 dev near",
+    ] {
+        let words = ["-n", &middle].into_iter().chain(line.split(' '));
+        assert!(Command::new("ip").args(words).status().unwrap().success(), "{line}");
+    }
+    let hop = until("the way", || scene.path.hop(far));
+    assert_eq!((hop.is_peer, hop.to_mac), (false, [2, 0, 0, 0, 0, 1]));
+    let neighbour =
+        Command::new("ip").args(["-n", &middle, "neigh", "show", "dev", "near"]).output();
+    let neighbour = String::from_utf8(neighbour.unwrap().stdout).unwrap();
+    assert!(neighbour.contains("10.74.0.2") && neighbour.contains("PERMANENT"), "{neighbour}");
+}
+
+#[test]
+fn packets_with_unfinished_checksums_are_left_to_tc() {
+    let Some(scene) = Scene::new(Mode::Xdp, true) else { return };
     let left = scene.testbed.namespace(Side::Left);
     let words = ["netns", "exec", &left, "ethtool", "-K", "phones", "tx", "on"];
-    assert!(std::process::Command::new("ip").args(words).output().unwrap().status.success());
-    assert!(scene.hop().hooks == fastpath::Hooks { xdp: true, tc: true });
-    packets_arrive_rewritten(&scene);
+    assert!(Command::new("ip").args(words).output().unwrap().status.success());
+    let at_tc = open_for(&scene.testbed, Mode::Tc, *PORTS.start() - 2..=*PORTS.end());
+    install(&at_tc, hop(&at_tc), Some(REWRITE));
+    scene.install(Some(REWRITE));
+    assert!(scene.hop().is_xdp);
+    packets_arrive(&scene, &at_tc);
+    assert_eq!(scene.snapshot().packets, 0);
+    at_tc.close();
 }
 
 /// The one's complement sum of octets, padded to whole words.
@@ -362,7 +428,7 @@ fn loopback_is_left_alone() {
     let options = Options {
         mode: Mode::Auto,
         pins: std::env::temp_dir(),
-        address: std::net::Ipv4Addr::LOCALHOST,
+        address: Ipv4Addr::LOCALHOST,
         ports: PORTS,
         idle: PATIENCE,
     };

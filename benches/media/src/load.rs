@@ -98,19 +98,19 @@ pub(crate) struct Load {
     calls: Vec<[SocketAddrV4; 2]>,
     /// The newest packet of each stream: left, right of a call in turn.
     newest: Vec<u32>,
-    number: u32,
+    pub(crate) number: u32,
     outgoing: Wire,
     incoming: Wire,
 }
 
 impl Load {
-    /// With the first `calls` calls of a relay.
-    pub(crate) fn new(place: &Place, target: &Target, calls: usize) -> Outcome<Self> {
+    /// With the first `calls` calls of a relay, whose streams have come to `number`.
+    pub(crate) fn new(place: &Place, target: &Target, calls: usize, number: u32) -> Outcome<Self> {
         let sockets = place.sockets(target.process().is_some())?;
         let calls = target.calls.get(..calls).ok_or("too few calls")?.to_vec();
         let newest = vec![0; calls.len() * 2];
         let (outgoing, incoming) = (Wire::new(), Wire::new());
-        Ok(Self { sockets, calls, newest, number: 0, outgoing, incoming })
+        Ok(Self { sockets, calls, newest, number, outgoing, incoming })
     }
 
     /// Talks for so long.

@@ -1,9 +1,11 @@
-//! `make bench-media`: the relay in user space under load, beside rtpengine where that is installed.
+//! `make bench-media`: the relay under load, in user space and (across veth) in the kernel, beside rtpengine
+//! where that is installed.
 //!
 //! Each relay is a process of its own on one core; the generator has the other one, sends 50 packets
 //! a second each way for every call, and checks every payload. CPU time is the scheduler's, so that
 //! other programs of the machine are left out; they take a place in the queue all the same, unless
-//! `--nice` lets generator and relay go first.
+//! `--nice` lets generator and relay go first. What the kernel does for a packet it does in the context of
+//! whoever sent it, or in ksoftirqd: both are counted.
 
 #![allow(
     clippy::indexing_slicing,
@@ -16,6 +18,7 @@ mod load;
 mod measure;
 mod place;
 mod relay;
+mod table;
 mod target;
 mod usage;
 mod wire;
@@ -35,17 +38,19 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 const HELP: &str = "\
 bench-media [--calls N] [--seconds N] [--veth] [--search] [--rounds N] [--nice N] [--only NAME]
 bench-media cycles [--calls N] [--rounds N] [--bound] [--rest]
+bench-media kill [--calls N] [--seconds N]
 
-Measures strowger's relay in user space and, where it is installed, rtpengine.
+Measures strowger's relay and, where it is installed, rtpengine.
   --calls    calls at 50 packets a second each way (20)
   --seconds  how long each measurement lasts (2)
   --rounds   how often each is repeated; the median is printed (1)
-  --veth     in network namespaces joined by veth; takes root
+  --veth     in network namespaces joined by veth, also through the kernel; takes root
   --search   find the most calls on one core: at most 0.1 % lost, 99 % within 20 ms
   --nice     priority of generator and relays, from -20 (0)
-  --only     strowger or rtpengine
+  --only     those whose name begins so: strowger, 'strowger kernel', rtpengine
 cycles sets calls up and tears them down: speed, memory, descriptors;
---bound with a socket for each port, --rest with a rest after each round, so that ports are opened anew.";
+--bound with a socket for each port, --rest with a rest after each round, so that ports are opened anew.
+kill ends the relay by SIGKILL while the kernel forwards all calls, and counts what is lost.";
 
 fn main() -> ExitCode {
     match start() {
@@ -62,10 +67,9 @@ fn start() -> Outcome<()> {
     let mut plan = Plan::default();
     let command = words.next_if(|word| !word.starts_with("--"));
     if command.as_deref() == Some("relay") {
-        return relay::serve(
-            words.next().ok_or("no address")?.parse()?,
-            words.next().as_deref() == Some("steered"),
-        );
+        let address = words.next().ok_or("no address")?.parse()?;
+        let way = words.next().ok_or("no way")?;
+        return relay::serve(address, &way, words.next().unwrap_or_default().into());
     }
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
@@ -88,6 +92,7 @@ fn start() -> Outcome<()> {
     }
     match command.as_deref() {
         Some("cycles") => relay::cycles(plan.calls, plan.rounds, !plan.is_bound, plan.is_resting),
+        Some("kill") => measure::kill(&plan),
         Some(other) => Err(format!("{other} is unknown\n{HELP}").into()),
         None => measure::run(&plan),
     }

@@ -1,17 +1,22 @@
 //! One run: every relay under the same load, and the tables.
 
+use std::fs;
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::load::{Counted, Load, Pace};
+use crate::load::{Load, Pace};
 use crate::place::Place;
 use crate::relay::now;
-use crate::target::{Kind, Target, has_rtpengine};
+use crate::table::{HEAD, Measured, PROGRAM_HEAD, median, range};
+use crate::target::{Kind, Tally, Target, has_rtpengine};
 use crate::usage::{cpu, memory, softirqs};
 use crate::wire::{pin, prefer};
 
 /// Before counting begins.
 const WARM_UP: Duration = Duration::from_millis(1_500);
+/// How long and how often it is waited for the kernel to have all streams.
+const SETTLING: Duration = Duration::from_millis(500);
+const SETTLINGS_MAX: usize = 20;
 /// The search for the most calls: where it begins, how it grows, how exact it is, what it may cost.
 const FIRST_CALLS: usize = 200;
 const MOST_CALLS: usize = 5_000;
@@ -20,6 +25,8 @@ const STEP: Duration = Duration::from_secs(4);
 /// The rule.
 const LOSS_MAX: f64 = 0.001;
 const P99_MAX_MS: f64 = 20.0;
+/// Whether the kernel keeps statistics of programs.
+const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 /// What is to be measured.
 pub(crate) struct Plan {
@@ -50,63 +57,23 @@ impl Default for Plan {
     }
 }
 
-/// One relay at one pace.
-struct Measured {
-    counted: Counted,
-    relay: Duration,
-    machine: Duration,
-}
-
-impl Measured {
-    fn each(&self, time: Duration) -> f64 {
-        time.as_secs_f64() * 1e6 / self.counted.heard.max(1) as f64
-    }
-
-    fn relay_us(&self) -> f64 {
-        self.each(self.relay)
-    }
-
-    fn machine_us(&self) -> f64 {
-        self.each(self.machine)
-    }
-
-    fn row(&self, name: &str, bare_us: Option<f64>) -> String {
-        let counted = &self.counted;
-        let (relay, above) = match bare_us {
-            None => (String::new(), String::new()),
-            Some(bare) => {
-                (format!("{:.2}", self.relay_us()), format!("{:.2}", self.machine_us() - bare))
-            }
-        };
-        format!(
-            "| {name} | {:.0} | {} | {} ({:.3} %) | {} | {:.2} | {:.2} | {:.2} | {:.1} | {relay} | {:.2} | {above} |",
-            counted.heard as f64 / counted.elapsed.as_secs_f64(),
-            counted.heard,
-            counted.lost(),
-            counted.lost() as f64 * 100.0 / counted.sent.max(1) as f64,
-            counted.wrong,
-            counted.percentile_ms(0.5),
-            counted.percentile_ms(0.99),
-            counted.percentile_ms(0.999),
-            counted.max_ms(),
-            self.machine_us(),
-        )
-    }
-}
-
-/// A relay with its calls.
-struct Bench<'a> {
-    place: &'a Place,
+/// A relay with its calls, in a place of its own.
+struct Bench {
+    kind: Kind,
+    // First: it ends before its place.
     target: Target,
+    place: Place,
     /// Of the process before the first call.
     memory: u64,
+    /// The numbering of all streams.
+    number: u32,
 }
 
-impl<'a> Bench<'a> {
-    fn start(kind: Kind, place: &'a Place) -> Outcome<Self> {
-        let target = Target::start(kind, place)?;
+impl Bench {
+    fn start(kind: Kind, place: Place) -> Outcome<Self> {
+        let target = Target::start(kind, &place)?;
         let memory = target.process().map_or(Ok(0), memory)?;
-        Ok(Self { place, target, memory })
+        Ok(Self { kind, target, place, memory, number: 0 })
     }
 
     /// Makes calls until there are so many; gives how many it made in a second.
@@ -114,35 +81,52 @@ impl<'a> Bench<'a> {
         let (before, start) = (self.target.calls.len(), now());
         let is_relayed = self.target.process().is_some();
         for call in before..calls {
-            self.target.call(self.place.phones(call, is_relayed), self.place)?;
+            self.target.call(self.place.phones(call, is_relayed), &self.place)?;
         }
         let made = calls.saturating_sub(before);
         Ok(made as f64 / start.elapsed().as_secs_f64())
     }
 
-    fn load(&self, calls: usize) -> Outcome<Load> {
-        let mut load = Load::new(self.place, &self.target, calls)?;
+    /// Talks until everything goes the way it will go.
+    fn load(&mut self, calls: usize) -> Outcome<Load> {
+        let mut load = Load::new(&self.place, &self.target, calls, self.number)?;
         load.talk(WARM_UP, Pace::RealTime);
-        Ok(load)
+        if !self.kind.is_kernel() {
+            return Ok(load);
+        }
+        let mut streams = 0;
+        for _ in 0..SETTLINGS_MAX {
+            streams = self.target.count()?.map_or(0, |tally| tally.streams);
+            if streams == 2 * calls as u64 {
+                return Ok(load);
+            }
+            load.talk(SETTLING, Pace::RealTime);
+        }
+        Err(format!("the kernel has only {streams} streams of {calls} calls").into())
     }
 
-    fn measure(&self, load: &mut Load, time: Duration, pace: Pace) -> Outcome<Measured> {
+    fn measure(&mut self, calls: usize, time: Duration, pace: Pace) -> Outcome<Measured> {
+        let mut load = self.load(calls)?;
         let process = self.target.process();
         let read = || -> Outcome<(Duration, Duration)> {
             let relay = process.map_or(Ok(Duration::ZERO), cpu)?;
             Ok((relay, relay + cpu(std::process::id())? + softirqs()?))
         };
+        let tally = self.target.count()?;
         let before = read()?;
         let counted = load.talk(time, pace);
         let after = read()?;
-        Ok(Measured { counted, relay: after.0 - before.0, machine: after.1 - before.1 })
+        let since = |now: Tally| tally.map(|before| now.since(&before));
+        let tally = self.target.count()?.and_then(since);
+        self.number = load.number;
+        let (relay, machine) = (after.0 - before.0, after.1 - before.1);
+        Ok(Measured { counted, relay, machine, tally })
     }
 
     /// Whether so many calls go well, by the rule.
     fn carries(&mut self, calls: usize) -> Outcome<bool> {
         self.grow(calls)?;
-        let mut load = self.load(calls)?;
-        let measured = self.measure(&mut load, STEP, Pace::RealTime)?;
+        let measured = self.measure(calls, STEP, Pace::RealTime)?;
         let counted = &measured.counted;
         let lost = counted.lost() as f64 / counted.sent.max(1) as f64;
         let p99_ms = counted.percentile_ms(0.99);
@@ -171,18 +155,30 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Everything that was asked for.
-pub(crate) fn run(plan: &Plan) -> Outcome<()> {
+/// The cores that are told apart: the generator's is 0, the relay's the last.
+fn prepare(plan: &Plan) -> Option<usize> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let core = (cores > 1).then_some(cores - 1);
     if plan.nice != 0 {
         prefer(plan.nice);
     }
     if cores > 1 {
         pin(0);
     }
-    let place = if plan.is_veth { Place::veth(core)? } else { Place::loopback(core) };
+    (cores > 1).then_some(cores - 1)
+}
+
+/// A place of its own for each relay: no program at its devices but its own.
+fn place(plan: &Plan, core: Option<usize>) -> Outcome<Place> {
+    if plan.is_veth { Place::veth(core) } else { Ok(Place::loopback(core)) }
+}
+
+/// Everything that was asked for.
+pub(crate) fn run(plan: &Plan) -> Outcome<()> {
+    let core = prepare(plan);
     let mut kinds = vec![Kind::OursBound, Kind::Ours];
+    if plan.is_veth {
+        kinds.extend([Kind::Tc, Kind::Xdp]);
+    }
     if has_rtpengine() {
         kinds.push(Kind::Rtpengine);
     } else {
@@ -190,39 +186,35 @@ pub(crate) fn run(plan: &Plan) -> Outcome<()> {
     }
     kinds.retain(|kind| plan.only.as_deref().is_none_or(|only| kind.name().starts_with(only)));
     println!(
-        "{} calls over {}, {} s each, {} round(s), {cores} cores, load average {}\n",
+        "{} calls over {}, {} s each, {} round(s), {} core(s), load average {}\n",
         plan.calls,
-        place.name(),
+        if plan.is_veth { "veth" } else { "loopback" },
         plan.time.as_secs(),
         plan.rounds,
-        std::fs::read_to_string("/proc/loadavg")?.trim(),
+        core.map_or(1, |last| last + 1),
+        fs::read_to_string("/proc/loadavg")?.trim(),
     );
-    compare(plan, &place, &kinds)?;
+    compare(plan, core, &kinds)?;
     if plan.is_searching {
-        search(&place, &kinds)?;
+        search(plan, core, &kinds)?;
     }
     Ok(())
 }
 
-const HEAD: &str = "\
-| relay | packets/s | delivered | lost | wrong | p50 ms | p99 ms | p99.9 ms | max ms | CPU of the relay, µs/packet | of the machine | above no relay |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |";
-
-fn compare(plan: &Plan, place: &Place, kinds: &[Kind]) -> Outcome<()> {
+fn compare(plan: &Plan, core: Option<usize>, kinds: &[Kind]) -> Outcome<()> {
     let mut benches = Vec::new();
     let mut setups = Vec::new();
     for kind in [&[Kind::Nobody], kinds].concat() {
-        let mut bench = Bench::start(kind, place)?;
+        let mut bench = Bench::start(kind, place(plan, core)?)?;
         setups.push(bench.grow(plan.calls)?);
-        benches.push((kind, bench));
+        benches.push(bench);
     }
     let mut memories = vec![0.0; benches.len()];
     for (pace, title) in [(Pace::RealTime, "In real time"), (Pace::FullSpeed, "At full speed")] {
         let mut all: Vec<Vec<Measured>> = benches.iter().map(|_| Vec::new()).collect();
         for _ in 0..plan.rounds {
-            for (at, (_, bench)) in benches.iter().enumerate() {
-                let mut load = bench.load(plan.calls)?;
-                all[at].push(bench.measure(&mut load, plan.time, pace)?);
+            for (at, bench) in benches.iter_mut().enumerate() {
+                all[at].push(bench.measure(plan.calls, plan.time, pace)?);
                 if let Some(process) = bench.target.process() {
                     let grown = memory(process)?.saturating_sub(bench.memory);
                     memories[at] = grown as f64 / 1_024.0 / plan.calls as f64;
@@ -230,55 +222,111 @@ fn compare(plan: &Plan, place: &Place, kinds: &[Kind]) -> Outcome<()> {
             }
         }
         println!("{title}:\n\n{HEAD}");
-        let medians: Vec<&Measured> = all.iter_mut().filter_map(|of| median(of)).collect();
-        let bare = medians.first().map_or(0.0, |bare| bare.machine_us());
-        for ((kind, _), measured) in benches.iter().zip(&medians) {
-            let bare = (*kind != Kind::Nobody).then_some(bare);
-            println!("{}", measured.row(kind.name(), bare));
-        }
-        if let [.., ours, theirs] = medians[..]
-            && kinds.ends_with(&[Kind::Ours, Kind::Rtpengine])
-        {
-            println!(
-                "| ratio | | | | | | | | | {:.2} | {:.2} | {:.2} |",
-                ours.relay_us() / theirs.relay_us(),
-                ours.machine_us() / theirs.machine_us(),
-                (ours.machine_us() - bare) / (theirs.machine_us() - bare),
-            );
-        }
-        println!();
+        print_rounds(&benches, &mut all);
     }
+    programs(plan, &mut benches)?;
     println!(
         "| relay | memory of a call | calls set up by its control socket or pipe, one after the other |\n| --- | --- | --- |"
     );
-    for (at, (kind, _)) in benches.iter().enumerate().skip(1) {
-        println!("| {} | {:.1} KiB | {:.0}/s |", kind.name(), memories[at], setups[at]);
+    for (at, bench) in benches.iter().enumerate().skip(1) {
+        println!("| {} | {:.1} KiB | {:.0}/s |", bench.kind.name(), memories[at], setups[at]);
     }
     println!();
     Ok(())
 }
 
-/// The round in the middle, by the CPU time of a packet.
-fn median(of: &mut [Measured]) -> Option<&Measured> {
-    of.sort_by(|one, other| one.machine_us().total_cmp(&other.machine_us()));
-    of.get(of.len() / 2)
+/// The medians, what they are of rtpengine's, and how far the rounds lie apart.
+fn print_rounds(benches: &[Bench], all: &mut [Vec<Measured>]) {
+    let medians: Vec<&Measured> = all.iter_mut().filter_map(|of| median(of)).collect();
+    let bare = medians.first().map_or(0.0, |bare| bare.machine_us());
+    for (bench, measured) in benches.iter().zip(&medians) {
+        let bare = (bench.kind != Kind::Nobody).then_some(bare);
+        println!("{}", measured.row(bench.kind.name(), bare));
+    }
+    let named = || benches.iter().map(|bench| bench.kind).zip(&medians).skip(1);
+    if let Some((kind, theirs)) = named().find(|(kind, _)| *kind == Kind::Rtpengine) {
+        for (ours, measured) in named().filter(|(kind, _)| *kind != Kind::Rtpengine) {
+            println!("{}", measured.ratio(ours.name(), theirs, kind.name(), bare));
+        }
+    }
+    println!("\nOf the machine, all rounds, µs/packet:");
+    for (bench, of) in benches.iter().zip(&*all) {
+        println!("- {}: {}", bench.kind.name(), range(of));
+    }
+    println!();
 }
 
-fn search(place: &Place, kinds: &[Kind]) -> Outcome<()> {
+/// What the programs themselves take: by themselves, since keeping these statistics takes time.
+fn programs(plan: &Plan, benches: &mut [Bench]) -> Outcome<()> {
+    if !benches.iter().any(|bench| bench.kind.is_kernel()) {
+        return Ok(());
+    }
+    println!("The program in the kernel, in real time:\n\n{PROGRAM_HEAD}");
+    for bench in benches.iter_mut().filter(|bench| bench.kind.is_kernel()) {
+        let statistics = Statistics::keep()?;
+        let measured = bench.measure(plan.calls, plan.time, Pace::RealTime)?;
+        drop(statistics);
+        println!("{}", measured.program_row(bench.kind.name()));
+    }
+    println!();
+    Ok(())
+}
+
+/// The kernel keeps statistics of programs until the value ends.
+struct Statistics {
+    before: String,
+}
+
+impl Statistics {
+    fn keep() -> Outcome<Self> {
+        let before = fs::read_to_string(STATISTICS)?;
+        fs::write(STATISTICS, "1")?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Statistics {
+    fn drop(&mut self) {
+        if let Err(error) = fs::write(STATISTICS, self.before.trim()) {
+            eprintln!("{STATISTICS}: {error}");
+        }
+    }
+}
+
+fn search(plan: &Plan, core: Option<usize>, kinds: &[Kind]) -> Outcome<()> {
     let mut most = Vec::new();
     for kind in kinds {
         eprintln!("{}:", kind.name());
-        most.push(Bench::start(*kind, place)?.most_calls()?);
+        most.push(Bench::start(*kind, place(plan, core)?)?.most_calls()?);
     }
     println!("| relay | most calls on one core |\n| --- | --- |");
     for (kind, most) in kinds.iter().zip(&most) {
         println!("| {} | {most} |", kind.name());
     }
-    if let [.., ours, theirs] = most[..]
-        && kinds.ends_with(&[Kind::Ours, Kind::Rtpengine])
-    {
-        println!("| ratio | {:.2} |", ours as f64 / theirs.max(1) as f64);
+    let theirs = kinds.iter().zip(&most).find(|(kind, _)| **kind == Kind::Rtpengine);
+    let ours = kinds.iter().zip(&most).find(|(kind, _)| **kind == Kind::Ours);
+    if let (Some((_, ours)), Some((_, theirs))) = (ours, theirs) {
+        println!("| strowger / rtpengine | {:.2} |", *ours as f64 / (*theirs).max(1) as f64);
     }
     println!();
+    Ok(())
+}
+
+/// SIGKILL while the kernel forwards all calls: what is lost in the time after it.
+pub(crate) fn kill(plan: &Plan) -> Outcome<()> {
+    let core = prepare(plan);
+    let mut bench = Bench::start(Kind::Auto, Place::veth(core)?)?;
+    bench.grow(plan.calls)?;
+    let mut load = bench.load(plan.calls)?;
+    bench.target.kill()?;
+    let counted = load.talk(plan.time, Pace::RealTime);
+    println!(
+        "{} calls, {} s after SIGKILL: sent {}, lost {}, wrong {}",
+        plan.calls,
+        plan.time.as_secs(),
+        counted.sent,
+        counted.lost(),
+        counted.wrong,
+    );
     Ok(())
 }

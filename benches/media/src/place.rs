@@ -1,6 +1,7 @@
 //! Where it is measured: loopback, or three network namespaces joined by veth.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::path::Path;
 use std::process::Command;
 
 use fastpath::testbed::{
@@ -49,8 +50,10 @@ impl Place {
         })
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        if self.testbed.is_some() { "veth" } else { "loopback" }
+    /// A folder for what outlives a relay.
+    pub(crate) fn pins(&self) -> Outcome<&Path> {
+        let testbed = self.testbed.as_ref();
+        Ok(testbed.ok_or("the kernel forwards between namespaces only: --veth")?.pins())
     }
 
     /// A program on the relay's core, in its namespace.

@@ -1,14 +1,16 @@
 //! The media crate as a process of its own, obeying lines on its standard input; this is what the
 //! generator puts in the place of rtpengine.
 //!
-//! `call A B` makes a call between two peers and answers the ports they send to; `report` says how
-//! packets are received. The end of the input ends the relay.
+//! `call A B` makes a call between two peers and answers the ports they send to; `count` says how many
+//! packets all streams received, how many streams the kernel forwards, and how often its program ran
+//! for how long. The end of the input ends the relay.
 
 #![expect(unsafe_code, reason = "a function of the allocator, which is written in C")]
 
 use std::io::{BufRead, Write, stdin, stdout};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use media::{
@@ -24,34 +26,74 @@ const REST: Duration = Duration::from_secs(9);
 /// Ports for 6,000 calls, above those that the system gives to others by itself on no machine.
 const PORTS: RangeInclusive<u16> = 8_000..=31_999;
 
-fn config(address: Ipv4Addr, is_steered: bool) -> MediaConfig {
+fn config(address: Ipv4Addr, is_steered: bool, fast_path: FastPathConfig) -> MediaConfig {
     MediaConfig {
         port_steering: if is_steered { PortSteering::Auto } else { PortSteering::Off },
         address: IpAddr::V4(address),
         ports: PORTS,
         quarantine: Duration::from_secs(1),
-        fast_path: FastPathConfig { mode: FastPathMode::Off, ..FastPathConfig::default() },
+        fast_path,
         ..MediaConfig::default()
     }
 }
 
-/// Serves until its input ends.
-pub(crate) fn serve(address: Ipv4Addr, is_steered: bool) -> Outcome<()> {
-    let (mut relay, _notices) = Relay::start(config(address, is_steered))?;
-    if let Some(reason) = relay.report().steering_off.filter(|_| is_steered) {
+fn user_space() -> FastPathConfig {
+    FastPathConfig { mode: FastPathMode::Off, ..FastPathConfig::default() }
+}
+
+/// Serves until its input ends: `bound`, `steered`, or through the kernel by `tc`, `xdp` or `auto`.
+pub(crate) fn serve(address: Ipv4Addr, way: &str, pins: PathBuf) -> Outcome<()> {
+    let kernel = |mode| FastPathConfig { mode, pins };
+    let fast_path = match way {
+        "tc" => kernel(FastPathMode::Tc),
+        "xdp" => kernel(FastPathMode::Xdp),
+        "auto" => kernel(FastPathMode::Auto),
+        _ => user_space(),
+    };
+    let is_user_space = fast_path.mode == FastPathMode::Off;
+    let is_steered = way != "bound";
+    let (mut relay, _notices) = Relay::start(config(address, is_steered, fast_path))?;
+    let report = relay.report();
+    if let Some(reason) = report.steering_off.filter(|_| is_steered) {
         eprintln!("strowger: a socket for each port: {reason}");
     }
+    if let Some(reason) = report.kernel_off.filter(|_| !is_user_space) {
+        eprintln!("strowger: nothing through the kernel: {reason}");
+    }
+    let mut ids = Vec::new();
     let mut output = stdout().lock();
     writeln!(output, "ready {}", relay.config().address)?;
     for line in stdin().lock().lines() {
         let line = line?;
         let words: Vec<&str> = line.split(' ').collect();
-        if let ["call", a, b] = words[..] {
-            let (_, ports) = call(&mut relay, a.parse()?, b.parse()?)?;
-            writeln!(output, "{} {}", ports[0], ports[1])?;
+        match words[..] {
+            ["call", a, b] => {
+                let (made, ports) = call(&mut relay, a.parse()?, b.parse()?)?;
+                ids.extend(made);
+                writeln!(output, "{} {}", ports[0], ports[1])?;
+            }
+            ["count"] => writeln!(output, "{}", count(&relay, &ids))?,
+            _ => return Err(format!("{line} is unknown").into()),
         }
     }
     Ok(())
+}
+
+/// Packets received; of these by the kernel; streams there; runs of its program, nanoseconds.
+fn count(relay: &RelayControl, ids: &[TerminationId]) -> String {
+    let (mut packets, mut by_kernel) = (0, 0);
+    let statistics = ids.iter().filter_map(|id| relay.statistics(*id));
+    for stream in statistics.flat_map(|termination| termination.streams) {
+        packets += stream.received.packets;
+        by_kernel += stream.received.kernel_packets;
+    }
+    let streams = relay.report().kernel_streams;
+    let (mut runs, mut time) = (0, Duration::ZERO);
+    for (_, more, longer) in relay.watcher().run_times() {
+        runs += more;
+        time += longer;
+    }
+    format!("{packets} {by_kernel} {streams} {runs} {}", time.as_nanos())
 }
 
 fn call(
@@ -76,7 +118,8 @@ fn call(
 pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool, rests: bool) -> Outcome<()> {
     let me = std::process::id();
     println!("memory of the process without a relay: {} KiB", memory(me)? >> 10);
-    let (mut relay, _notices) = Relay::start(config(Ipv4Addr::LOCALHOST, is_steered))?;
+    let (mut relay, _notices) =
+        Relay::start(config(Ipv4Addr::LOCALHOST, is_steered, user_space()))?;
     if let Some(reason) = relay.report().steering_off.filter(|_| is_steered) {
         println!("a socket for each port: {reason}");
     }

@@ -25,6 +25,12 @@ pub(crate) enum Kind {
     Ours,
     /// The media crate with a socket for each port.
     OursBound,
+    /// The media crate through the kernel, the program at tc.
+    Tc,
+    /// ... in the driver.
+    Xdp,
+    /// ... wherever the relay finds best.
+    Auto,
     /// rtpengine in user space.
     Rtpengine,
 }
@@ -35,7 +41,48 @@ impl Kind {
             Kind::Nobody => "no relay",
             Kind::Ours => "strowger",
             Kind::OursBound => "strowger, socket per port",
+            Kind::Tc => "strowger kernel, tc",
+            Kind::Xdp => "strowger kernel, XDP",
+            Kind::Auto => "strowger kernel",
             Kind::Rtpengine => "rtpengine",
+        }
+    }
+
+    /// True if the kernel is to forward its packets.
+    pub(crate) fn is_kernel(&self) -> bool {
+        matches!(self, Kind::Tc | Kind::Xdp | Kind::Auto)
+    }
+}
+
+/// What a relay of ours says that it has done.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tally {
+    /// Packets that it received on all streams.
+    pub(crate) packets: u64,
+    /// Those of them that the kernel forwarded.
+    pub(crate) by_kernel: u64,
+    /// Streams that the kernel forwards now.
+    pub(crate) streams: u64,
+    /// How often the kernel ran the program while it kept statistics, and for how long.
+    pub(crate) runs: u64,
+    pub(crate) run_ns: u64,
+}
+
+impl Tally {
+    fn read(line: &str) -> Option<Self> {
+        let words: Result<Vec<u64>, _> = line.split_whitespace().map(str::parse).collect();
+        let [packets, by_kernel, streams, runs, run_ns] = words.ok()?.try_into().ok()?;
+        Some(Self { packets, by_kernel, streams, runs, run_ns })
+    }
+
+    /// What was done since then.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            packets: self.packets - before.packets,
+            by_kernel: self.by_kernel - before.by_kernel,
+            streams: self.streams,
+            runs: self.runs - before.runs,
+            run_ns: self.run_ns - before.run_ns,
         }
     }
 }
@@ -64,8 +111,11 @@ impl Target {
     pub(crate) fn start(kind: Kind, place: &Place) -> Outcome<Self> {
         let control = match kind {
             Kind::Nobody => Control::Nobody,
-            Kind::Ours => start_ours(place, true)?,
-            Kind::OursBound => start_ours(place, false)?,
+            Kind::Ours => start_ours(place, "steered")?,
+            Kind::OursBound => start_ours(place, "bound")?,
+            Kind::Tc => start_ours(place, "tc")?,
+            Kind::Xdp => start_ours(place, "xdp")?,
+            Kind::Auto => start_ours(place, "auto")?,
             Kind::Rtpengine => start_rtpengine(place)?,
         };
         Ok(Self { control, calls: Vec::new() })
@@ -76,6 +126,24 @@ impl Target {
             Control::Nobody => None,
             Control::Ours { child, .. } | Control::Rtpengine { child, .. } => Some(child.id()),
         }
+    }
+
+    /// What the relay counted; `None` for those that are not asked.
+    pub(crate) fn count(&mut self) -> Outcome<Option<Tally>> {
+        let Control::Ours { input, output, .. } = &mut self.control else { return Ok(None) };
+        writeln!(input, "count")?;
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        Ok(Some(Tally::read(&line).ok_or_else(|| format!("not counted: {line}"))?))
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) -> Outcome<()> {
+        if let Control::Ours { child, .. } | Control::Rtpengine { child, .. } = &mut self.control {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
     }
 
     /// Makes one more call between two phones.
@@ -109,21 +177,18 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if let Control::Ours { child, .. } | Control::Rtpengine { child, .. } = &mut self.control {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // It has ended, or ends now.
+        let _ = self.kill();
     }
 }
 
-fn start_ours(place: &Place, is_steered: bool) -> Outcome<Control> {
+fn start_ours(place: &Place, way: &str) -> Outcome<Control> {
     let me = std::env::current_exe()?.display().to_string();
-    let mut command = place.command(&[
-        &me,
-        "relay",
-        &place.bind.to_string(),
-        if is_steered { "steered" } else { "bound" },
-    ]);
+    let pins = match way {
+        "steered" | "bound" => String::new(),
+        _ => place.pins()?.display().to_string(),
+    };
+    let mut command = place.command(&[&me, "relay", &place.bind.to_string(), way, &pins]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let input = child.stdin.take().ok_or("no input")?;
     let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
