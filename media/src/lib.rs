@@ -15,6 +15,7 @@
 pub mod codec;
 pub mod context;
 pub mod control;
+pub mod demux;
 pub mod dsp;
 pub mod ear;
 pub mod ice;

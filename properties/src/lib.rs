@@ -7,19 +7,21 @@
 mod configuration;
 mod dialogue;
 mod digest;
+mod dtls;
 mod json_rpc;
 mod octets;
 mod rtp;
 mod sdp;
 mod sip;
 mod srtp;
+mod stun;
 mod tapi_stream;
 
 /// A fuzz target: its name, which is also the folder of its corpus, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("sip_message", sip::message),
     ("sip_stream", sip::stream),
     ("sip_dialogue", dialogue::dialogue),
@@ -28,6 +30,8 @@ pub const TARGETS: [Target; 11] = [
     ("rtp", rtp::packets),
     ("rtcp", rtp::report),
     ("srtp", srtp::packets),
+    ("stun", stun::checks),
+    ("dtls", dtls::handshakes),
     ("json_rpc", json_rpc::text),
     ("tapi_stream", tapi_stream::requests),
     ("configuration", configuration::file),

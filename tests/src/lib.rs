@@ -10,6 +10,7 @@
 
 mod application;
 pub mod certificates;
+pub mod flood;
 mod http;
 pub mod interop;
 pub mod lamp;

@@ -2,10 +2,12 @@
 //!
 //! Each is sent by a stranger, and again by the peer of a trunk, whom nobody asks for a password.
 //! The answers are those that `manifest.toml` of the corpus names; afterwards two phones talk as
-//! ever, and nothing is left.
+//! ever, and nothing is left. The simulated world is asked first, with every repetition in its time;
+//! then the real program over each of the three transports.
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use sip_stack::flow::{Flow, Transmit, Transport};
 use sip_stack::message::framing::{Frame, FramingError, StreamFramer};
 use sip_stack::message::{HeaderName, Message};
 use switch::exchange::{AdminRequest, Input};
-use tests::certificates::{Authority, connect};
-use tests::program::Program;
+use tests::certificates::{Authority, Client, connect};
+use tests::program::{PATIENCE, Program};
 use tests::sim::World;
 
 #[derive(Deserialize)]
@@ -205,30 +207,123 @@ fn every_message_over_tcp_is_answered_as_the_manifest_says() {
     }
 }
 
-/// The answers to octets on a connection under TLS, up to that to the question that follows them, or
-/// to the end of the connection.
-fn answers_under_tls(ca: &Authority, program: &Program, entry: &Entry) -> (Vec<Bytes>, bool) {
-    let switch = program.listener("tls");
-    let mut stranger = connect(&ca.client(None), switch, "office.test").unwrap();
-    stranger.send(octets(entry));
-    stranger.send(
-        "OPTIONS sip:office.test SIP/2.0\r\nVia: SIP/2.0/TLS h.invalid;branch=z9hG4bKlast\r\n\
+/// A connection to the real program.
+enum Connection {
+    Tcp(TcpStream, StreamFramer),
+    Tls(Box<Client>),
+}
+
+impl Connection {
+    fn send(&mut self, octets: &[u8]) {
+        // The switch may have closed the connection after the first message.
+        let _ = match self {
+            Connection::Tcp(stream, _) => stream.write_all(octets),
+            Connection::Tls(client) => {
+                client.stream.write_all(octets).and_then(|()| client.stream.flush())
+            }
+        };
+    }
+
+    fn says_that_no_more_comes(&mut self) {
+        match self {
+            Connection::Tcp(stream, _) => stream.shutdown(std::net::Shutdown::Write).unwrap(),
+            Connection::Tls(client) => {
+                client.stream.conn.send_close_notify();
+                client.stream.flush().unwrap();
+            }
+        }
+    }
+
+    /// The next message; `None` when the connection is closed.
+    fn message(&mut self) -> Option<Message> {
+        let (stream, framer) = match self {
+            Connection::Tls(client) => return client.try_message(),
+            Connection::Tcp(stream, framer) => (stream, framer),
+        };
+        let mut buffer = [0; 4096];
+        loop {
+            match framer.next() {
+                Some(Ok(Frame::Message(bytes))) => return Some(Message::parse(bytes).unwrap()),
+                Some(_) => continue,
+                None => {}
+            }
+            match stream.read(&mut buffer) {
+                Ok(length) if length > 0 => framer.push(&buffer[..length]),
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// A question whose answer shows that everything before it has been dealt with.
+fn last_question(transport: &str, from: &str) -> String {
+    format!(
+        "OPTIONS sip:office.test SIP/2.0\r\nVia: SIP/2.0/{transport} {from};branch=z9hG4bKlast;rport\r\n\
          Max-Forwards: 70\r\nFrom: <sip:last@h.invalid>;tag=l\r\nTo: <sip:office.test>\r\n\
-         Call-ID: last\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
-    );
+         Call-ID: last\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// The answers to octets on a connection, up to that to the question that follows them, or to the end
+/// of the connection; and whether the connection goes on.
+fn answers_on(mut connection: Connection, transport: &str, entry: &Entry) -> (Vec<Bytes>, bool) {
+    connection.send(&octets(entry));
+    connection.send(last_question(transport, "h.invalid").as_bytes());
     if entry.stream.as_deref() == Some("wait then close") {
         // The question became a part of the body that was announced; no more comes.
-        stranger.stream.conn.send_close_notify();
-        stranger.stream.flush().unwrap();
+        connection.says_that_no_more_comes();
     }
     let mut answers = Vec::new();
-    while let Some(answer) = stranger.try_message() {
+    while let Some(answer) = connection.message() {
         if answer.call_id() == "last" {
             return (answers, true);
         }
         answers.push(answer.bytes().clone());
     }
     (answers, false)
+}
+
+/// Asserts that what was said on a connection is what the manifest says.
+fn judge_stream(entry: &Entry, transport: Transport, (said, goes_on): (Vec<Bytes>, bool)) {
+    let name = &entry.name;
+    let flow = flow(transport, STRANGER);
+    let said: Vec<Transmit> = said.into_iter().map(|bytes| Transmit { bytes, flow }).collect();
+    match entry.stream.as_deref() {
+        // Both are answered; what follows the second one is its own matter.
+        Some("two requests") => {
+            let answered = |method: &str| {
+                let answers = said.iter().filter_map(|one| Message::parse(one.bytes.clone()).ok());
+                let mut methods =
+                    answers.map(|one| one.header(HeaderName::CSeq).unwrap_or("").to_owned());
+                methods.any(|cseq| cseq.ends_with(method))
+            };
+            assert!(answered("REGISTER") && answered("INVITE"), "{name}: {said:?}");
+        }
+        Some("wait then close") => assert!(!goes_on && said.is_empty(), "{name}"),
+        Some(_) => {
+            assert!(!goes_on, "{name}: the stream goes on");
+            assert!(finals(&said).iter().all(|status| *status == 400), "{name}");
+        }
+        None if MAY_BE_DROPPED.contains(&name.as_str()) => {}
+        None => {
+            assert!(goes_on, "{name}: the stream is closed");
+            judge(entry, &octets(entry), &said, STRANGER);
+        }
+    }
+}
+
+/// Two phones of the real program talk as ever, and nothing else is there.
+fn the_office_is_unharmed(program: &Program) {
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let rows = program.get("/api/v1/registrations").1["items"].as_array().unwrap().len();
+    assert_eq!(rows, 2, "a binding was made");
+    let (near, far) = a.talk_to(&b);
+    a.hears(&b);
+    b.hears(&a);
+    a.hang_up(near);
+    b.ended(far);
+    program.until("/api/v1/calls", |answer| answer["items"] == serde_json::json!([]));
+    assert!(!program.log().contains("panicked"), "{}", program.log());
 }
 
 #[test]
@@ -240,36 +335,104 @@ fn every_message_over_a_real_connection_under_tls_is_answered_as_the_manifest_sa
         text + &ca.section("office", "[sip.connections]\nmax_per_address = 1000\n")
     }));
     for entry in manifest() {
-        let name = &entry.name;
-        let (said, goes_on) = answers_under_tls(&ca, &program, &entry);
-        let flow = flow(Transport::Tls, STRANGER);
-        let said: Vec<Transmit> = said.into_iter().map(|bytes| Transmit { bytes, flow }).collect();
-        match entry.stream.as_deref() {
-            // Both are answered; what follows the second one is its own matter.
-            Some("two requests") => {
-                let answered = |method: &str| {
-                    let answers =
-                        said.iter().filter_map(|one| Message::parse(one.bytes.clone()).ok());
-                    let mut methods =
-                        answers.map(|one| one.header(HeaderName::CSeq).unwrap_or("").to_owned());
-                    methods.any(|cseq| cseq.ends_with(method))
-                };
-                assert!(answered("REGISTER") && answered("INVITE"), "{name}: {said:?}");
+        let client = connect(&ca.client(None), program.listener("tls"), "office.test").unwrap();
+        let said = answers_on(Connection::Tls(Box::new(client)), "TLS", &entry);
+        judge_stream(&entry, Transport::Tls, said);
+    }
+    let phone = program.live_phone_over(&ca.tls("office.test"), "203");
+    phone.register(Duration::ZERO);
+    the_office_is_unharmed(&program);
+}
+
+#[test]
+fn every_message_over_a_real_tcp_connection_is_answered_as_the_manifest_says() {
+    let program = Program::with(tests::program::office(|text| {
+        text + "[sip.connections]\nmax_per_address = 1000\n"
+    }));
+    for entry in manifest() {
+        let stream = TcpStream::connect(program.listener("tcp")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let said = answers_on(Connection::Tcp(stream, StreamFramer::new()), "TCP", &entry);
+        judge_stream(&entry, Transport::Tcp, said);
+    }
+    the_office_is_unharmed(&program);
+}
+
+/// What makes a message the same as another one to those who read it: transaction and call.
+fn identity(entry: &Entry) -> [Option<String>; 2] {
+    let Ok(message) = Message::parse(octets(entry)) else { return [None, None] };
+    let branch = message.via().ok().and_then(|via| Some(via.branch?.to_owned()));
+    [branch, message.header(HeaderName::CallId).map(str::to_owned)]
+}
+
+/// The corpus in as few parts as keep messages apart that, meant for different days, share their branch
+/// or Call-ID: in one place they would be repetitions or loops.
+fn parts(entries: &[Entry]) -> Vec<Vec<&Entry>> {
+    let mut parts: Vec<(HashSet<String>, Vec<&Entry>)> = Vec::new();
+    for entry in entries {
+        let own: Vec<String> = identity(entry).into_iter().flatten().collect();
+        let free = parts.iter_mut().find(|(taken, _)| own.iter().all(|one| !taken.contains(one)));
+        match free {
+            Some((taken, part)) => {
+                taken.extend(own);
+                part.push(entry);
             }
-            Some("wait then close") => assert!(!goes_on && said.is_empty(), "{name}"),
-            Some(_) => {
-                assert!(!goes_on, "{name}: the stream goes on");
-                assert!(finals(&said).iter().all(|status| *status == 400), "{name}");
-            }
-            None if MAY_BE_DROPPED.contains(&name.as_str()) => {}
-            None => {
-                assert!(goes_on, "{name}: the stream is closed");
-                judge(&entry, &octets(&entry), &said, STRANGER);
-            }
+            None => parts.push((own.into_iter().collect(), vec![entry])),
         }
     }
-    let phone = program.live_phone_over(&ca.tls("office.test"), "201");
-    phone.register(Duration::ZERO);
+    parts.into_iter().map(|(_, part)| part).collect()
+}
+
+/// A loopback address for each message, and other ones in each process: answers without `rport` go to
+/// the port that Via names, mostly 5060 (RFC 3261 §18.2.2).
+fn own_address(index: usize) -> Ipv4Addr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 1 + high % 250, low, 1 + index as u8)
+}
+
+/// Sends each of these from an address of its own, and judges what comes back.
+fn ask_by_datagrams(program: &Program, entries: &[&Entry]) {
+    let mut sockets = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let octets = octets(entry);
+        let message = Message::parse(octets.clone());
+        let port = message.ok().and_then(|message| message.via().ok()?.port).unwrap_or(5060);
+        let socket = UdpSocket::bind((own_address(index), port)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send_to(&octets, program.sip).unwrap();
+        sockets.push(socket);
+    }
+    for (entry, socket) in entries.iter().zip(sockets) {
+        let local = socket.local_addr().unwrap();
+        let question = last_question("UDP", &local.to_string());
+        socket.send_to(question.as_bytes(), program.sip).unwrap();
+        let flow = Flow { local: program.sip, ..flow(Transport::Udp, &local.to_string()) };
+        let mut said = Vec::new();
+        let mut buffer = vec![0; 65_536];
+        loop {
+            let length = socket.recv(&mut buffer);
+            let length = length.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            let bytes = Bytes::copy_from_slice(&buffer[..length]);
+            if Message::parse(bytes.clone()).is_ok_and(|answer| answer.call_id() == "last") {
+                break;
+            }
+            said.push(Transmit { bytes, flow });
+        }
+        judge(entry, &octets(entry), &said, &local.to_string());
+    }
+}
+
+#[test]
+fn every_datagram_to_the_real_program_is_answered_as_the_manifest_says() {
+    let entries = manifest();
+    for part in parts(&entries) {
+        // Each is told everything, as if it had room for it.
+        let program = Program::with(tests::program::office(|text| {
+            text + "[security]\nexempt = [\"127.0.0.0/8\"]\n"
+        }));
+        ask_by_datagrams(&program, &part);
+        the_office_is_unharmed(&program);
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 
 use super::handshake::Task;
 use super::worker::Bound;
+use crate::demux::{self, Kind};
 use crate::ice::{ANSWER_MAX, Check, Credentials, answer};
 use crate::plan::{Arrival, Component, DropReason, ForwardPlan, Ingress};
 
@@ -48,12 +49,12 @@ pub(super) fn enter(
         bound.outlet.received.count_drop(reason);
         Entered::Taken
     };
-    match (arrival.packet.first(), &gate.ice) {
-        (Some(0..=3), Some(credentials)) => match check(credentials, bound, ingress, arrival) {
+    match (demux::kind(arrival.packet), &gate.ice) {
+        (Kind::Check, Some(credentials)) => match check(credentials, bound, ingress, arrival) {
             Some((answer, length, has_moved)) => Entered::Answer { answer, length, has_moved },
             None => dropped(DropReason::Source),
         },
-        (Some(20..=63), _) if gate.takes_handshakes && arrival.component == Component::Media => {
+        (Kind::Handshake, _) if gate.takes_handshakes && arrival.component == Component::Media => {
             let from = arrival.from;
             if !may_shake(gate, plan, ingress, from, arrival.now_us) {
                 return dropped(DropReason::Source);
@@ -65,8 +66,8 @@ pub(super) fn enter(
                 Err(_) => dropped(DropReason::Undeliverable),
             }
         }
-        (Some(0..=3 | 20..=63), _) => dropped(DropReason::Malformed),
-        _ => Entered::Media,
+        (Kind::Check | Kind::Handshake, _) => dropped(DropReason::Malformed),
+        (Kind::Media, _) => Entered::Media,
     }
 }
 

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use sip_stack::sdp::{Codec, Session};
 use tapi::constant::CallState;
 
-use super::CallId;
 use super::bridge::voice;
 use super::end::MediaEnd;
+use super::{CallId, Side};
 use crate::exchange::counters::{add, count};
 use crate::exchange::{Exchange, Problem};
 use crate::server::clock;
@@ -100,9 +100,11 @@ impl Exchange {
         }
     }
 
-    /// At the agent, the number that was called is the queue's.
+    /// At the agent, who was called, the number that was called is the queue's. The caller's own view
+    /// names it, too; one file of the two is enough, and it begins when somebody is there to talk with.
     fn is_of_recorded_queue(&self, id: CallId) -> bool {
-        let call = self.calls.get(id.0).and_then(|call| self.tapi.call(call.tapi?));
+        let call = self.calls.get(id.0).filter(|call| call.side == Side::Called);
+        let call = call.and_then(|call| self.tapi.call(call.tapi?));
         let called = call.map(|view| view.info.called.number.as_str());
         let queue = called.and_then(|number| self.config.queue_at(number));
         queue.is_some_and(|queue| queue.record)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::program::{CRM_TOKEN, LivePhone, Program, http, office};
+use tests::row::Row;
 
 /// The records of a line, as soon as there are so many.
 fn records(program: &Program, line: &str, count: usize) -> Vec<Value> {
@@ -180,4 +181,46 @@ fn no_more_records_are_kept_than_the_file_says() {
     a.hang_up(near);
     program.until("/api/v1/calls", |answer| answer["items"] == json!([]));
     assert_eq!(program.get("/api/v1/call-records"), (200, json!({"items": []})));
+}
+
+#[test]
+fn a_call_through_a_trunk_leaves_the_record_of_the_line_and_that_of_the_outside_party() {
+    let (row, outside) = Row::with_carrier(&["201"], |text| text);
+    let program = &row.program;
+    program.until("/api/v1/trunks", |answer| {
+        answer["items"][0]["resolved"].as_array().is_some_and(|found| !found.is_empty())
+    });
+    let inside = program.live_phone("201");
+    for (calls, origin) in [(1, "OUTBOUND"), (2, "INBOUND")] {
+        let (a, b, dialled) = match origin {
+            "OUTBOUND" => (&inside, &outside, "0301"),
+            _ => (&outside, &inside, "201"),
+        };
+        let near = a.call(dialled);
+        let far = b.incoming();
+        b.answer(far);
+        a.connected(near);
+        b.connected(far);
+        inside.hears(&outside);
+        outside.hears(&inside);
+        a.hang_up(near);
+        b.ended(far);
+        let all = program.until("/api/v1/call-records", |answer| {
+            answer["items"].as_array().is_some_and(|items| items.len() >= 2 * calls)
+        });
+        let mut all = all["items"].as_array().unwrap().iter();
+        let trunk = { all.by_ref() }.find(|row| row["trunk"] == "carrier").unwrap();
+        let line = &records(program, "201", calls)[0];
+        assert_eq!([&line["trunk"], &line["origin"]], [&Value::Null, &json!(origin)]);
+        assert_eq!(trunk["callId"], line["callId"]);
+        for row in [trunk, line] {
+            assert!(row["talkMs"].is_u64() && row["answered"].is_u64(), "{row}");
+            assert_eq!(row["codec"], "PCMU");
+            assert!(row["media"]["received"]["packets"].as_u64().unwrap() > 0, "{row}");
+            assert_eq!(row["media"]["received"]["lost"], 0);
+        }
+    }
+    let output = program.command(&["call-records"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().count(), 5, "{text}");
 }

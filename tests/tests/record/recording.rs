@@ -1,8 +1,11 @@
 //! Recordings of real calls: on request, by rule, in both kinds of file, and on a disk that says no.
 
 use std::path::Path;
+use std::process::Command;
 
+use config::{Srtp, SrtpKeys};
 use serde_json::{Value, json};
+use switch::phone::Behaviour;
 use tests::program::{LivePhone, Program, office};
 
 const LEFT_HZ: u16 = 600;
@@ -10,9 +13,18 @@ const RIGHT_HZ: u16 = 1_300;
 
 /// The office that records into a folder, and more of its configuration.
 fn recording_office(folder: &Path, more: &str) -> Program {
+    recording_office_with(folder, more, |text| text)
+}
+
+/// The same with other changes of its configuration.
+fn recording_office_with(
+    folder: &Path,
+    more: &str,
+    edit: impl FnOnce(String) -> String,
+) -> Program {
     let folder = folder.to_string_lossy().into_owned();
     Program::with(office(|text| {
-        let text = text.replace("[lines.203]", "[lines.203]\nrecord = true");
+        let text = edit(text.replace("[lines.203]", "[lines.203]\nrecord = true"));
         format!("{text}\n[recording]\nfolder = \"{folder}\"\n{more}")
     }))
 }
@@ -181,4 +193,121 @@ fn a_disk_that_says_no_is_told_and_the_call_goes_on() {
     a.hears(&b);
     b.hears(&a);
     assert_eq!(program.post("/api/v1/calls/1/record", &json!({"line": "201"})).0, 404);
+}
+
+/// Asserts that a recording's channels are two hums and nothing else.
+fn is_of(path: &Path, [left_hz, right_hz]: [u16; 2]) {
+    let (rate_hz, [left, right]) = sound(path);
+    assert!(share(&left, rate_hz, left_hz) > 0.9, "the left is the party");
+    assert!(share(&right, rate_hz, right_hz) > 0.9, "the right is what it hears");
+}
+
+#[test]
+fn a_queue_with_the_rule_records_what_its_agents_talk_with_its_callers_and_no_other_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = recording_office_with(folder.path(), "", |text| {
+        text.replace("[queues.support]\n", "[queues.support]\nrecord = true\n")
+    });
+    let (caller, agent) = (program.live_phone("201"), program.live_phone("204"));
+    // A call of the agent that has nothing to do with the queue.
+    let (leg, _) = humming(&program, &agent, &caller);
+    agent.hang_up(leg);
+    program.until("/api/v1/calls", |answer| answer["items"] == json!([]));
+    assert_eq!(program.post("/api/v1/agents/jane/login", &json!({"line": "204"})).0, 200);
+    let near = caller.call("600");
+    let far = agent.incoming();
+    agent.answer(far);
+    caller.connected(near);
+    agent.connected(far);
+    assert!(caller.with(|phone| phone.hum(near, LEFT_HZ)));
+    assert!(agent.with(|phone| phone.hum(far, RIGHT_HZ)));
+    let rows = program.until("/api/v1/recordings", |answer| answer["items"] != json!([]));
+    let row = &rows["items"][0];
+    assert_eq!([&row["line"], &row["other"], &row["by"]], ["204", "201", "queue"]);
+    wait_for_speech([&caller, &agent]);
+    caller.hang_up(near);
+    let file = row["file"].as_str().unwrap();
+    let row = finished(&program, file);
+    assert_eq!([&row["state"], &row["lost"]], [&json!("finished"), &json!(0)]);
+    is_of(&folder.path().join(file), [RIGHT_HZ, LEFT_HZ]);
+    let rows = program.get("/api/v1/recordings").1;
+    assert_eq!(rows["items"].as_array().unwrap().len(), 1, "{rows}");
+}
+
+#[test]
+fn of_a_call_with_srtp_the_sound_is_recorded_and_not_the_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = recording_office_with(folder.path(), "", |text| {
+        let text = text.replace("[media]\n", "[media]\nsdes_without_tls = true\n");
+        text.replace("[lines.201]\n", "[lines.201]\nsrtp = \"required\"\n")
+            .replace("[lines.202]\n", "[lines.202]\nsrtp = \"required\"\n")
+    });
+    let [a, b] = ["201", "202"].map(|line| {
+        let behaviour =
+            Behaviour { srtp: (Srtp::Required, SrtpKeys::Sdes), ..Behaviour::default() };
+        program.live_phone_with(line, behaviour)
+    });
+    let (leg, call_id) = humming(&program, &a, &b);
+    assert!(a.with(|phone| phone.speaks_srtp()) && b.with(|phone| phone.speaks_srtp()));
+    let path = format!("/api/v1/calls/{call_id}/record");
+    let (status, answer) = program.post(&path, &json!({"line": "201"}));
+    assert_eq!(status, 200, "{answer}");
+    wait_for_speech([&a, &b]);
+    a.hang_up(leg);
+    let file = answer["file"].as_str().unwrap();
+    assert_eq!(finished(&program, file)["lost"], 0);
+    is_of(&folder.path().join(file), [LEFT_HZ, RIGHT_HZ]);
+}
+
+/// A file system that is full after some seconds of sound; gone when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Option<SmallDisk> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=32k", "none"]).arg(folder.path());
+        let is_mounted = mount.output().is_ok_and(|output| output.status.success());
+        is_mounted.then_some(SmallDisk(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn when_the_disk_is_full_the_recording_says_so_keeps_what_it_has_and_the_call_goes_on() {
+    let Some(disk) = SmallDisk::new() else {
+        eprintln!("SKIPPED: no file system can be mounted");
+        return;
+    };
+    let folder = disk.0.path().to_owned();
+    let program = recording_office(&folder, "");
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let (leg, call_id) = humming(&program, &a, &b);
+    let path = format!("/api/v1/calls/{call_id}/record");
+    let (status, answer) = program.post(&path, &json!({"line": "201"}));
+    assert_eq!(status, 200, "{answer}");
+    let file = answer["file"].as_str().unwrap();
+    let row = finished(&program, file);
+    assert_eq!(row["state"], "failed");
+    assert!(row["reason"].as_str().unwrap().contains("No space left"), "{row}");
+    assert!(program.log().contains("ended early (No space left"), "{}", program.log());
+    let part = folder.join(format!(".{file}.part"));
+    assert!(std::fs::metadata(&part).unwrap().len() > 8_000, "what was heard is there");
+    assert!(!folder.join(file).exists());
+    wait_for_speech([&a, &b]);
+    // When there is room again, the same call can be recorded.
+    std::fs::remove_file(&part).unwrap();
+    let (status, answer) = program.post(&path, &json!({"line": "201"}));
+    assert_eq!(status, 200, "{answer}");
+    let file = answer["file"].as_str().unwrap();
+    let (status, _) =
+        program.post(&format!("/api/v1/calls/{call_id}/stop-recording"), &json!({"line": "201"}));
+    assert_eq!(status, 200);
+    assert_eq!(finished(&program, file)["state"], "finished");
+    a.hang_up(leg);
 }
