@@ -1,17 +1,21 @@
 //! `/api/v1`: collections, calls, reload, drain, events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
 use config::{Scope, Token};
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::problem::{Path, ProblemDocument};
 use super::token::Caller;
@@ -20,6 +24,8 @@ use crate::exchange::{AdminRequest, CallAction};
 
 /// The longest request body (SEC-75).
 pub const MAX_BODY: usize = 256 * 1024;
+/// A body has to be complete after this.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest number that can be called.
 const MAX_NUMBER: usize = 128;
 
@@ -309,11 +315,32 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ProblemDo
 }
 
 async fn bounded(body: Body) -> Result<Bytes, ProblemDocument> {
-    to_bytes(body, MAX_BODY).await.map_err(|_| {
-        ProblemDocument::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("A body may have {MAX_BODY} bytes at most."),
-        )
+    let too_long = || {
+        let detail = format!("A body may have {MAX_BODY} bytes at most.");
+        ProblemDocument::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    };
+    // One that says how long it is need not come.
+    if body.size_hint().lower() > MAX_BODY as u64 {
+        return Err(too_long());
+    }
+    let mut chunks = body.into_data_stream();
+    let whole = async {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| {
+                let detail = "The body breaks off or its chunks are garbled.";
+                ProblemDocument::new(StatusCode::BAD_REQUEST, detail)
+            })?;
+            if whole.len() + chunk.len() > MAX_BODY {
+                return Err(too_long());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    };
+    timeout(BODY_TIMEOUT, whole).await.unwrap_or_else(|_| {
+        let detail = "The body did not come in time.";
+        Err(ProblemDocument::new(StatusCode::REQUEST_TIMEOUT, detail))
     })
 }
 

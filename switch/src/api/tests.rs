@@ -329,6 +329,22 @@ async fn a_body_that_is_too_long_is_413_and_one_that_is_no_json_400() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_announced_too_long_need_not_come_and_a_garbled_one_is_400() {
+    let world = world().await;
+    let head = "POST /api/v1/calls HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token\r\n";
+    for (rest, status) in [
+        ("Content-Length: 99999999\r\n\r\n{", "HTTP/1.1 413"),
+        ("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400"),
+    ] {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(format!("{head}{rest}").as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), status, "{rest}");
+    }
+}
+
+#[tokio::test]
 async fn a_faulty_reload_is_422_with_every_fault() {
     let mut world = world().await;
     let asked = world.request("POST", "/api/v1/reload", "admin-token", "");
@@ -492,6 +508,7 @@ async fn a_frame_that_is_too_big_is_1009_a_binary_one_1003_and_a_garbled_one_100
     let (_, mut socket) = world.connect("admin-token").await;
     socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
     assert_eq!(close_of(&mut socket).await.0, 1003);
+    assert!(matches!(world.application().await, ApplicationInput::Disconnected { .. }));
     let (_, mut socket) = world.connect("admin-token").await;
     let garbled = Frame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
     socket.send(Message::Frame(garbled)).await.unwrap();
