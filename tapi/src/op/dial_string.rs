@@ -64,7 +64,7 @@ fn number_of_uri<'a>(text: &'a str, domain: &str) -> Result<Option<Cow<'a, str>>
     if !number.contains('%') {
         return Ok(Some(Cow::Borrowed(number)));
     }
-    // A user part has to write "#" so (RFC 3261 section 25.1), and some write the others so, too.
+    // A user part has to write "#" so (RFC 3261 §25.1), and some write the others so, too.
     let plain = ["%23", "%2A", "%2a", "%2B", "%2b"].iter().zip(["#", "*", "*", "+", "+"]);
     Ok(Some(Cow::Owned(
         plain.fold(number.to_owned(), |text, (code, sign)| text.replace(code, sign)),
