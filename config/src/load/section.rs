@@ -415,15 +415,10 @@ impl<'a> Section<'a> {
                 } else {
                     format!("unknown setting \"{word}\" in [{}]", self.path)
                 };
-                let expected = match asked.len() {
-                    0..=18 => {
-                        let mut known = asked.clone();
-                        known.sort_unstable();
-                        known.dedup();
-                        format!("one of {}", known.join(", "))
-                    }
-                    _ => String::new(),
-                };
+                let mut known = asked.clone();
+                known.sort_unstable();
+                known.dedup();
+                let expected = format!("one of {}", known.join(", "));
                 let suggestion = nearest(word, asked.iter().copied());
                 self.context.faults.report(&key.span(), found, expected, suggestion);
             }

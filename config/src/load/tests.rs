@@ -134,13 +134,13 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
         faults("domian = \"x.test\"\n"),
         [
             "1:1: domain is missing; expected a host name such as \"office.example\"",
-            "1:1: unknown setting \"domian\"; did you mean \"domain\"?"
+            "1:1: unknown setting \"domian\"; expected one of agent_groups, agents, api, call_centre, call_records, capture, completion, conference, defaults, domain, feature_codes, hunt_groups, lines, location, media, park, pickup_groups, queues, recording, registration, routes, security, shared_lines, sip, state, subscriptions, switch, trunks; did you mean \"domain\"?"
         ]
     );
     assert_each(&[
         (
             "[regsitration]\n",
-            "6:2: unknown setting \"regsitration\"; did you mean \"registration\"?",
+            "6:2: unknown setting \"regsitration\"; expected one of agent_groups, agents, api, call_centre, call_records, capture, completion, conference, defaults, domain, feature_codes, hunt_groups, lines, location, media, park, pickup_groups, queues, recording, registration, routes, security, shared_lines, sip, state, subscriptions, switch, trunks; did you mean \"registration\"?",
         ),
         (
             "[lines.203]\npassword = \"x\"\npickup = \"a\"\n[pickup_groups.a]\nid = \"1\"\n",
@@ -162,7 +162,10 @@ fn an_unknown_setting_is_a_fault_at_every_depth() {
             "[conference]\nroom = 1\n",
             "7:1: unknown setting \"room\" in [conference]; expected one of rooms; did you mean \"rooms\"?",
         ),
-        ("[feature_codes]\ndnd = \"*1\"\n", "7:1: unknown setting \"dnd\" in [feature_codes]"),
+        (
+            "[feature_codes]\ndnd = \"*1\"\n",
+            "7:1: unknown setting \"dnd\" in [feature_codes]; expected one of agent_login, agent_logout, agent_not_ready, agent_ready, completion_cancel, completion_set, dnd_cancel, dnd_set, echo_test, forward_all_cancel, forward_all_set, forward_busy_cancel, forward_busy_set, forward_no_answer_cancel, forward_no_answer_set, pickup_directed, pickup_group, pickup_held, supervisor_barge, supervisor_listen, supervisor_whisper",
+        ),
     ]);
 }
 
