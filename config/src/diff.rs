@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::Config;
 use crate::model::guard::Security;
-use crate::model::rim::{Api, Media, Sip};
+use crate::model::rim::{Api, Media, Sip, Switch};
 
 /// What a reload does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,9 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 17] = [
+const NEEDS_RESTART: [Setting; 19] = [
+    ("switch.user", |old, new| old.switch.user != new.switch.user),
+    ("switch.group", |old, new| old.switch.group != new.switch.group),
     ("domain", |old, new| old.domain != new.domain),
     ("sip.listen", |old, new| old.sip.listen != new.sip.listen),
     ("sip.session_expires", |old, new| old.sip.session_expires != new.sip.session_expires),
@@ -76,7 +78,7 @@ const APPLIED: [Setting; 25] = [
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
     ("call_records", |old, new| old.call_records != new.call_records),
     ("recording", |old, new| old.recording != new.recording),
-    ("switch", |old, new| old.switch != new.switch),
+    ("switch", |old, new| old.switch.drain_timeout != new.switch.drain_timeout),
     ("pickup_groups", |old, new| old.pickup_groups != new.pickup_groups),
     ("shared_lines", |old, new| old.shared_lines != new.shared_lines),
     ("park", |old, new| old.park != new.park),
@@ -140,6 +142,7 @@ impl Config {
             security: self.security.over(&running.security),
             api: Api { tokens, ..running.api.clone() },
             state: running.state.clone(),
+            switch: Switch { drain_timeout: self.switch.drain_timeout, ..running.switch.clone() },
             ..self
         }
     }

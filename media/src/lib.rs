@@ -37,4 +37,4 @@ pub use control::{
     Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch, WatchedTone,
 };
 #[cfg(feature = "io")]
-pub use relay::{Relay, RelayControl, Watcher};
+pub use relay::{Relay, RelayControl, Watcher, begin_threads_with};

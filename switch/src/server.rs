@@ -13,6 +13,8 @@ mod gate;
 mod kernel_path;
 mod logging;
 mod memory;
+mod notify;
+mod privilege;
 mod resolve;
 mod supervisor;
 mod watchdog;
@@ -28,13 +30,14 @@ use sip_stack::flow::Transport;
 use sip_stack::transport::{
     self, DnsLookup, Gate, Listen, Resolver, Sink, TransportCounts, Transports,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 
 pub use entropy::SystemEntropy;
 pub use error::ServerError;
 pub use exchange_thread::{MAX_MAILBOX, MAX_NEW_WORK};
+pub use privilege::PrivilegeError;
 
 use crate::api::{Api, Tokens};
 use crate::cli::{self, Run};
@@ -47,12 +50,15 @@ use crate::registry::Registry;
 use crate::store::{RecordLimits, SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
 use exchange_thread::{Capture, Inbox, Rim, Waiting};
+use notify::Manager;
 use resolve::Bound;
 use supervisor::{Signals, Supervisor};
 use watchdog::Watchdog;
 
 /// Threads that receive, index and send SIP.
 const FRONT_THREADS: usize = 2;
+/// Connections to the control interface that wait to be accepted.
+const API_BACKLOG: u32 = 1024;
 /// Reloads and drains that may wait for the supervisor.
 const MAX_CONTROLS: usize = 16;
 
@@ -64,6 +70,8 @@ pub fn run(run: &Run) -> Result<(), ServerError> {
     let config = config::load(&file).map_err(ServerError::Configuration)?;
     logging::start(&run.log, run.log_format)?;
     announce(&config);
+    privilege::begin(&config.switch)?;
+    media::begin_threads_with(privilege::shed);
     let front = runtime("strowger-sip", FRONT_THREADS)?;
     let api = runtime("strowger-api", 1)?;
     let result = front.block_on(serve(file, Arc::new(config), &api));
@@ -87,6 +95,7 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, ServerError> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(name)
+        .on_thread_start(privilege::shed)
         .enable_all()
         .build()
         .map_err(ServerError::System)
@@ -94,8 +103,7 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, ServerError> {
 
 async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<(), ServerError> {
     let signals = Signals::new()?;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
-    limit_call_records(store.as_ref(), &config);
+    let manager = Manager::from_environment().map(Arc::new);
     let (mailbox, inputs) = mpsc::channel(MAX_MAILBOX);
     let (new_work, waiting) = mpsc::channel(MAX_NEW_WORK);
     let gate = gate::open(&config);
@@ -106,7 +114,13 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let transports = bind(&config, &gate, sink).await?;
     let queues = (mailbox.downgrade(), new_work.downgrade());
     let watchdog: Arc<Watchdog> = Arc::default();
-    let listener = bind_api(&config, runtime).await?;
+    let listener = bind_api(&config, runtime)?;
+    // Whatever is started from here on has no rights of its own.
+    privilege::shed();
+    privilege::announce();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
+    limit_call_records(store.as_ref(), &config);
+    look_after_recordings(&config);
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
     let counters: Arc<Counters> = Arc::default();
@@ -123,7 +137,8 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         metrics(&counters, &transports, &store, &expiry, watcher)
             .and(of_gate(&gate))
             .and(of_queues(queues))
-            .and(of_watchdog(&watchdog)),
+            .and(of_watchdog(&watchdog))
+            .and(Box::new(clock::samples)),
         (Arc::clone(&trace), Arc::clone(&store)),
     );
     api.guard(Arc::clone(&gate));
@@ -149,11 +164,13 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     start_resolver(&local, bound, follower, mailbox.clone());
     runtime.spawn(Arc::clone(&api).serve(listener));
     if let Some(first) = local.first() {
-        runtime.spawn(watchdog.run(new_work.downgrade(), first.address, Arc::clone(&api)));
+        let listeners = (Arc::clone(&api), manager.clone());
+        runtime.spawn(watchdog.run(new_work.downgrade(), first.address, listeners));
     }
     drop(new_work);
     api.set_ready(true);
     print_ready(&local, api_address);
+    manager.iter().for_each(|manager| manager.ready());
 
     let supervisor = Supervisor {
         file,
@@ -166,6 +183,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         gate,
         expiry,
         store: Arc::clone(&store),
+        manager,
     };
     let result = supervisor.run(signals).await;
     store.flush();
@@ -176,6 +194,22 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
 fn limit_call_records(store: &dyn Store, config: &Config) {
     let config::CallRecords { max, keep } = config.call_records;
     store.limit_call_records(RecordLimits { max, keep }, clock::unix_ms());
+}
+
+/// Says now what would be noticed with the first recording only.
+fn look_after_recordings(config: &Config) {
+    use std::os::unix::fs::DirBuilderExt;
+    let Some(folder) = &config.recording.folder else { return };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let probe = folder.join(format!(".strowger-{}.part", std::process::id()));
+    let tried = made.and_then(|()| std::fs::File::create_new(&probe));
+    match tried.and_then(|_| std::fs::remove_file(&probe)) {
+        Ok(()) => {}
+        Err(error) => tracing::error!(
+            "nothing can be recorded in {} ({error}); check its permissions and its disk; calls go on",
+            folder.display()
+        ),
+    }
 }
 
 /// The exchange with what the previous run left.
@@ -265,13 +299,17 @@ fn transport_of(transport: config::Transport) -> Transport {
     }
 }
 
-/// Binds the control interface inside the runtime that will serve it.
-async fn bind_api(config: &Config, runtime: &Runtime) -> Result<TcpListener, ServerError> {
+/// Binds the control interface for the runtime that will serve it, by this thread's rights.
+fn bind_api(config: &Config, runtime: &Runtime) -> Result<TcpListener, ServerError> {
     let address = config.api.listen;
-    let bound = runtime.spawn(TcpListener::bind(address)).await;
-    bound
-        .map_err(|error| ServerError::System(error.into()))?
-        .map_err(|error| ServerError::ApiBind { address, error })
+    let _inside = runtime.enter();
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(API_BACKLOG)
+    };
+    bind().map_err(|error| ServerError::ApiBind { address, error })
 }
 
 /// What `/metrics` shows besides the exchange's and the interface's own counters.
@@ -358,6 +396,11 @@ fn transport_samples(counts: &TransportCounts) -> Vec<Sample> {
         transport.counter("send_blocked", "Datagrams not sent: buffer full.", counts.send_blocked),
         transport.counter("send_failed", "Messages that could not be sent.", counts.send_failed),
         transport.counter("connections_accepted", "Stream connections accepted.", counts.accepted),
+        transport.counter(
+            "accept_failed",
+            "Stream connections that could not be accepted: no descriptor was left.",
+            counts.accept_failed,
+        ),
         transport.counter("connections_opened", "Stream connections opened.", counts.connected),
         transport.counter(
             "connections_refused",
@@ -457,5 +500,10 @@ fn store_samples(counts: StoreCounts) -> Vec<Sample> {
             counts.failed_transactions,
         ),
         Sample::counter("store_lost_total", "Changes lost: too many waited.", counts.lost),
+        Sample::gauge(
+            "store_waiting",
+            "Changes that wait because the disk refuses them.",
+            counts.waiting,
+        ),
     ]
 }

@@ -40,6 +40,8 @@ pub struct Program {
     pub ready: String,
     log: Arc<Mutex<String>>,
     said: Arc<Mutex<String>>,
+    /// The words before the program's own on its command line.
+    through: Vec<String>,
     _folder: tempfile::TempDir,
 }
 
@@ -73,6 +75,18 @@ pub fn office(edit: impl FnOnce(String) -> String) -> String {
     edit(text)
 }
 
+/// The program behind the words of another command.
+fn started_by(through: &[String]) -> Command {
+    match through.split_first() {
+        None => Command::new(binary()),
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(binary());
+            command
+        }
+    }
+}
+
 /// Runs the program once with arguments and waits for its end.
 pub fn run(arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).output().expect("strowger runs")
@@ -86,10 +100,16 @@ impl Program {
 
     /// Any configuration.
     pub fn with(config: String) -> Program {
+        Program::through(config, &[])
+    }
+
+    /// Any configuration, started by another command that becomes the program, such as `env` or
+    /// `unshare`.
+    pub fn through(config: String, command: &[&str]) -> Program {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("office.toml");
         std::fs::write(&path, config).expect("the configuration is written");
-        Program::launch(path, folder)
+        Program::launch(path, folder, command.iter().map(|word| (*word).to_owned()).collect())
     }
 
     /// Any configuration without a database, with one of its own instead.
@@ -100,7 +120,7 @@ impl Program {
         let database = path.with_file_name(DATABASE);
         std::fs::write(&path, config.replace(":memory:", &database.to_string_lossy()))
             .expect("the configuration is written");
-        Program::launch(path, folder)
+        Program::launch(path, folder, Vec::new())
     }
 
     /// Where [`Program::with_database`] keeps its database.
@@ -108,8 +128,8 @@ impl Program {
         self.config.with_file_name(DATABASE)
     }
 
-    fn launch(config: PathBuf, folder: tempfile::TempDir) -> Program {
-        let mut child = Command::new(binary())
+    fn launch(config: PathBuf, folder: tempfile::TempDir, through: Vec<String>) -> Program {
+        let mut child = started_by(&through)
             .args(["run", "--config"])
             .arg(&config)
             .stdout(Stdio::piped())
@@ -140,16 +160,22 @@ impl Program {
         });
         let (sip, api) = addresses(&ready)
             .unwrap_or_else(|| panic!("no ready line but {ready:?}: {}", log.lock().expect("log")));
-        Program { child, sip, api, config, ready, log, said, _folder: folder }
+        Program { child, sip, api, config, ready, log, said, through, _folder: folder }
     }
 
     /// Starts the program with a configuration that keeps it from running; its exit code and what
     /// it wrote to stderr.
     pub fn refused(config: &str) -> (Option<i32>, String) {
+        Program::refused_through(config, &[])
+    }
+
+    /// The same, started by another command that becomes the program.
+    pub fn refused_through(config: &str, command: &[&str]) -> (Option<i32>, String) {
+        let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("office.toml");
         std::fs::write(&path, config).expect("the configuration is written");
-        let mut child = Command::new(binary())
+        let mut child = started_by(&command)
             .args(["run", "--log", "error", "--config"])
             .arg(&path)
             .stdout(Stdio::null())
@@ -175,7 +201,8 @@ impl Program {
         std::fs::write(&self.config, fixed).expect("the configuration is written");
         let config = self.config.clone();
         let folder = std::mem::replace(&mut self._folder, tempfile::tempdir().expect("a folder"));
-        Program::launch(config, folder)
+        let through = std::mem::take(&mut self.through);
+        Program::launch(config, folder, through)
     }
 
     /// A phone of a line of the office, registered.
@@ -420,6 +447,15 @@ impl Drop for Program {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so, at most for [`PATIENCE`].
+pub fn wait(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        pause();
     }
 }
 

@@ -372,10 +372,29 @@ pub(super) fn state(root: &Section<'_>) -> State {
 }
 
 pub(super) fn switch(root: &Section<'_>) -> Switch {
-    let mut switch = Switch { drain_timeout: Duration::from_secs(600) };
+    let drain_timeout = Duration::from_secs(600);
+    let mut switch = Switch { drain_timeout, user: None, group: None };
     let Some(section) = root.table("switch") else { return switch };
     let drain_timeout = section.duration("drain_timeout", Duration::ZERO);
     switch.drain_timeout = drain_timeout.unwrap_or(switch.drain_timeout);
+    switch.user = account(&section, "user");
+    switch.group = account(&section, "group");
+    if switch.group.is_some() && switch.user.is_none() {
+        section.fault("group", "switch.group stands without switch.user", "a user as well");
+    }
     section.finish();
     switch
+}
+
+/// The name of a user or a group of the system.
+fn account(section: &Section<'_>, key: &'static str) -> Option<String> {
+    let name = section.string(key, "a name such as \"strowger\"")?;
+    let is_name = name.value.bytes().enumerate().all(|(at, byte)| {
+        byte.is_ascii_lowercase() || byte == b'_' || (at > 0 && matches!(byte, b'0'..=b'9' | b'-'))
+    });
+    if name.value.is_empty() || name.value.len() > 32 || !is_name {
+        let found = format!("\"{}\" is no name of an account", name.value);
+        section.fault(key, found, "small letters, digits, - and _");
+    }
+    Some(name.value)
 }

@@ -239,4 +239,8 @@ impl fmt::Display for StatePath {
 pub struct Switch {
     /// How long a stopping switch waits for its calls; default 10 minutes.
     pub drain_timeout: Duration,
+    /// Whom a switch that root starts becomes.
+    pub user: Option<String>,
+    /// With this group; the user's own otherwise.
+    pub group: Option<String>,
 }

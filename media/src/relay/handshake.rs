@@ -15,6 +15,7 @@ use dimpl::{Config, Dtls, DtlsCertificate, KeyingMaterial, Output, SrtpProfile};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
+use super::begin_thread;
 use super::command::{Command, Mailbox};
 use super::worker::Bound;
 use crate::context::{Fingerprint, FingerprintHash, Handshake};
@@ -78,7 +79,10 @@ impl Handshakes {
             sessions: HashMap::new(),
             buffer: vec![0; RECORD_MAX],
         };
-        let thread = Builder::new().name("media-dtls".to_owned()).spawn(move || state.run(&queue));
+        let thread = Builder::new().name("media-dtls".to_owned()).spawn(move || {
+            begin_thread();
+            state.run(&queue);
+        });
         let thread = Some(thread.map_err(MediaError::Worker)?);
         Ok(Self { tasks, certificate: der, thread })
     }

@@ -27,9 +27,9 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::os::unix::thread::JoinHandleExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -59,6 +59,21 @@ use crate::recording::{Recording, Voices};
 const NOTICES_MAX: usize = 8_192;
 /// Recordings that are kept; more are not.
 const SOUNDS_MAX: usize = 1_024;
+
+static BEGINNING: OnceLock<fn()> = OnceLock::new();
+
+/// Says what each thread does first that has to do with packets of others; it can be said once, before
+/// [`Relay::start`]. The rim gives up rights there.
+pub fn begin_threads_with(beginning: fn()) {
+    let _ = BEGINNING.set(beginning);
+}
+
+/// What a thread of the relay does first.
+pub(crate) fn begin_thread() {
+    if let Some(beginning) = BEGINNING.get() {
+        beginning();
+    }
+}
 
 /// The relay. Started once; [`RelayControl`] is its handle.
 #[derive(Debug)]
@@ -172,7 +187,10 @@ impl Thread {
         });
         let worker = Worker::new(index, means, queue, Arc::clone(&signal))?;
         let name = format!("media-{index}");
-        let handle = Builder::new().name(name).spawn(move || worker.run())?;
+        let handle = Builder::new().name(name).spawn(move || {
+            begin_thread();
+            worker.run();
+        })?;
         Ok(Self { mailbox: Mailbox { commands, signal }, handle: Some(handle) })
     }
 

@@ -15,6 +15,7 @@ pub(super) struct Counters {
     pub(super) send_failed: AtomicU64,
     pub(super) events_lost: AtomicU64,
     pub(super) accepted: AtomicU64,
+    pub(super) accept_failed: AtomicU64,
     pub(super) connected: AtomicU64,
     pub(super) connections_refused: AtomicU64,
     pub(super) timed_out: AtomicU64,
@@ -48,6 +49,8 @@ pub struct TransportCounts {
     pub events_lost: u64,
     /// Connections accepted.
     pub accepted: u64,
+    /// Connections that could not be accepted.
+    pub accept_failed: u64,
     /// Connections opened by us.
     pub connected: u64,
     /// Connections closed on arrival because a ceiling was reached.
@@ -86,6 +89,7 @@ impl Counters {
             send_failed: read(&self.send_failed),
             events_lost: read(&self.events_lost),
             accepted: read(&self.accepted),
+            accept_failed: read(&self.accept_failed),
             connected: read(&self.connected),
             connections_refused: read(&self.connections_refused),
             timed_out: read(&self.timed_out),

@@ -1,6 +1,6 @@
 //! How connections begin: accepting and opening them, and the handshakes of TLS and WebSocket.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Counters, Listen, certificate_names,
+    Counters, Door, Listen, certificate_names,
     connection::{self, Handshake, Origin, Ready, Shared},
     source::{OctetDrain, Octets},
     table::Queue,
@@ -18,19 +18,12 @@ use super::{
 };
 use crate::flow::{Flow, Transport};
 
-/// Rest after accept failed, as it does when file descriptors are used up.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Accepts connections for ever.
 pub(super) async fn accept(listener: TcpListener, listen: Listen, shared: Arc<Shared>) {
+    let mut door = Door::new(listener, listen.transport.uri_param());
     loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => on_accepted(stream, listen, remote, &shared),
-            Err(error) => {
-                tracing::warn!(%error, local = %listen.address, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let (stream, remote) = door.accept(&shared.counters.accept_failed).await;
+        on_accepted(stream, listen, remote, &shared);
     }
 }
 

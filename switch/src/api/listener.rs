@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sip_stack::transport::Door;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -19,22 +21,14 @@ const MAX_CONNECTIONS: usize = 1024;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest request line with headers.
 const MAX_HEADERS: usize = 32 * 1024;
-/// How long accepting pauses when the process has no file descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until the task is aborted.
-pub(super) async fn serve(listener: TcpListener, router: Router) {
+/// Serves until the task is aborted; counts connections that could not be accepted.
+pub(super) async fn serve(listener: TcpListener, router: Router, failed: &AtomicU64) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut door = Door::new(listener, "the control interface");
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                tokio::spawn(serve_connection(stream, peer, router.clone(), permit));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the control interface could not accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+        let (stream, peer) = door.accept(failed).await;
+        tokio::spawn(serve_connection(stream, peer, router.clone(), permit));
     }
 }
 

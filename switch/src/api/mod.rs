@@ -66,6 +66,8 @@ pub enum Control {
 pub struct ApiCounters {
     /// HTTP requests without a valid token.
     pub unauthorized_total: AtomicU64,
+    /// Connections that could not be accepted.
+    pub accept_failed_total: AtomicU64,
     /// Text frames of applications.
     pub tapi_frames_received_total: AtomicU64,
     /// Text frames towards applications.
@@ -88,7 +90,7 @@ pub struct Api {
     is_responsive: AtomicBool,
     rates: rate::Rates,
     gate: OnceLock<Arc<Gate>>,
-    counters: ApiCounters,
+    counters: Arc<ApiCounters>,
 }
 
 impl Api {
@@ -115,7 +117,7 @@ impl Api {
             is_responsive: AtomicBool::new(true),
             rates: rate::Rates::default(),
             gate: OnceLock::new(),
-            counters: ApiCounters::default(),
+            counters: Arc::default(),
         })
     }
 
@@ -131,7 +133,8 @@ impl Api {
 
     /// Serves connections until the task ends.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
-        listener::serve(listener, router(self)).await;
+        let counters = Arc::clone(&self.counters);
+        listener::serve(listener, router(self), &counters.accept_failed_total).await;
     }
 
     /// Carries out an output of the exchange that concerns applications, requests or events;
@@ -186,6 +189,11 @@ impl Api {
                 "api_unauthorized_total",
                 "HTTP requests without a valid token.",
                 &counters.unauthorized_total,
+            ),
+            counter(
+                "api_accept_failed_total",
+                "Connections to the control interface that could not be accepted.",
+                &counters.accept_failed_total,
             ),
             counter(
                 "tapi_frames_received_total",
@@ -275,7 +283,12 @@ async fn readyz(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Re
         return ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     }
     if api.is_ready.load(Ordering::Relaxed) && !api.mailbox.is_closed() {
-        return axum::Json(serde_json::json!({ "status": "ready" })).into_response();
+        // What is wrong and keeps nobody from calling is said, and is no reason to send callers away.
+        let mut answer = serde_json::json!({ "status": "ready" });
+        if let Some(trouble) = api.store.trouble() {
+            answer["troubles"] = serde_json::json!([trouble]);
+        }
+        return axum::Json(answer).into_response();
     }
     ProblemDocument::new(StatusCode::SERVICE_UNAVAILABLE, "New calls are not taken.")
         .into_response()

@@ -210,7 +210,7 @@ fn service_paths() -> Value {
             "responses": answers(&[("202", "New calls are refused.")]),
         } },
         "/healthz": { "get": open("Whether the process works.") },
-        "/readyz": { "get": open("Whether new calls are taken; 503 while draining.") },
+        "/readyz": { "get": open("Whether new calls are taken; 503 while draining. `troubles` says what is wrong meanwhile.") },
         "/metrics": { "get": open("Prometheus text, prefix strowger_.") },
     })
 }

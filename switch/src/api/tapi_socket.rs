@@ -60,6 +60,12 @@ pub(super) async fn upgrade(
             "Connect to /tapi with a WebSocket client and the subprotocol 'tapi.v1'.",
         )
     })?;
+    if !is_own_page(&headers) {
+        return Err(ProblemDocument::new(
+            StatusCode::FORBIDDEN,
+            "A page of another host may not be an application here.",
+        ));
+    }
     // A client that names no subprotocol gets the only one there is.
     if headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) && !offers_ours(&headers) {
         return Err(ProblemDocument::new(
@@ -80,6 +86,16 @@ pub(super) async fn upgrade(
         .on_failed_upgrade(move |_| failed.applications.forget(connection))
         .on_upgrade(move |socket| converse(api, socket, incoming, Who { token: caller.0, source }))
         .into_response())
+}
+
+/// A browser names the page that connects: it has to come from this very host. Programs name none.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if !headers.contains_key(header::ORIGIN) {
+        return true;
+    }
+    let page = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    page.is_some_and(|(_, host)| text(header::HOST) == Some(host))
 }
 
 fn offers_ours(headers: &HeaderMap) -> bool {

@@ -7,23 +7,30 @@ use media::StreamStatistics;
 use media::quality::Measured;
 use serde_json::{Value, json};
 use sip_stack::sdp::{Codec, Session};
+use sip_stack::time::Now;
 use tapi::constant::{CallOrigin, CallState, DisconnectMode};
 use tapi::{CallMode, Constant};
 
 use super::end::MediaEnd;
 use super::{Call, CallId, Party, Side};
 use crate::exchange::counters::{add, count};
-use crate::exchange::{Exchange, Output};
+use crate::exchange::{Clock, Exchange, Output};
 use crate::store::{Change, StoredCallRecord};
 
 /// Below this score users complain (G.107 annex B: "some users dissatisfied").
 const MOS_POOR: f64 = 3.6;
+
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// When what happened to a call.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     began_unix_ms: u64,
     answered_unix_ms: Option<u64>,
+    /// The same by the clock that nobody sets: how long they talked is told by it.
+    answered_at: Option<Now>,
     disconnect: Option<DisconnectMode>,
     /// Who called, where no application's view of the call can tell.
     caller: Option<String>,
@@ -42,17 +49,18 @@ pub(crate) struct Heard {
 
 impl History {
     /// Of a call that begins.
-    pub(crate) fn begun(now_unix_ms: u64, state: CallState, caller: Option<String>) -> History {
-        let mut history = History { began_unix_ms: now_unix_ms, caller, ..History::default() };
-        history.note(now_unix_ms, state, CallMode::None);
+    pub(crate) fn begun(clock: Clock, state: CallState, caller: Option<String>) -> History {
+        let mut history = History { began_unix_ms: clock.unix_ms, caller, ..History::default() };
+        history.note(clock, state, CallMode::None);
         history
     }
 
     /// The call goes over to a state.
-    pub(crate) fn note(&mut self, now_unix_ms: u64, state: CallState, mode: CallMode) {
+    pub(crate) fn note(&mut self, clock: Clock, state: CallState, mode: CallMode) {
         match state {
             CallState::Connected if self.answered_unix_ms.is_none() => {
-                self.answered_unix_ms = Some(now_unix_ms);
+                self.answered_unix_ms = Some(clock.unix_ms);
+                self.answered_at = Some(clock.now);
             }
             CallState::Busy => self.disconnect = Some(DisconnectMode::Busy),
             _ => {}
@@ -107,7 +115,7 @@ impl Exchange {
             "began": history.began_unix_ms,
             "answered": history.answered_unix_ms,
             "ended": now,
-            "talkMs": history.answered_unix_ms.map(|answered| now.saturating_sub(answered)),
+            "talkMs": history.answered_at.map(|answered| millis(self.clock.now - answered)),
             "disconnectMode": history.disconnect.map(|mode| mode.name()),
         }))
     }

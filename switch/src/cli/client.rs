@@ -124,6 +124,11 @@ impl Client {
         }
     }
 
+    /// What `/readyz` answers while calls are taken.
+    pub(super) fn ready(&self) -> Result<Value, CliError> {
+        self.read(agent(Some(PATIENCE)).get(format!("{}/readyz", self.url)).call())
+    }
+
     fn get(&self, collection: &str) -> Result<Value, CliError> {
         let request = agent(Some(PATIENCE))
             .get(format!("{}/api/v1/{collection}", self.url))

@@ -123,6 +123,8 @@ enum Command {
     Events(Events),
     /// Carry out one TAPI operation and wait for its LINE_REPLY
     Tapi(Tapi),
+    /// Say whether the switch takes calls, and what is wrong with it
+    Status(Connection),
     /// Let the running switch read its configuration again
     Reload(Connection),
     /// Refuse new calls and wait for the present ones
@@ -285,6 +287,7 @@ fn carry_out(command: Command) -> Result<(), CliError> {
         Command::Bans { list, .. } => tables::show(&tables::BANS, &list),
         Command::Events(events) => events::follow(&events),
         Command::Tapi(tapi) => tapi::carry_out(&tapi),
+        Command::Status(connection) => tables::status(&connection),
         Command::Reload(connection) => tables::reload(&connection),
         Command::Drain(connection) => tables::drain(&connection),
         Command::Completions { shell: Some(shell), .. } => shell::completions(shell),
@@ -344,6 +347,7 @@ mod tests {
             "bans --ban 192.0.2.7 --duration 2h",
             "events --json --after 7",
             "tapi lineGetDevCaps {\"deviceId\":0}",
+            "status",
             "reload",
             "drain",
             "completions bash",

@@ -361,6 +361,17 @@ pub(super) fn ban(
     Ok(())
 }
 
+/// `strowger status`; refused while no calls are taken.
+pub(super) fn status(connection: &Connection) -> Result<(), CliError> {
+    let answer = Client::find(connection)?.ready()?;
+    let mut out = stdout().lock();
+    writeln!(out, "Calls are taken.")?;
+    for trouble in answer["troubles"].as_array().into_iter().flatten() {
+        writeln!(out, "{}", table::plain(trouble))?;
+    }
+    Ok(())
+}
+
 /// `strowger reload`.
 pub(super) fn reload(connection: &Connection) -> Result<(), CliError> {
     let answer = Client::find(connection)?.post("reload")?;

@@ -69,7 +69,9 @@ impl Exchange {
         let now = self.clock.unix_ms;
         let is_line = |exchange: &Exchange, line: &str| exchange.config.lines.contains_key(line);
         for stored in kept.requests {
-            let left = stored.expires_at_unix_ms.saturating_sub(now);
+            // The machine's clock may have been set back meanwhile.
+            let whole = stored.expires_at_unix_ms.saturating_sub(stored.since_unix_ms);
+            let left = stored.expires_at_unix_ms.saturating_sub(now).min(whole);
             let Some(request) = restored(stored).filter(|request| {
                 left > 0 && is_line(self, &request.line) && is_line(self, &request.callee)
             }) else {

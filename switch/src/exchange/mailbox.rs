@@ -21,7 +21,7 @@ use crate::store::Change;
 pub struct Clock {
     /// Monotonic time: timers, durations.
     pub now: Now,
-    /// Wall-clock time in milliseconds since 1970: records, nonces, registrations.
+    /// Wall-clock time in milliseconds since 1970, which never jumps: records, nonces, registrations.
     pub unix_ms: u64,
 }
 

@@ -116,7 +116,7 @@ impl Exchange {
             ring_timer: None,
             ring_count: 0,
             details: Details::default(),
-            history: History::begun(self.clock.unix_ms, new.state, caller),
+            history: History::begun(self.clock, new.state, caller),
         }));
         if let Some(key) = tapi {
             self.by_tapi.insert(key, id);
@@ -290,7 +290,7 @@ impl Exchange {
         }
         let was_used = has_ended || call.was_dialling(state);
         let line = call.party.line().filter(|_| was_used).map(str::to_owned);
-        call.history.note(self.clock.unix_ms, state, mode);
+        call.history.note(self.clock, state, mode);
         call.state = state;
         call.mode = mode;
         if state != CallState::Connected {

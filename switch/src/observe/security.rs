@@ -41,7 +41,7 @@ pub fn authentication_refused(source: SocketAddr, line: &str, reason: &str, is_p
     let event = if is_proven { "auth_fail" } else { "auth_unproven" };
     let is_written = write_event(event, Some(source), line, reason);
     if is_written && is_proven && !AS_JSON.load(Ordering::Relaxed) {
-        eprintln!("{}", asterisk_line(clock::unix_ms(), source, line));
+        eprintln!("{}", asterisk_line(clock::wall_ms(), source, line));
     }
 }
 
@@ -74,7 +74,7 @@ pub fn api_refused(source: Option<SocketAddr>, reason: &str) {
 
 /// False where the line was left out because there were too many.
 fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str) -> bool {
-    let now_ms = clock::unix_ms();
+    let now_ms = clock::wall_ms();
     match admit(now_ms / 1000) {
         Admission::Write => {}
         Admission::Suppress => return false,

@@ -90,6 +90,8 @@ pub(super) fn stored(binding: &Binding) -> StoredBinding {
 /// A row as a binding; none if it has ended, or cannot be read (a row that another program wrote).
 pub(super) fn restored(clock: Clock, row: StoredBinding) -> Option<Binding> {
     let left = row.expires_at_unix_ms.checked_sub(clock.unix_ms).filter(|left| *left > 0)?;
+    // The machine's clock may have been set back meanwhile: nothing lasts longer than it was given.
+    let left = left.min(row.expires_at_unix_ms.saturating_sub(row.registered_at_unix_ms));
     let source = row.remote.parse().ok()?;
     let transport = Transport::from_token(&row.transport)?;
     let flow = Flow { transport, local: row.local.parse().ok()?, remote: source, connection: None };

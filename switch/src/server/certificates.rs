@@ -106,7 +106,7 @@ impl Expiry {
 }
 
 fn now() -> i64 {
-    i64::try_from(clock::unix_ms() / 1000).unwrap_or(i64::MAX)
+    i64::try_from(clock::wall_ms() / 1000).unwrap_or(i64::MAX)
 }
 
 /// Gives running transports the certificates and origins of a new configuration; open connections

@@ -46,6 +46,9 @@ pub enum ServerError {
     /// The database could not be opened.
     #[error("{0}.")]
     Store(#[from] crate::store::StoreError),
+    /// The process cannot give up its rights as it should.
+    #[error("{0}")]
+    Privilege(#[from] super::PrivilegeError),
     /// A thread or runtime could not be started.
     #[error("The system refuses a thread or a signal handler: {0}.")]
     System(io::Error),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ServerError;
 use super::certificates::{self, Expiry};
+use super::notify::Manager;
 use crate::api::{Api, Control, Tokens};
 use crate::exchange::Input;
 use crate::store::Store;
@@ -56,6 +57,8 @@ pub(super) struct Supervisor {
     pub(super) gate: Arc<Gate>,
     pub(super) expiry: Expiry,
     pub(super) store: Arc<dyn Store>,
+    /// Who started us, if it wants to hear of us.
+    pub(super) manager: Option<Arc<Manager>>,
 }
 
 /// Why the switch comes to rest.
@@ -72,6 +75,7 @@ impl Supervisor {
     /// Errors: the exchange's thread ended by itself.
     pub(super) async fn run(mut self, mut signals: Signals) -> Result<(), ServerError> {
         let rest = self.serve(&mut signals).await?;
+        self.manager.iter().for_each(|manager| manager.stopping());
         if let Rest::Drain(deadline) = rest
             && self.wait_for_calls(&mut signals, deadline).await?
         {
@@ -210,6 +214,8 @@ fn keep_until_restart(old: &Config, new: &mut Config) {
     new.sip = std::mem::replace(&mut new.sip, old.sip.clone()).over(&old.sip);
     new.media = old.media.clone();
     new.state = old.state.clone();
+    new.switch.user.clone_from(&old.switch.user);
+    new.switch.group.clone_from(&old.switch.group);
     new.security = new.security.clone().over(&old.security);
     new.capture = old.capture.clone();
     new.api.listen = old.api.listen;
@@ -274,6 +280,7 @@ mod tests {
                 .replace("office.test", "other.test")
                 .replace("16384-32767", "20000-30000")
                 .replace(":memory:", "other.db")
+                .replace("[state]", "[switch]\nuser = \"other\"\n[state]")
                 .replace("127.0.0.1:8080", "127.0.0.1:8081"),
         );
         keep_until_restart(&old, &mut new);

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::clock;
 use super::exchange_thread::Waiting;
+use super::notify::Manager;
 use crate::api::Api;
 use crate::exchange::Input;
 use crate::observe::Sample;
@@ -71,15 +72,17 @@ impl Watchdog {
         self: Arc<Self>,
         new_work: mpsc::WeakSender<Waiting>,
         local: SocketAddr,
-        api: Arc<Api>,
+        (api, manager): (Arc<Api>, Option<Arc<Manager>>),
     ) {
         let flow = Flow::udp(local, NOWHERE);
         for serial in 1_u64.. {
             sleep(EVERY).await;
             let Some(sender) = new_work.upgrade() else { return };
             let Ok(message) = Message::parse(options(local, serial)) else { return };
-            // An answer that came too late is none to this question.
-            let _ = timeout(Duration::ZERO, self.answered.notified()).await;
+            // An answer that came too late is none to this question, but a sign of life.
+            if timeout(Duration::ZERO, self.answered.notified()).await.is_ok() {
+                manager.iter().for_each(|manager| manager.lives(true));
+            }
             let began = clock::now();
             let ask = async {
                 let input = Input::Sip(Received { message, flow });
@@ -95,6 +98,7 @@ impl Watchdog {
             };
             let took = (clock::now() - began).as_micros();
             self.turnaround_us.store(u64::try_from(took).unwrap_or(u64::MAX), Ordering::Relaxed);
+            manager.iter().for_each(|manager| manager.lives(is_in_time));
             if api.set_responsive(is_in_time) {
                 tracing::warn!(took_us = took, is_in_time, "the watchdog's OPTIONS");
             }

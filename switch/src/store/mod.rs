@@ -11,6 +11,7 @@ mod sqlite;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 pub use self::sqlite::SqliteStore;
 
@@ -323,6 +324,9 @@ pub trait Store: Send + Sync {
 
     /// What the store counts.
     fn counters(&self) -> StoreCounts;
+
+    /// What is wrong now, as a sentence; `None` while everything is written.
+    fn trouble(&self) -> Option<String>;
 }
 
 /// What a store has done so far.
@@ -334,6 +338,8 @@ pub struct StoreCounts {
     pub failed_transactions: u64,
     /// Changes lost because too many were waiting.
     pub lost: u64,
+    /// Changes that wait because the disk refuses them.
+    pub waiting: u64,
 }
 
 #[derive(Debug, Default)]
@@ -341,6 +347,8 @@ struct Counters {
     written: AtomicU64,
     failed_transactions: AtomicU64,
     lost: AtomicU64,
+    waiting: AtomicU64,
+    trouble: Mutex<Option<String>>,
 }
 
 impl Counters {
@@ -349,7 +357,17 @@ impl Counters {
             written: self.written.load(Ordering::Relaxed),
             failed_transactions: self.failed_transactions.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
         }
+    }
+
+    /// The file cannot be written, as the database says; or it can be again.
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -372,6 +390,12 @@ pub enum StoreError {
         path: PathBuf,
         /// What the database said.
         reason: String,
+    },
+    /// The file lies where nothing can be written.
+    #[error("The state file {} cannot be written: its disk is read-only; mount it for writing, or name another file in [state] path", path.display())]
+    ReadOnlyDisk {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is damaged or no database.
     #[error("The state file {} is damaged or is no database ({reason}); move it away to start with empty state", path.display())]

@@ -63,8 +63,7 @@ impl SqliteStore {
             StatePath::Memory => (Connection::open_in_memory(), PathBuf::from(":memory:")),
             StatePath::File(path) => (Connection::open(path), path.clone()),
         };
-        let mut connection = opened
-            .map_err(|error| StoreError::Open { path: name.clone(), reason: error.to_string() })?;
+        let mut connection = opened.map_err(|error| classify(&error, &name))?;
         prepare(&mut connection, &name)?;
         let unreadable = |error: rusqlite::Error| classify(&error, &name);
         let now = i64::try_from(now_unix_ms).unwrap_or(i64::MAX);
@@ -176,6 +175,10 @@ impl Store for SqliteStore {
     fn counters(&self) -> StoreCounts {
         self.counters.counts()
     }
+
+    fn trouble(&self) -> Option<String> {
+        self.counters.trouble()
+    }
 }
 
 impl Drop for SqliteStore {
@@ -217,6 +220,10 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 
 fn classify(error: &rusqlite::Error, path: &Path) -> StoreError {
     let (path, reason) = (path.to_owned(), error.to_string());
+    // The database says of a read-only disk now this, now that.
+    if path.parent().is_some_and(is_read_only) {
+        return StoreError::ReadOnlyDisk { path };
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Corrupt { path, reason }
@@ -233,6 +240,12 @@ fn classify(error: &rusqlite::Error, path: &Path) -> StoreError {
         // Rows that do not have the shape of the schema.
         None => StoreError::Corrupt { path, reason },
     }
+}
+
+fn is_read_only(folder: &Path) -> bool {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let found = rustix::fs::statvfs(folder);
+    found.is_ok_and(|found| found.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 struct Writer {
@@ -332,20 +345,31 @@ impl Writer {
         match self.write() {
             Ok(()) => {
                 self.counters.written.fetch_add(std::mem::take(&mut self.taken), Ordering::Relaxed);
+                let count = self.pending.len();
                 self.pending.clear();
+                self.counters.waiting.store(0, Ordering::Relaxed);
                 if std::mem::take(&mut self.is_failing) {
-                    tracing::info!("the state file {} can be written again", self.name.display());
+                    self.counters.set_trouble(None);
+                    let name = self.name.display();
+                    tracing::info!(
+                        "the state file {name} can be written again; {count} changes were"
+                    );
                 }
             }
             Err(error) => {
                 self.counters.failed_transactions.fetch_add(1, Ordering::Relaxed);
+                let waiting = self.pending.len();
+                self.counters
+                    .waiting
+                    .store(u64::try_from(waiting).unwrap_or(u64::MAX), Ordering::Relaxed);
                 // Said once, not with every try.
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::error!(
-                        "the state file {} cannot be written ({error}); {} changes wait",
-                        self.name.display(),
-                        self.pending.len()
+                    let trouble = format!(
+                        "The state file {} cannot be written ({error}); check its permissions and the space on its disk",
+                        self.name.display()
                     );
+                    tracing::error!("{trouble}; {waiting} changes wait, calls go on");
+                    self.counters.set_trouble(Some(trouble));
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::program::{Program, office};
 
 use super::serves;
@@ -125,11 +125,111 @@ fn whenever_the_process_dies_the_database_is_sound_and_the_office_works_again() 
     }
 }
 
+/// What has to be there again after every death.
+#[derive(PartialEq, Debug)]
+struct Kept {
+    bindings: usize,
+    /// Where 206 forwards to.
+    forward: String,
+    completion: Value,
+    session: Value,
+    acd_calls: Value,
+}
+
+impl Kept {
+    fn of(program: &Program, folder: &Path) -> Kept {
+        let first = |path: &str| program.get(path).1["items"][0].clone();
+        let sessions = first("/api/v1/agent-sessions");
+        let file = folder.join("strowger.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let question = "SELECT destination FROM forwardings WHERE line = '206'";
+        Kept {
+            bindings: program.get("/api/v1/registrations").1["items"].as_array().unwrap().len(),
+            forward: connection.query_row(question, [], |row| row.get(0)).unwrap(),
+            completion: first("/api/v1/completions")["completionId"].clone(),
+            session: sessions["hAgentSession"].clone(),
+            acd_calls: sessions["numberOfCalls"].clone(),
+        }
+    }
+}
+
+/// Rounds are few here; `STROWGER_CRASHES=20` makes more of them. The moments are drawn anew each time.
+#[test]
+fn bindings_forwards_agents_statistics_and_completions_outlive_a_death_at_any_moment() {
+    let rounds = std::env::var("STROWGER_CRASHES").ok().and_then(|text| text.parse().ok());
+    let (mut program, folder) = with_database();
+    let [a, b, c, jane] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
+    // 203 gave up while 202 rang, and waits until 202 is used.
+    let leg = c.call("202");
+    b.incoming();
+    c.hang_up(leg);
+    let code = c.call("*66");
+    c.ended(code);
+    until_rows(folder.path(), "completions", 1);
+    // An agent with a call that counts.
+    assert_eq!(program.post("/api/v1/agents/jane/login", &json!({"line": "204"})).0, 200);
+    let near = a.call("600");
+    let far = jane.incoming();
+    jane.answer(far);
+    a.connected(near);
+    a.hang_up(near);
+    jane.ended(far);
+    forward(&program, "203");
+    until_kept(folder.path(), |snapshot| {
+        snapshot["sessions"][0]["counts"].as_object().is_some_and(|counts| {
+            counts.values().any(|count| count.as_u64().is_some_and(|count| count == 1))
+        })
+    });
+    let mut before = Kept::of(&program, folder.path());
+    assert_eq!((before.bindings, before.acd_calls.as_u64()), (4, Some(1)), "{before:?}");
+    assert!(before.completion.is_u64() && before.session.is_u64(), "{before:?}");
+    for round in 0..rounds.unwrap_or(CRASHES) {
+        let target = ["201", "203", "204"][usize::try_from(round % 3).unwrap()];
+        forward(&program, target);
+        before.forward = target.to_owned();
+        let wanted = || Kept::of(&program, folder.path()).forward == target;
+        tests::program::wait("the forward is kept", wanted);
+        let written = super::metric(&program, "store_written_total");
+        let moment = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
+        std::thread::scope(|scope| {
+            let work = scope.spawn(|| work(&program));
+            reaches(&program, "store_written_total", written + moment % 13);
+            program.signal("KILL");
+            work.join().unwrap();
+        });
+        program = program.crash_and_restart();
+        assert_eq!(Kept::of(&program, folder.path()), before, "round {round}, moment {moment}");
+        let file = folder.path().join("strowger.db");
+        let connection = rusqlite::Connection::open(file).unwrap();
+        let check: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+    }
+    serves(&a, &jane);
+}
+
+fn forward(program: &Program, to: &str) {
+    let list = json!({"forwardList": [{"forwardMode": "LINEFORWARDMODE_UNCOND",
+        "callerAddress": null, "destAddress": to}]});
+    assert_eq!(program.put("/api/v1/lines/206/forwarding", &list).0, 200);
+}
+
+/// Waits until the kept picture of the call centre is as wanted.
+fn until_kept(folder: &Path, wanted: impl Fn(&Value) -> bool) {
+    let read = || -> Option<Value> {
+        let connection = rusqlite::Connection::open(folder.join("strowger.db")).ok()?;
+        let question = "SELECT snapshot FROM centre";
+        let text: String = connection.query_row(question, [], |row| row.get(0)).ok()?;
+        serde_json::from_str(&text).ok()
+    };
+    tests::program::wait("the call centre is kept", || read().is_some_and(|kept| wanted(&kept)));
+}
+
 /// Changes what is kept until nobody answers any more.
 fn work(program: &Program) {
     for turn in 0..10_000_u32 {
         let body = json!({"enabled": turn % 2 == 0}).to_string();
-        if try_put(program, "/api/v1/lines/206/dnd", &body).is_none() {
+        if try_put(program, "/api/v1/lines/205/dnd", &body).is_none() {
             return;
         }
     }

@@ -11,7 +11,10 @@
     reason = "a failed unwrap here is a failed test, which waits for real programs"
 )]
 
+mod clock;
 mod crash;
+mod descriptors;
+mod disk;
 mod network;
 
 use tests::program::LivePhone;
@@ -23,4 +26,34 @@ fn serves(a: &LivePhone, b: &LivePhone) {
     b.hears(a);
     a.hang_up(near);
     b.ended(far);
+}
+
+/// A metric's value now.
+fn metric(program: &Program, name: &str) -> u64 {
+    value_of(program.get("/metrics").1.as_str().unwrap_or_default(), name)
+}
+
+fn value_of(metrics: &str, name: &str) -> u64 {
+    let prefix = format!("strowger_{name} ");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(prefix.as_str()));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// Waits until the log says something.
+fn says(program: &Program, words: &str) {
+    let start = std::time::Instant::now();
+    while !program.log().contains(words) {
+        assert!(start.elapsed() < tests::program::PATIENCE, "{words}: {}", program.log());
+        tests::program::pause();
+    }
+}
+
+/// Whether a fault can be made at all; a test that cannot says so aloud.
+fn can(words: &[&str]) -> bool {
+    let status = std::process::Command::new(words[0]).args(&words[1..]).output();
+    let is_done = status.is_ok_and(|output| output.status.success());
+    if !is_done {
+        eprintln!("SKIPPED: `{}` is not possible here", words.join(" "));
+    }
+    is_done
 }

@@ -1,7 +1,7 @@
 //! The control interface under misuse: guessing, who did what, whether the switch still answers.
 
 use serde_json::json;
-use tests::program::{CRM_TOKEN, Program, http};
+use tests::program::{CRM_TOKEN, Program, TOKEN, http};
 
 use crate::ban::logged;
 
@@ -43,4 +43,28 @@ fn the_watchdog_asks_the_switch_and_says_how_long_it_took() {
     let program = Program::start();
     program.reaches("watchdog_turnaround_microseconds", 1);
     program.until("/readyz", |answer| answer["status"] == "ready");
+}
+
+#[test]
+fn a_page_of_another_host_is_no_application() {
+    use std::io::{Read, Write};
+    let program = Program::start();
+    let status = |origin: &str| -> String {
+        let mut stream = std::net::TcpStream::connect(program.api).unwrap();
+        let request = format!(
+            "GET /tapi HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n{origin}\
+             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            program.api
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut octets = [0; 12];
+        stream.read_exact(&mut octets).unwrap();
+        String::from_utf8_lossy(&octets[9..]).into_owned()
+    };
+    assert_eq!(status(""), "101");
+    assert_eq!(status(&format!("Origin: http://{}\r\n", program.api)), "101");
+    for other in ["https://elsewhere.example", "null", "http://127.0.0.1"] {
+        assert_eq!(status(&format!("Origin: {other}\r\n")), "403", "{other}");
+    }
 }

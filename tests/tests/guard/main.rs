@@ -13,5 +13,6 @@ mod amplification;
 mod api;
 mod ban;
 mod flood;
+mod privilege;
 mod secrecy;
 mod toll;
