@@ -12,12 +12,13 @@ MEDIA ?=
 MINUTES ?= 60
 TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
-.PHONY: help run test lint bench bench-media sim races soak fuzz fuzz-minimise flood tools
+.PHONY: help run test lint deny bench bench-media sim races soak fuzz fuzz-minimise flood tools
 
 help:
 	@echo "make run    build and run the office of config/office.toml"
 	@echo "make test   install what the tests need, then run them all"
 	@echo "make lint   format, clippy, crate rules, licences"
+	@echo "make deny   check advisories, licences and sources with cargo-deny, which is installed if need be"
 	@echo "make bench  run the benchmarks and print their table"
 	@echo "make bench-media  load the media relay, and rtpengine where it is installed: CALLS=$(CALLS) SECONDS=$(SECONDS) MEDIA=\"--veth --search\""
 	@echo "make sim    run the simulated switch and call centre with SEEDS=$(SEEDS) seeds"
@@ -41,7 +42,12 @@ lint:
 	$(CARGO) test --package sip-stack --no-default-features
 	$(CARGO) test --package media --no-default-features
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
-	else echo "cargo-deny is not installed: licences and advisories were not checked."; fi
+	else echo "cargo-deny is not installed: advisories were not checked (make deny); make test has checked licences and sources."; fi
+
+# Advisories, duplicate crates, licences and sources; the first time it builds cargo-deny, which takes minutes.
+deny:
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --locked
+	$(CARGO) deny check
 
 bench:
 	$(CARGO) bench --package benches

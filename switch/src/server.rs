@@ -117,10 +117,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let listener = bind_api(&config, runtime)?;
     // Whatever is started from here on has no rights of its own.
     privilege::shed();
-    privilege::announce();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
-    limit_call_records(store.as_ref(), &config);
-    look_after_recordings(&config);
+    let store = open_store(&config)?;
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
     let counters: Arc<Counters> = Arc::default();
@@ -146,11 +143,10 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let exchange = exchange(&config, relay, counters, &local, &*store)?;
     let capture = Capture { trace, hep: collector(&config)? };
     let (drained, is_drained) = watch::channel(false);
-    let store_too = Arc::clone(&store);
     let rim = Rim {
         transports,
         api: Arc::clone(&api),
-        store: store_too,
+        store: Arc::clone(&store),
         capture,
         drained,
         gate: Arc::clone(&gate),
@@ -164,8 +160,8 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     start_resolver(&local, bound, follower, mailbox.clone());
     runtime.spawn(Arc::clone(&api).serve(listener));
     if let Some(first) = local.first() {
-        let listeners = (Arc::clone(&api), manager.clone());
-        runtime.spawn(watchdog.run(new_work.downgrade(), first.address, listeners));
+        let hearers = (Arc::clone(&api), manager.clone());
+        runtime.spawn(watchdog.run(new_work.downgrade(), first.address, hearers));
     }
     drop(new_work);
     api.set_ready(true);
@@ -188,6 +184,15 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let result = supervisor.run(signals).await;
     store.flush();
     result
+}
+
+/// The state file of the configuration.
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServerError> {
+    let store = SqliteStore::open(&config.state.path, clock::unix_ms())?;
+    limit_call_records(&store, config);
+    look_after_recordings(config);
+    privilege::announce();
+    Ok(Arc::new(store))
 }
 
 /// Keeps as many call records as the configuration says.

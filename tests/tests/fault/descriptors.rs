@@ -68,16 +68,23 @@ fn limit_of(program: &Program) -> u64 {
     row.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-fn highest_descriptor(program: &Program) -> u64 {
+/// The highest of those that are kept for the moment when there is no other.
+fn highest_spare(program: &Program) -> u64 {
     let entries = std::fs::read_dir(format!("/proc/{}/fd", program.pid())).unwrap();
-    let numbers = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    numbers.max().unwrap()
+    let spares = entries.filter_map(|entry| {
+        let path = entry.unwrap().path();
+        let is_spare = std::fs::read_link(&path).ok()? == std::path::Path::new("/dev/null");
+        is_spare.then(|| path.file_name()?.to_str()?.parse().ok()).flatten()
+    });
+    spares.max().unwrap()
 }
 
 /// Takes what descriptors are left, by connections that stay open.
 fn exhaust(program: &Program) -> Vec<TcpStream> {
     let mut held = Vec::new();
+    let start = Instant::now();
     loop {
+        assert!(start.elapsed() < PATIENCE, "{} more were taken", held.len());
         let mut stream = TcpStream::connect(program.api).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut octets = [0; 12];
@@ -114,7 +121,8 @@ fn without_descriptors_calls_go_on_connections_are_turned_away_and_all_is_well_a
     let tcp = program.listener("tcp");
 
     let before = limit_of(&program);
-    limit(&program, highest_descriptor(&program) + 4);
+    // What has a higher number stays open; new ones have to be lower.
+    limit(&program, highest_spare(&program) + 1);
     let held = exhaust(&program);
     let began = Instant::now();
     for _ in 0..TRIED {
