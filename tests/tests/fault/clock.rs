@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use switch::phone::PhoneEvent;
 use tests::program::{Program, office};
 
-use super::{can, metric, says, serves, talk};
+use super::{can, says, serves};
 
 const DAY: i64 = 86_400;
 
@@ -63,7 +63,7 @@ fn lives_through(jump: i64) {
     let Some(clock) = WallClock::build() else { return };
     let program = clock.office(|text| text);
     let [a, b, c, d] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     let mut application = program.application("clock");
     // 203 waits until 202 is free.
     c.call("202");
@@ -80,11 +80,9 @@ fn lives_through(jump: i64) {
     clock.set(jump);
     // Whatever reads the clock next notices.
     a.hears(&b);
-    program.until("/metrics", |text| {
-        super::value_of(text.as_str().unwrap_or_default(), "clock_jumps_total") >= 1
-    });
+    program.reaches("clock_jumps_total", 1);
     says(&program, "the machine's clock was set");
-    let apart = metric(&program, "clock_apart_milliseconds");
+    let apart = program.metric("clock_apart_milliseconds");
     assert!(apart + 60_000 >= jump.unsigned_abs() * 1000, "{apart}");
 
     // Registrations have not ended, the call goes on, another can be made.
@@ -131,12 +129,10 @@ fn what_an_application_gathers_ends_in_time_though_the_clock_is_set_back_meanwhi
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let mut application = program.application("clock");
     application.open("201");
-    talk(&a, &b);
+    a.talk_to(&b);
     application.skip_to("201 INFO CONNECTEDID");
     clock.set(-3_600);
-    program.until("/metrics", |text| {
-        super::value_of(text.as_str().unwrap_or_default(), "clock_jumps_total") >= 1
-    });
+    program.reaches("clock_jumps_total", 1);
     let gather = json!({
         "hCall": application.handle("201"), "digitModes": "LINEDIGITMODE_DTMF", "numDigits": 3,
         "firstDigitTimeout": 300,
@@ -150,7 +146,7 @@ fn after_a_start_with_a_clock_that_was_set_back_bindings_last_no_longer_than_the
     let Some(clock) = WallClock::build() else { return };
     let program = clock.office(|text| text);
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    super::reaches(&program, "store_written_total", 2);
+    program.has_written(2);
     clock.set(-DAY);
     let program = program.crash_and_restart();
     let rows = program.get("/api/v1/registrations").1["items"].as_array().unwrap().clone();
@@ -166,7 +162,7 @@ fn after_a_start_with_a_clock_that_was_set_ahead_phones_are_found_when_they_regi
     let Some(clock) = WallClock::build() else { return };
     let program = clock.office(|text| text);
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    super::reaches(&program, "store_written_total", 2);
+    program.has_written(2);
     clock.set(DAY);
     let program = program.crash_and_restart();
     assert_eq!(registered(&program), 0);

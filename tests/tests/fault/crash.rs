@@ -137,11 +137,10 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(program: &Program, folder: &Path) -> Kept {
+    fn of(program: &Program) -> Kept {
         let first = |path: &str| program.get(path).1["items"][0].clone();
         let sessions = first("/api/v1/agent-sessions");
-        let file = folder.join("strowger.db");
-        let connection = rusqlite::Connection::open(file).unwrap();
+        let connection = rusqlite::Connection::open(program.database()).unwrap();
         let question = "SELECT destination FROM forwardings WHERE line = '206'";
         Kept {
             bindings: program.get("/api/v1/registrations").1["items"].as_array().unwrap().len(),
@@ -157,7 +156,7 @@ impl Kept {
 #[test]
 fn bindings_forwards_agents_statistics_and_completions_outlive_a_death_at_any_moment() {
     let rounds = std::env::var("STROWGER_CRASHES").ok().and_then(|text| text.parse().ok());
-    let (mut program, folder) = with_database();
+    let mut program = Program::with_database(&office(|text| text));
     let [a, b, c, jane] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
     // 203 gave up while 202 rang, and waits until 202 is used.
     let leg = c.call("202");
@@ -165,7 +164,7 @@ fn bindings_forwards_agents_statistics_and_completions_outlive_a_death_at_any_mo
     c.hang_up(leg);
     let code = c.call("*66");
     c.ended(code);
-    until_rows(folder.path(), "completions", 1);
+    until_rows(&program, "completions", 1);
     // An agent with a call that counts.
     assert_eq!(program.post("/api/v1/agents/jane/login", &json!({"line": "204"})).0, 200);
     let near = a.call("600");
@@ -175,32 +174,31 @@ fn bindings_forwards_agents_statistics_and_completions_outlive_a_death_at_any_mo
     a.hang_up(near);
     jane.ended(far);
     forward(&program, "203");
-    until_kept(folder.path(), |snapshot| {
+    until_kept(&program, |snapshot| {
         snapshot["sessions"][0]["counts"].as_object().is_some_and(|counts| {
             counts.values().any(|count| count.as_u64().is_some_and(|count| count == 1))
         })
     });
-    let mut before = Kept::of(&program, folder.path());
+    let mut before = Kept::of(&program);
     assert_eq!((before.bindings, before.acd_calls.as_u64()), (4, Some(1)), "{before:?}");
     assert!(before.completion.is_u64() && before.session.is_u64(), "{before:?}");
     for round in 0..rounds.unwrap_or(CRASHES) {
         let target = ["201", "203", "204"][usize::try_from(round % 3).unwrap()];
         forward(&program, target);
         before.forward = target.to_owned();
-        let wanted = || Kept::of(&program, folder.path()).forward == target;
+        let wanted = || Kept::of(&program).forward == target;
         tests::program::wait("the forward is kept", wanted);
-        let written = super::metric(&program, "store_written_total");
+        let written = program.metric("store_written_total");
         let moment = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos());
         std::thread::scope(|scope| {
             let work = scope.spawn(|| work(&program));
-            reaches(&program, "store_written_total", written + moment % 13);
+            program.has_written(written + moment % 13);
             program.signal("KILL");
             work.join().unwrap();
         });
         program = program.crash_and_restart();
-        assert_eq!(Kept::of(&program, folder.path()), before, "round {round}, moment {moment}");
-        let file = folder.path().join("strowger.db");
-        let connection = rusqlite::Connection::open(file).unwrap();
+        assert_eq!(Kept::of(&program), before, "round {round}, moment {moment}");
+        let connection = rusqlite::Connection::open(program.database()).unwrap();
         let check: String =
             connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
@@ -215,9 +213,9 @@ fn forward(program: &Program, to: &str) {
 }
 
 /// Waits until the kept picture of the call centre is as wanted.
-fn until_kept(folder: &Path, wanted: impl Fn(&Value) -> bool) {
+fn until_kept(program: &Program, wanted: impl Fn(&Value) -> bool) {
     let read = || -> Option<Value> {
-        let connection = rusqlite::Connection::open(folder.join("strowger.db")).ok()?;
+        let connection = rusqlite::Connection::open(program.database()).ok()?;
         let question = "SELECT snapshot FROM centre";
         let text: String = connection.query_row(question, [], |row| row.get(0)).ok()?;
         serde_json::from_str(&text).ok()

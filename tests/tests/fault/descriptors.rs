@@ -8,7 +8,7 @@ use std::time::Instant;
 use switch::phone::{Access, Behaviour, PhoneEvent};
 use tests::program::{LivePhone, PATIENCE, Program, TOKEN, pause};
 
-use super::{can, serves, talk, value_of};
+use super::{can, serves, value_of};
 
 /// Connections that are tried while there is no descriptor.
 const TRIED: u64 = 8;
@@ -116,7 +116,7 @@ fn without_descriptors_calls_go_on_connections_are_turned_away_and_all_is_well_a
     }
     let program = Program::start();
     let [a, b, c, d, e] = ["201", "202", "203", "204", "206"].map(|line| program.live_phone(line));
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     let mut kept = KeptOpen::connect(&program);
     let tcp = program.listener("tcp");
 

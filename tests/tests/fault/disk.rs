@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tests::program::{Program, office};
 
-use super::{can, metric, serves, talk, value_of, with_database};
+use super::{can, serves};
 
 /// A file system of its own for one program, in a mount namespace that ends with it.
 struct Disk {
@@ -111,10 +111,8 @@ fn is_told(program: &Program) {
     assert!(shown.status.success());
     assert!(String::from_utf8_lossy(&shown.stdout).contains(trouble), "{shown:?}");
     super::says(program, "changes wait, calls go on");
-    program.until("/metrics", |text| {
-        let text = text.as_str().unwrap_or_default();
-        value_of(text, "store_failed_total") >= 2 && value_of(text, "store_waiting") >= 2
-    });
+    program.reaches("store_failed_total", 2);
+    program.reaches("store_waiting", 2);
     // Each try fails; it is said once.
     assert_eq!(program.log().matches("cannot be written").count(), 1);
 }
@@ -130,7 +128,7 @@ fn on_a_full_disk_calls_go_on_and_what_was_missed_is_written_when_there_is_room_
     let Some(disk) = Disk::mount("mount -t tmpfs -o size=4m,mode=700 none \"$0\"") else { return };
     let program = &disk.program;
     let [a, b, c, d] = ["201", "202", "203", "204"].map(|line| program.live_phone(line));
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     let cut = disk.record();
     program.until("/api/v1/recordings", |answer| answer["items"] != json!([]));
     disk.fill();
@@ -148,8 +146,8 @@ fn on_a_full_disk_calls_go_on_and_what_was_missed_is_written_when_there_is_room_
     std::fs::remove_file(disk.inside("fill")).unwrap();
     program.until("/readyz", |answer| answer.get("troubles").is_none());
     super::says(program, "can be written again");
-    assert_eq!(metric(program, "store_waiting"), 0);
-    assert_eq!(metric(program, "store_lost_total"), 0);
+    assert_eq!(program.metric("store_waiting"), 0);
+    assert_eq!(program.metric("store_lost_total"), 0);
     assert_eq!(disk.rows("forwardings"), 2);
     assert_eq!(disk.rows("dialogs"), 2);
     assert_eq!(disk.rows("bindings"), 5);
@@ -175,7 +173,7 @@ fn a_disk_that_becomes_read_only_is_told_and_calls_go_on() {
     let Some(disk) = Disk::mount(FAILING) else { return };
     let program = &disk.program;
     let [a, b, c] = ["201", "202", "203"].map(|line| program.live_phone(line));
-    let (near, far) = talk(&a, &b);
+    let (near, far) = a.talk_to(&b);
     let cut = disk.record();
     let device = device_of(&disk.inside(""));
     let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
@@ -209,7 +207,9 @@ fn on_a_read_only_disk_the_switch_does_not_start_and_says_so_in_one_sentence() {
     if !can(&["unshare", "--mount", "true"]) {
         return;
     }
-    let (mut program, folder) = with_database();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("strowger.db").to_string_lossy().into_owned();
+    let mut program = Program::with(office(|text| text.replace(":memory:", &database)));
     program.signal("INT");
     assert_eq!(program.wait_for_exit(), Some(0));
     let path = folder.path().to_string_lossy().into_owned();

@@ -17,7 +17,7 @@ mod descriptors;
 mod disk;
 mod network;
 
-use tests::program::LivePhone;
+use tests::program::{LivePhone, Program};
 
 /// A call between both, heard in both directions, and its end.
 fn serves(a: &LivePhone, b: &LivePhone) {
@@ -26,11 +26,6 @@ fn serves(a: &LivePhone, b: &LivePhone) {
     b.hears(a);
     a.hang_up(near);
     b.ended(far);
-}
-
-/// A metric's value now.
-fn metric(program: &Program, name: &str) -> u64 {
-    value_of(program.get("/metrics").1.as_str().unwrap_or_default(), name)
 }
 
 fn value_of(metrics: &str, name: &str) -> u64 {
