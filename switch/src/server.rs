@@ -134,8 +134,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         metrics(&counters, &transports, &store, &expiry, watcher)
             .and(of_gate(&gate))
             .and(of_queues(queues))
-            .and(of_watchdog(&watchdog))
-            .and(Box::new(clock::samples)),
+            .and(of_watchdog(&watchdog)),
         (Arc::clone(&trace), Arc::clone(&store)),
     );
     api.guard(Arc::clone(&gate));
@@ -165,8 +164,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     }
     drop(new_work);
     api.set_ready(true);
-    print_ready(&local, api_address);
-    manager.iter().for_each(|manager| manager.ready());
+    say_ready(&local, api_address, manager.as_deref());
 
     let supervisor = Supervisor {
         file,
@@ -249,7 +247,7 @@ fn collector(config: &Config) -> Result<Option<Hep>, ServerError> {
 }
 
 /// The one line on stdout: every listener is bound.
-fn print_ready(listeners: &[Listen], api: SocketAddr) {
+fn say_ready(listeners: &[Listen], api: SocketAddr, manager: Option<&Manager>) {
     let sip: Vec<String> = listeners
         .iter()
         .map(|listen| format!("{}:{}", listen.transport.uri_param(), listen.address))
@@ -258,6 +256,7 @@ fn print_ready(listeners: &[Listen], api: SocketAddr) {
     // Nobody has to read it.
     let _ = writeln!(out, "strowger ready sip={} api={api}", sip.join(","));
     let _ = out.flush();
+    manager.iter().for_each(|manager| manager.ready());
 }
 
 fn media_config(config: &Config) -> MediaConfig {
@@ -339,6 +338,7 @@ fn metrics(
     let sources: Vec<Source> = vec![
         Box::new(of_transports),
         Box::new(of_certificates),
+        Box::new(clock::samples),
         Box::new(of_store),
         Box::new(of_relay),
     ];

@@ -17,10 +17,11 @@ use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// What is needed until everything is bound, loaded and attached; the last two for the kernel path.
+/// What is needed until everything is bound, loaded and attached; the last three for the kernel path.
 const FOR_THE_START: CapabilitySet = CapabilitySet::NET_BIND_SERVICE
     .union(CapabilitySet::NET_RAW)
     .union(CapabilitySet::BPF)
+    .union(CapabilitySet::PERFMON)
     .union(CapabilitySet::NET_ADMIN);
 /// Before Linux 5.19 entries of a map could not be changed without it.
 const OLD_KERNEL: (u32, u32) = (5, 19);
