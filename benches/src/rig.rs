@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use media::{
     Audience, ConferenceId, Country, Format, MediaError, MediaPlane, MemberCodec, PayloadMap,
-    Performance, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId,
+    Performance, Sound, SoundId, Speaker, StreamPorts, StreamSpec, Termination, TerminationId,
     TerminationStatistics, Treatment, Watch,
 };
 use sip_stack::flow::{Flow, Received, Transport};
@@ -241,6 +241,10 @@ impl MediaPlane for Ports {
     fn drop_conference(&mut self, _conference: ConferenceId) {}
 
     fn treat(&mut self, _id: TerminationId, _stream: usize, _treatment: Treatment) {}
+
+    fn transcode(&mut self, _a: Speaker, _b: Speaker) -> Result<(), MediaError> {
+        Err(MediaError::TooManyConferences)
+    }
 
     fn perform(
         &mut self,

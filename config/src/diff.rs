@@ -67,11 +67,13 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 25] = [
+const APPLIED: [Setting; 27] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
     ("media.sdes_without_tls", |old, new| old.media.sdes_without_tls != new.media.sdes_without_tls),
+    ("media.transcode", |old, new| old.media.transcode != new.media.transcode),
+    ("media.max_transcoded", |old, new| old.media.max_transcoded != new.media.max_transcoded),
     ("registration", |old, new| old.registration != new.registration),
     ("security", |old, new| without_size(&old.security) != without_size(&new.security)),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
@@ -137,6 +139,8 @@ impl Config {
             media: Media {
                 music: self.media.music,
                 sdes_without_tls: self.media.sdes_without_tls,
+                transcode: self.media.transcode,
+                max_transcoded: self.media.max_transcoded,
                 ..running.media.clone()
             },
             security: self.security.over(&running.security),

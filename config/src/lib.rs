@@ -34,8 +34,8 @@ pub use model::guard::{BanRules, Network, Outside, RateLimits, Security};
 pub use model::line::{AgentHandler, Line, LineDefaults, SharedLine};
 pub use model::record::{CallRecords, Recording, RecordingFormat};
 pub use model::rim::{
-    Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, State, StatePath,
-    Switch, Token, Transport,
+    Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, Speech, State,
+    StatePath, Switch, Token, Transport,
 };
 pub use model::route::{CallingCard, IdentifyBy, Location, Peer, Route, Trunk};
 pub use model::security::{Srtp, SrtpKeys};

@@ -276,6 +276,19 @@ pub enum MediaError {
     Worker(std::io::Error),
 }
 
+/// One end of a connection that is translated ([`MediaPlane::transcode`]).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Speaker {
+    /// The stream.
+    pub stream: (TerminationId, usize),
+    /// What its party may speak, under the numbers in which it comes.
+    pub speaks: Vec<MemberCodec>,
+    /// What it hears, under the number that it expects.
+    pub hears: MemberCodec,
+    /// What else of this party's passes to the other: telephone-events.
+    pub passes: PayloadMap,
+}
+
 /// The media plane as call control sees it. Commands take effect in order; none waits for packets.
 ///
 /// Unknown or stale ids and stream indexes are ignored by commands that return nothing: the
@@ -335,6 +348,12 @@ pub trait MediaPlane: Send {
 
     /// Says what the party hears instead of the connected stream; [`Treatment::None`] gives that back.
     fn treat(&mut self, id: TerminationId, stream: usize, treatment: Treatment);
+
+    /// Connects two streams whose parties share no codec: each hears the other in its own, through
+    /// the mixer. What is not speech passes as the maps name it, and nothing else does.
+    ///
+    /// Errors: UnknownTermination, TooManyConferences; the parties hear nobody then.
+    fn transcode(&mut self, a: Speaker, b: Speaker) -> Result<(), MediaError>;
 
     /// Plays something to a party once, instead of everything else that it would hear; it takes the
     /// place of what was being played. [`Notify::Performed`] comes when it is over, whether or not

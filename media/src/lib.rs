@@ -32,7 +32,7 @@ pub use control::{
     Audience, CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
     FastPathConfig, FastPathMode, Fingerprint, FingerprintHash, Format, Handshake, KernelInterface,
     MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial,
-    PayloadMap, Performance, PortSteering, RelayReport, Security, Signal, Sound, SoundId,
+    PayloadMap, Performance, PortSteering, RelayReport, Security, Signal, Sound, SoundId, Speaker,
     StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId, TerminationStatistics,
     Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch, WatchedTone,
 };

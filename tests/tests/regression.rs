@@ -105,7 +105,9 @@ fn a_phone_that_re_offered_during_the_switchs_hold_is_told_that_it_may_talk_agai
 #[test]
 fn parties_without_a_common_codec_are_not_connected_after_a_late_offer() {
     let mut world = World::office(5);
-    let late = Behaviour { offers_late: true, ..codecs(&[Codec::pcma()]) };
+    // What the late one speaks nobody can translate.
+    let foreign = Codec::new(18, "G729", 8_000);
+    let late = Behaviour { offers_late: true, ..codecs(&[foreign]) };
     let a = phone_with(&mut world, "201", late);
     let b = phone_with(&mut world, "202", codecs(&[Codec::pcmu()]));
     world.with_phone(a, |phone, now| phone.call(now, "202"));
@@ -139,8 +141,9 @@ fn a_digit_before_the_callers_ack_does_not_cost_the_call() {
 #[test]
 fn a_pickup_that_fails_once_its_phone_has_answered_ends_its_call() {
     let mut world = World::office(7);
-    let a = phone_with(&mut world, "201", codecs(&[Codec::pcma()]));
-    let b = world.phone("202");
+    // Nothing that the switch could translate.
+    let other = || codecs(&[Codec::new(18, "G729", 8_000)]);
+    let (a, b) = (phone_with(&mut world, "201", other()), phone_with(&mut world, "202", other()));
     phone_with(&mut world, "203", codecs(&[Codec::pcmu()]));
     let application = world.application("crm");
     let line = world.open(application, "203");

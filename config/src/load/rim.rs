@@ -10,8 +10,8 @@ use super::{At, Section};
 use crate::check::Target;
 use crate::diagnose::nearest;
 use crate::model::rim::{
-    Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, State, StatePath,
-    Switch, Token, Transport,
+    Api, DigestAlgorithm, FastPath, Listen, Media, Registration, Scope, Sip, Speech, State,
+    StatePath, Switch, Token, Transport,
 };
 use crate::model::tls::Connections;
 use crate::secret::Secret;
@@ -188,6 +188,10 @@ const FAST_PATHS: [(&str, FastPath); 4] = [
     ("off", FastPath::Off),
 ];
 
+/// Translated calls that a thread has the time for, whatever the codecs.
+const TRANSCODED_PER_WORKER: usize = 100;
+/// Each of them takes a room of the mixer, and conferences shall find one, too.
+const TRANSCODED_MAX: usize = 1_000;
 const PORT_STEERING: [(&str, bool); 2] = [("auto", true), ("off", false)];
 
 pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
@@ -204,9 +208,12 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         steers_ports: true,
         music: None,
         sdes_without_tls: false,
+        transcode: Speech::ALL.map(|(_, speech)| speech).to_vec(),
+        max_transcoded: 0,
     };
     let section = root.table("media");
     let mut span = root.span.clone();
+    let mut most = None;
     if let Some(section) = &section {
         span = section.span_of("address");
         media.address = section.address("address").unwrap_or(media.address);
@@ -227,6 +234,8 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         }
         media.music = section.sound("music");
         media.sdes_without_tls = section.boolean("sdes_without_tls").unwrap_or(false);
+        media.transcode = transcode(section).unwrap_or(media.transcode);
+        most = section.integer("max_transcoded", 0..=1_000).and_then(|most| most.try_into().ok());
         if let Some(public) = media.public_address
             && (public.is_unspecified() || public.is_ipv4() != media.address.is_ipv4())
         {
@@ -234,6 +243,8 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
             section.fault("public_address", found, "an address of the family of media.address");
         }
     }
+    let for_all = TRANSCODED_PER_WORKER.saturating_mul(media.workers).min(TRANSCODED_MAX);
+    media.max_transcoded = most.unwrap_or(for_all);
     if media.address.is_unspecified() && media.public_address.is_none() {
         let found = format!("media.address {} cannot be advertised in SDP", media.address);
         let expected = "media.address, or media.public_address beside it";
@@ -253,6 +264,23 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         section.finish();
     }
     media
+}
+
+fn transcode(section: &Section<'_>) -> Option<Vec<Speech>> {
+    let expected = "an array of \"PCMU\", \"PCMA\", \"G722\" and \"opus\"";
+    let mut known = Vec::new();
+    for name in section.strings("transcode", expected)? {
+        let mut all = Speech::ALL.into_iter();
+        match all.find(|(known, _)| known.eq_ignore_ascii_case(&name.value)) {
+            Some((_, speech)) if !known.contains(&speech) => known.push(speech),
+            Some(_) => {}
+            None => {
+                let found = format!("\"{}\" is no codec that can be translated", name.value);
+                section.context.fault(&name.span, found, expected);
+            }
+        }
+    }
+    Some(known)
 }
 
 fn ports(section: &Section<'_>) -> Option<RangeInclusive<u16>> {

@@ -148,6 +148,31 @@ pub struct Media {
     /// May keys of SRTP stand in SDP that travels without TLS? Default no: whoever reads the
     /// signalling could read the media.
     pub sdes_without_tls: bool,
+    /// What the switch translates between parties that share no codec, in the order in which it is
+    /// offered; default all of them.
+    pub transcode: Vec<Speech>,
+    /// Most calls that are translated at one time; one more is refused with 488. Default 100 for each
+    /// relay thread.
+    pub max_transcoded: usize,
+}
+
+/// A codec that the switch can translate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Speech {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// G.722.
+    G722,
+    /// Opus.
+    Opus,
+}
+
+impl Speech {
+    /// All of them, under their names in SDP.
+    pub(crate) const ALL: [(&str, Self); 4] =
+        [("PCMU", Self::Pcmu), ("PCMA", Self::Pcma), ("G722", Self::G722), ("opus", Self::Opus)];
 }
 
 /// `[api]`.

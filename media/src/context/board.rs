@@ -18,14 +18,25 @@ pub struct Stream<P> {
     pub spec: StreamSpec,
     /// What it is connected to.
     pub link: Option<Link>,
-    /// The conference that it is a member of instead.
-    pub seat: Option<(ConferenceId, MemberCodec)>,
+    /// Its seat in the mixer instead, or beside it.
+    pub seat: Option<Seat>,
     /// What the party hears instead.
     pub treatment: Treatment,
     /// Its name as a source of packets.
     pub source: u32,
     /// What carries it.
     pub handle: P,
+}
+
+/// A place in a room of the mixer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Seat {
+    /// The room.
+    pub room: ConferenceId,
+    /// What its party may speak, under the numbers in which it comes.
+    pub speaks: Vec<MemberCodec>,
+    /// What it hears.
+    pub hears: MemberCodec,
 }
 
 /// A connection as one of its ends sees it.

@@ -25,7 +25,12 @@ pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
         is_watched: spec.is_rtp && spec.receive && is_reachable && is_in_use,
         accept: spec.accept.iter().copied().collect(),
         telephone_event: spec.telephone_event,
-        mixed: stream.seat.map(|(_, codec)| codec.payload),
+        mixed: stream
+            .seat
+            .iter()
+            .flat_map(|seat| &seat.speaks)
+            .map(|codec| codec.payload)
+            .collect(),
         payloads: payloads(stream),
         clocks_hz: clocks(&spec.clocks),
         rules: match spec.ice {
@@ -50,10 +55,12 @@ fn is_usable(address: &SocketAddr) -> bool {
 fn payloads<P>(stream: &Stream<P>) -> [u8; PAYLOADS] {
     let link = stream.link.as_ref().filter(|_| stream.treatment != Treatment::Echo);
     let pairs = link.map_or(&[][..], |link| link.payloads.pairs());
+    // Through the mixer goes speech; beside it, what is listed and nothing else.
+    let is_translated = link.is_some() && stream.seat.is_some();
     let passes_unknown = pairs.is_empty() || stream.spec.accept.is_empty();
     let mut table = [BLOCKED; PAYLOADS];
     for (received, sent) in (0u8..).zip(table.iter_mut()) {
-        if passes_unknown || received == COMFORT_NOISE {
+        if !is_translated && (passes_unknown || received == COMFORT_NOISE) {
             *sent = received;
         }
     }
@@ -82,8 +89,8 @@ fn clocks(named: &[(u8, u32)]) -> [u32; PAYLOADS] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::board::Link;
-    use super::super::{StreamPorts, StreamSpec, TerminationId};
+    use super::super::board::{Link, Seat};
+    use super::super::{ConferenceId, StreamPorts, StreamSpec, TerminationId};
     use super::*;
     use crate::codec::MemberCodec;
 
@@ -117,6 +124,21 @@ mod tests {
         let plan = compile(&stream(spec(&[]), Some(vec![(101, 96)])));
         assert_eq!((plan.payloads[101], plan.payloads[77]), (96, 77));
         assert!(plan.accept.is_empty());
+    }
+
+    #[test]
+    fn beside_translated_speech_only_what_is_listed_passes() {
+        for pairs in [vec![], vec![(101, 96)]] {
+            let mut translated = stream(spec(&[]), Some(pairs.clone()));
+            let speaks = vec![MemberCodec::PCMU, MemberCodec::G722];
+            translated.seat =
+                Some(Seat { room: ConferenceId::new(0, 0), speaks, hears: MemberCodec::PCMU });
+            let plan = compile(&translated);
+            let is_blocked = |payload: u8| plan.payloads[usize::from(payload)] == BLOCKED;
+            assert!([0, 8, 9, 13, 96].into_iter().all(is_blocked));
+            assert_eq!(is_blocked(101), pairs.is_empty());
+            assert_eq!(plan.mixed, [0, 9].into_iter().collect());
+        }
     }
 
     #[test]

@@ -113,11 +113,13 @@ pub struct Member<T> {
     /// What carries its packets.
     pub handle: T,
     inlet: Arc<Inlet>,
-    codec: MemberCodec,
+    hears: MemberCodec,
     jitter: Jitter,
-    decoder: Decoder,
+    /// One for each codec that its party may speak, made beforehand: none is made per frame.
+    voices: Box<[Heard]>,
+    /// The one that it spoke last.
+    speaking: usize,
     encoder: Encoder,
-    to_mix: Option<Resampler>,
     from_mix: Option<Resampler>,
     /// Decoded, not yet mixed.
     heard: [i16; HEARD_MAX],
@@ -128,27 +130,47 @@ pub struct Member<T> {
     next: Header,
 }
 
+/// A codec that a party may speak.
+#[derive(Debug)]
+struct Heard {
+    payload: u8,
+    decoder: Decoder,
+    to_mix: Option<Resampler>,
+}
+
+impl Heard {
+    fn new(codec: &MemberCodec) -> Self {
+        let to_mix = Resampler::new(codec.kind.rate_hz(), RATE_HZ);
+        Self { payload: codec.payload, decoder: Decoder::new(codec.kind), to_mix }
+    }
+}
+
 impl<T> Member<T> {
-    /// A member that has not spoken. `ssrc` is used if its party hears nothing else before.
+    /// A member that has not spoken, with what its party may speak and what it hears. `ssrc` is used if
+    /// its party hears nothing else before.
     #[must_use]
-    pub fn new(handle: T, inlet: Arc<Inlet>, codec: MemberCodec, ssrc: u32) -> Self {
-        let rate_hz = codec.kind.rate_hz();
+    pub fn new(
+        handle: T,
+        inlet: Arc<Inlet>,
+        (speaks, hears): (&[MemberCodec], MemberCodec),
+        ssrc: u32,
+    ) -> Self {
         Self {
             handle,
             inlet,
-            codec,
+            hears,
             jitter: Jitter::new(),
-            decoder: Decoder::new(codec.kind),
-            encoder: Encoder::new(codec.kind),
-            to_mix: Resampler::new(rate_hz, RATE_HZ),
-            from_mix: Resampler::new(RATE_HZ, rate_hz),
+            voices: speaks.iter().map(Heard::new).collect(),
+            speaking: 0,
+            encoder: Encoder::new(hears.kind),
+            from_mix: Resampler::new(RATE_HZ, hears.kind.rate_hz()),
             heard: [0; HEARD_MAX],
             heard_len: 0,
             frame: [0; FRAME_SAMPLES],
             speaks: false,
             audience: Audience::All,
             next: Header {
-                payload: codec.payload,
+                payload: hears.payload,
                 is_marked: true,
                 sequence: Seq(0),
                 timestamp: RtpTime(0),
@@ -166,19 +188,24 @@ impl<T> Member<T> {
     /// Ticks a second of what it hears.
     #[must_use]
     pub fn clock_hz(&self) -> u32 {
-        self.codec.kind.clock_hz()
+        self.hears.kind.clock_hz()
     }
 
     /// Takes 20 ms of what it says.
     fn listen(&mut self) {
         let mut payload = [0; PAYLOAD_MAX];
-        while let Some((sequence, length)) = self.inlet.pop(&mut payload) {
-            self.jitter.put(sequence, payload.get(..length).unwrap_or_default());
+        while let Some((sequence, kind, length)) = self.inlet.pop(&mut payload) {
+            self.jitter.put(sequence, kind, payload.get(..length).unwrap_or_default());
         }
         self.speaks = self.heard_len > 0;
         while self.heard_len < FRAME_SAMPLES {
             match self.jitter.take(&mut payload) {
-                Taken::Payload(length) => self.decode(payload.get(..length).unwrap_or_default()),
+                Taken::Payload(length) => {
+                    let kind = self.jitter.kind();
+                    let spoken = self.voices.iter().position(|voice| voice.payload == kind);
+                    self.speaking = spoken.unwrap_or(self.speaking);
+                    self.decode(payload.get(..length).unwrap_or_default());
+                }
                 Taken::Lost => self.conceal(),
                 Taken::Nothing => break,
             }
@@ -195,19 +222,25 @@ impl<T> Member<T> {
     fn conceal(&mut self) {
         let room = self.heard.get_mut(self.heard_len..).unwrap_or_default();
         // Codecs that can do it speak at the mixer's rate.
-        let made = if self.to_mix.is_none() { self.decoder.conceal(room) } else { 0 };
+        let made = match self.voices.get_mut(self.speaking) {
+            Some(Heard { to_mix: None, decoder, .. }) => decoder.conceal(room),
+            _ => 0,
+        };
         self.heard_len = (self.heard_len + made).max(FRAME_SAMPLES);
     }
 
     fn decode(&mut self, payload: &[u8]) {
         let room = self.heard.get_mut(self.heard_len..).unwrap_or_default();
-        self.heard_len += match &mut self.to_mix {
+        let Some(Heard { decoder, to_mix, .. }) = self.voices.get_mut(self.speaking) else {
+            return;
+        };
+        self.heard_len += match to_mix {
             Some(resampler) => {
                 let mut samples = [0; PAYLOAD_MAX];
-                let count = self.decoder.decode(payload, &mut samples);
+                let count = decoder.decode(payload, &mut samples);
                 resampler.run(samples.get(..count).unwrap_or_default(), room)
             }
-            None => self.decoder.decode(payload, room),
+            None => decoder.decode(payload, room),
         };
     }
 
@@ -328,6 +361,7 @@ mod tests {
 
     struct Party {
         inlet: Arc<Inlet>,
+        payload: u8,
         encoder: Encoder,
         decoder: Decoder,
         rate_hz: u32,
@@ -346,7 +380,7 @@ mod tests {
                 .collect();
             let mut payload = [0; 160];
             let length = self.encoder.encode(&samples, &mut payload);
-            assert!(self.inlet.push(Seq(self.said as u16), &payload[..length]));
+            assert!(self.inlet.push(Seq(self.said as u16), self.payload, &payload[..length]));
             self.said += 1;
         }
 
@@ -371,10 +405,11 @@ mod tests {
         let mut mixer = Mixer::new();
         let parties = (0u32..).zip(codecs).map(|(index, codec)| {
             let inlet = Arc::new(Inlet::new());
-            let member = Member::new((), Arc::clone(&inlet), *codec, index);
+            let member = Member::new((), Arc::clone(&inlet), (&[*codec], *codec), index);
             mixer.join(key(index), Box::new(member));
             Party {
                 inlet,
+                payload: codec.payload,
                 encoder: Encoder::new(codec.kind),
                 decoder: Decoder::new(codec.kind),
                 rate_hz: codec.kind.rate_hz(),
@@ -503,7 +538,7 @@ mod tests {
                 })
                 .collect();
             parties[0].encoder.encode(&samples, &mut payload);
-            parties[0].inlet.push(Seq(number), &payload);
+            parties[0].inlet.push(Seq(number), parties[0].payload, &payload);
             for _ in 0..3 {
                 frame(&mut mixer, &mut parties);
                 frames += 1;
@@ -511,6 +546,35 @@ mod tests {
         }
         assert_eq!(parties[1].heard.len(), frames * 160);
         assert!(parties[1].hears(500.0) > 0.9, "{}", parties[1].hears(500.0));
+    }
+
+    #[test]
+    fn a_party_that_changes_among_its_codecs_is_heard_in_each() {
+        let (mut mixer, mut parties) = room(&CODECS[..1]);
+        let inlet = Arc::new(Inlet::new());
+        let member = Member::new((), Arc::clone(&inlet), (&CODECS[..], CODECS[0]), 9);
+        mixer.join(key(9), Box::new(member));
+        let mut said = 0;
+        for codec in [1, 3, 2, 0, 1].map(|place| CODECS[place]) {
+            let mut speaker = Party {
+                inlet: Arc::clone(&inlet),
+                payload: codec.payload,
+                encoder: Encoder::new(codec.kind),
+                decoder: Decoder::new(codec.kind),
+                rate_hz: codec.kind.rate_hz(),
+                tone_hz: 700.0,
+                said,
+                heard: Vec::new(),
+            };
+            parties[0].heard.clear();
+            for _ in 0..50 {
+                speaker.says_a_frame();
+                frame(&mut mixer, &mut parties);
+            }
+            said = speaker.said;
+            let heard = parties[0].hears(700.0);
+            assert!((heard - 1.0).abs() < 0.25, "{codec:?}: {heard}");
+        }
     }
 
     #[test]

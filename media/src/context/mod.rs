@@ -10,7 +10,7 @@ mod player;
 mod sound;
 mod termination;
 
-pub use board::{Board, Key, Stream};
+pub use board::{Board, Key, Seat, Stream};
 pub use compile::compile;
 pub use conference::{
     Audience, CONFERENCES_MAX, ConferenceId, Conferences, MEMBERS_MAX, Member, Mixer,

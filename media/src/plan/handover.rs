@@ -56,7 +56,7 @@ pub fn handover(
 ) -> Option<Handover> {
     let is_plain = !plan.is_secure && ends.sink.is_none_or(|sink| !sink.is_secure());
     let is_copied = ends.own.is_tapped() || ends.sink.is_some_and(Outlet::is_tapped);
-    let is_heard = plan.mixed.is_some() || ingress.ear.is_some() || is_copied;
+    let is_heard = !plan.mixed.is_empty() || ingress.ear.is_some() || is_copied;
     if !plan.is_receiving || !is_plain || is_heard {
         return None;
     }

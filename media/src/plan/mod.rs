@@ -68,8 +68,8 @@ pub struct ForwardPlan {
     pub accept: PayloadSet,
     /// The payload type of telephone-events whose digits are reported.
     pub telephone_event: Option<u8>,
-    /// The payload type that goes into the conference the party is a member of.
-    pub mixed: Option<u8>,
+    /// The payload types that go into the room of the mixer in which the party sits.
+    pub mixed: PayloadSet,
     /// Received payload type → sent one, or [`BLOCKED`].
     pub payloads: [u8; PAYLOADS],
     /// Clock rates by received payload type.
@@ -326,7 +326,7 @@ fn on_rtp(
     if let Some(ear) = &mut ingress.ear {
         ear.hear(&header, payload(arrival.packet).unwrap_or_default(), arrival.now_us);
     }
-    if plan.mixed == Some(header.payload) {
+    if plan.mixed.contains(header.payload) {
         return Ok(Verdict::Mix(header.sequence));
     }
     let Some(sink) = ends.sink else { return Ok(Verdict::Keep) };

@@ -20,6 +20,8 @@ use crate::srtp::Sealer;
 
 /// The least time between the last packet of one source and the first of the next.
 const FRAME_US: u64 = 20_000;
+/// Packets of an event come at least so often; after the last one speech goes on so much later.
+const EVENT_GAP_US: u64 = 100_000;
 /// Round trips longer than this are a wrong clock.
 const ROUND_TRIP_MAX_US: u64 = 60_000_000;
 
@@ -40,6 +42,8 @@ pub struct Outlet {
     is_reported: AtomicBool,
     is_tapped: AtomicBool,
     tap: ArcSwapOption<Tap>,
+    /// Until when the mixer keeps silent: an event is being passed on.
+    event_until_us: AtomicU64,
     /// Counters of what the peer sent; written by the worker that owns the stream.
     pub received: DirectionCounters,
     /// Counters of what the peer was sent; written by the worker that forwards.
@@ -177,6 +181,18 @@ impl Outlet {
         if let (Some(tap), Some(to)) = (self.tap.load().as_ref(), self.media_remote()) {
             tap.take(Way::To, None, packet, to, now_us);
         }
+    }
+
+    /// Notes that a packet of an event was passed on beside the mix: the packets of one event carry
+    /// the same time, so nothing may come between them (RFC 4733 §2.5.1.2).
+    pub fn hear_event(&self, now_us: u64) {
+        self.event_until_us.store(now_us.saturating_add(EVENT_GAP_US), Ordering::Relaxed);
+    }
+
+    /// Whether an event is being passed on.
+    #[must_use]
+    pub fn hears_event(&self, now_us: u64) -> bool {
+        now_us < self.event_until_us.load(Ordering::Relaxed)
     }
 
     /// True if the peer may be sent media at all.

@@ -36,7 +36,7 @@ impl Scene {
             is_watched: true,
             accept: [0, 8, 101].into_iter().collect(),
             telephone_event: Some(101),
-            mixed: None,
+            mixed: PayloadSet::default(),
             payloads: identity(),
             clocks_hz: std::array::from_fn(|payload| {
                 static_clock_hz(u8::try_from(payload).unwrap())
@@ -385,7 +385,7 @@ fn a_stream_that_somebody_works_on_is_not_handed_over() {
     scene.plan.is_receiving = false;
     assert_eq!(handed_over(&scene), None);
     let mut scene = locked();
-    scene.plan.mixed = Some(8);
+    scene.plan.mixed = [8].into_iter().collect();
     assert_eq!(handed_over(&scene), None);
     let mut scene = locked();
     scene.plan.payloads[8] = BLOCKED;

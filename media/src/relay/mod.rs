@@ -23,6 +23,7 @@ mod sys;
 #[cfg(test)]
 #[path = "../../tests/common/ports.rs"]
 mod test_ports;
+mod translate;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -43,11 +44,12 @@ use self::stock::{Source, random};
 use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
 use self::worker::{Bound, COMMANDS_MAX, Clock, Worker};
 use crate::context::{
-    Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, compile,
+    Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, Seat,
+    compile,
 };
 use crate::control::{
     ConferenceId, Country, Fingerprint, Format, MediaConfig, MediaError, MediaPlane, MemberCodec,
-    Notify, PayloadMap, Performance, RelayReport, Sound, SoundId, StreamPorts, StreamSpec,
+    Notify, PayloadMap, Performance, RelayReport, Sound, SoundId, Speaker, StreamPorts, StreamSpec,
     StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
 use crate::ear::Ear;
@@ -319,18 +321,6 @@ impl RelayControl {
         self.ssrc = self.ssrc.wrapping_add(0x9e37_79b9) & 0xffff_ffff;
         u32::try_from(self.ssrc).unwrap_or_default()
     }
-
-    /// Takes a stream out of the conference that it is in; its plan is still the old one.
-    fn stand_up(&mut self, key: Key) -> bool {
-        let Some(stream) = self.board.stream_mut(key) else { return false };
-        let Some((conference, _)) = stream.seat.take() else { return false };
-        stream.handle.inlet = None;
-        if let Some(members) = self.conferences.members_mut(conference) {
-            members.retain(|member| *member != key);
-        }
-        self.tell_mixer(conference, |room| Command::Leave(room, key));
-        true
-    }
 }
 
 impl MediaPlane for RelayControl {
@@ -404,6 +394,7 @@ impl MediaPlane for RelayControl {
     }
 
     fn disconnect(&mut self, id: TerminationId, stream: usize) {
+        self.end_translation((id, stream));
         if let Some(other) = self.board.unlink((id, stream)) {
             self.refresh(other, false);
             self.refresh((id, stream), false);
@@ -430,31 +421,22 @@ impl MediaPlane for RelayControl {
             return Err(MediaError::ConferenceFull);
         }
         let entry = self.board.stream(key).ok_or(MediaError::UnknownTermination)?;
-        if entry.seat == Some((conference, codec)) {
+        let seat = Seat { room: conference, speaks: vec![codec], hears: codec };
+        if entry.seat.as_ref() == Some(&seat) {
             return Ok(());
         }
         self.stand_up(key);
         self.disconnect(id, stream);
-        let ssrc = self.next_ssrc();
-        let inlet = Arc::new(Inlet::new());
-        let entry = self.board.stream_mut(key).ok_or(MediaError::UnknownTermination)?;
-        entry.seat = Some((conference, codec));
-        entry.handle.inlet = Some(Arc::clone(&inlet));
-        let bound = Arc::clone(&entry.handle.bound);
-        let member = Box::new(Member::new(bound, inlet, codec, ssrc));
-        if let Some(members) = self.conferences.members_mut(conference) {
-            members.push(key);
-        }
-        self.tell_mixer(conference, |room| Command::Join(room, key, member));
+        self.sit_down(key, seat)?;
         self.refresh(key, false);
         Ok(())
     }
 
     fn set_audience(&mut self, id: TerminationId, stream: usize, audience: Audience) {
         let key = (id, stream);
-        let seat = self.board.stream(key).and_then(|entry| entry.seat);
-        if let Some((conference, _)) = seat {
-            self.tell_mixer(conference, |room| Command::Audience(room, key, audience));
+        let seat = self.board.stream(key).and_then(|entry| entry.seat.as_ref());
+        if let Some(room) = seat.map(|seat| seat.room) {
+            self.tell_mixer(room, |room| Command::Audience(room, key, audience));
         }
     }
 
@@ -487,6 +469,10 @@ impl MediaPlane for RelayControl {
         let player = Player::new(treatment, self.config.country, sound, ssrc).map(Box::new);
         self.tell(&bound, Command::Treat { bound: Arc::clone(&bound), player });
         self.refresh((id, stream), false);
+    }
+
+    fn transcode(&mut self, a: Speaker, b: Speaker) -> Result<(), MediaError> {
+        self.translate(a, b)
     }
 
     fn perform(

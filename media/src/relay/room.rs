@@ -105,7 +105,7 @@ fn speak(
     let Some(frame) = mixer.speak(place, packet) else { return };
     let Some(member) = mixer.member(place) else { return };
     let bound = &member.handle;
-    if !bound.outlet.is_listening() {
+    if !bound.outlet.is_listening() || bound.outlet.hears_event(now_us) {
         return;
     }
     let Some(to) = bound.outlet.media_remote() else { return };

@@ -287,7 +287,7 @@ impl Worker {
                 // A full ring: the mixer's worker is behind, and this is too old already.
                 let heard = batch.packet(at).and_then(|(packet, _)| packet.get(..outcome.length));
                 if let Some(heard) = heard.and_then(payload) {
-                    inlet.push(sequence, heard);
+                    inlet.push(sequence, payload_type, heard);
                 }
             }
             let (Verdict::Send { to, component, length, is_rtcp }, Some(sink)) =
@@ -295,6 +295,9 @@ impl Worker {
             else {
                 continue;
             };
+            if !lane.plan.mixed.is_empty() && !is_rtcp {
+                sink.outlet.hear_event(now_us);
+            }
             if let Some(kernel) = kernel.filter(|_| !is_rtcp) {
                 let candidate = Candidate {
                     bound: &lane.bound,

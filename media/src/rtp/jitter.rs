@@ -33,6 +33,8 @@ pub struct Jitter {
     /// The number to be given out next.
     next: Option<Seq>,
     highest: Seq,
+    /// The type of the payload that was given out last.
+    kind: u8,
     is_filling: bool,
     waited: u8,
 }
@@ -41,6 +43,7 @@ pub struct Jitter {
 struct Slot {
     /// 0: empty.
     length: usize,
+    kind: u8,
     octets: [u8; PAYLOAD_MAX],
 }
 
@@ -48,12 +51,12 @@ impl Jitter {
     /// An empty buffer.
     #[must_use]
     pub fn new() -> Self {
-        let slots = Box::new([Slot { length: 0, octets: [0; PAYLOAD_MAX] }; SLOTS]);
-        Self { slots, next: None, highest: Seq(0), is_filling: true, waited: 0 }
+        let slots = Box::new([Slot { length: 0, kind: 0, octets: [0; PAYLOAD_MAX] }; SLOTS]);
+        Self { slots, next: None, highest: Seq(0), kind: 0, is_filling: true, waited: 0 }
     }
 
     /// Takes a packet; empty and overlong ones, duplicates and late ones are left out.
-    pub fn put(&mut self, sequence: Seq, payload: &[u8]) {
+    pub fn put(&mut self, sequence: Seq, kind: u8, payload: &[u8]) {
         if payload.is_empty() || payload.len() > PAYLOAD_MAX {
             return;
         }
@@ -69,6 +72,7 @@ impl Jitter {
         }
         let slot = self.slot(sequence);
         slot.length = payload.len();
+        slot.kind = kind;
         if let Some(place) = slot.octets.get_mut(..payload.len()) {
             place.copy_from_slice(payload);
         }
@@ -96,14 +100,21 @@ impl Jitter {
         self.give(next, payload)
     }
 
+    /// The type of the payload that was given out last.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        self.kind
+    }
+
     fn give(&mut self, sequence: Seq, payload: &mut [u8; PAYLOAD_MAX]) -> Taken {
         self.next = Some(sequence.plus(1));
         let slot = self.slot(sequence);
-        let length = std::mem::take(&mut slot.length);
+        let (length, kind) = (std::mem::take(&mut slot.length), slot.kind);
         if length == 0 {
             return Taken::Lost;
         }
         *payload = slot.octets;
+        self.kind = kind;
         Taken::Payload(length)
     }
 
@@ -141,7 +152,7 @@ mod tests {
 
     fn put(jitter: &mut Jitter, numbers: &[u16]) {
         for number in numbers {
-            jitter.put(Seq(*number), &[number.to_be_bytes()[1]; 160]);
+            jitter.put(Seq(*number), 0, &[number.to_be_bytes()[1]; 160]);
         }
     }
 
@@ -197,8 +208,8 @@ mod tests {
     #[test]
     fn payloads_of_impossible_length_are_left_out() {
         let mut jitter = Jitter::new();
-        jitter.put(Seq(1), &[]);
-        jitter.put(Seq(2), &[0; PAYLOAD_MAX + 1]);
+        jitter.put(Seq(1), 0, &[]);
+        jitter.put(Seq(2), 0, &[0; PAYLOAD_MAX + 1]);
         assert_eq!(take(&mut jitter), None);
     }
 }

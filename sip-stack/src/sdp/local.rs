@@ -14,6 +14,8 @@ pub struct LocalDescription {
     version: u64,
     address: IpAddr,
     current: Option<(Session, Bytes)>,
+    /// What held before, until the peer has agreed.
+    previous: Option<(Session, Bytes)>,
 }
 
 impl LocalDescription {
@@ -22,7 +24,13 @@ impl LocalDescription {
     /// `session_id` is random per leg; its top bit is not used, because some phones read it as
     /// a signed number.
     pub fn new(session_id: u64, address: IpAddr) -> Self {
-        LocalDescription { session_id: session_id >> 1, version: 0, address, current: None }
+        LocalDescription {
+            session_id: session_id >> 1,
+            version: 0,
+            address,
+            current: None,
+            previous: None,
+        }
     }
 
     /// Makes `session` the leg's description and returns its text.
@@ -34,6 +42,7 @@ impl LocalDescription {
         if let Some((current, text)) = &self.current
             && current.is_same_content(&session)
         {
+            self.previous = None;
             return text.clone();
         }
         self.version = self.version.saturating_add(1);
@@ -44,8 +53,16 @@ impl LocalDescription {
             ..Origin::default()
         };
         let text = session.to_bytes();
-        self.current = Some((session, text.clone()));
+        self.previous = self.current.replace((session, text.clone()));
         text
+    }
+
+    /// The peer has refused the description last written: the one before holds (RFC 3264 §8), and the
+    /// next one has a new version all the same.
+    pub fn take_back(&mut self) {
+        if let Some(previous) = self.previous.take() {
+            self.current = Some(previous);
+        }
     }
 
     /// Makes `session` continue what this leg has been told, before it is offered.

@@ -8,24 +8,28 @@ use sip_stack::sdp::{Codec, Session, payload_map};
 use tapi::constant::CallState;
 
 use super::end::MediaEnd;
+use super::transcode::translation;
 use super::{CallId, ConnectionKey};
 use crate::exchange::Exchange;
 
 impl Exchange {
     /// Brings the relay in line with the connection: addresses, directions, maps, treatments.
     pub(crate) fn join_media(&mut self, connection: ConnectionKey) {
+        let is_translated = self.let_hear(connection);
+        self.note_translation(connection, is_translated);
+    }
+
+    /// True where the two parties are translated for each other.
+    fn let_hear(&mut self, connection: ConnectionKey) -> bool {
         self.hear_anew(connection);
         if self.seat_members(connection) {
-            return;
+            return false;
         }
         let caller = self.connections.get(connection.0).and_then(|connection| connection.caller);
-        if caller.is_some_and(|caller| self.echo_again(caller)) {
-            return;
+        if caller.is_some_and(|caller| self.echo_again(caller)) || self.treat_queued(connection) {
+            return false;
         }
-        if self.treat_queued(connection) {
-            return;
-        }
-        let Some((caller, called)) = self.pair(connection) else { return };
+        let Some((caller, called)) = self.pair(connection) else { return false };
         let tones = (self.treatment(caller, called), self.treatment(called, caller));
         for call in [caller, called] {
             if let Some(call) = self.calls.get_mut(call.0) {
@@ -33,20 +37,27 @@ impl Exchange {
             }
         }
         let (Some(near), Some(far)) = (self.calls.get(caller.0), self.calls.get(called.0)) else {
-            return;
+            return false;
         };
         let (a, b) = match (near.end.termination(), far.end.termination()) {
             (Some(a), Some(b)) => (a, b),
             (None, Some(alone)) => return self.leave_alone(alone, far.end.streams(), tones.1),
             (Some(alone), None) => return self.leave_alone(alone, near.end.streams(), tones.0),
-            (None, None) => return,
+            (None, None) => return false,
         };
         let is_held = near.is_away() || far.is_away();
+        let mut is_translated = false;
         for stream in 0..near.end.streams().min(far.end.streams()) {
+            let translated = translation(&near.end, &far.end, stream);
+            is_translated |= translated.is_some();
             // A held call carries nothing of its parties, whether or not a tone can take its place.
             if is_held {
                 self.media.disconnect(a, stream);
                 self.media.disconnect(b, stream);
+            } else if let Some([near, far]) = translated {
+                if let Err(error) = self.media.transcode(near, far) {
+                    tracing::warn!(%error, "a call cannot be transcoded");
+                }
             } else {
                 let a_to_b = map(&near.end, &far.end, stream);
                 let b_to_a = map(&far.end, &near.end, stream);
@@ -59,14 +70,16 @@ impl Exchange {
         }
         self.record_by_rule(caller);
         self.record_by_rule(called);
+        is_translated
     }
 
     /// The far party's phone serves another call.
-    fn leave_alone(&mut self, id: TerminationId, streams: usize, treatment: Treatment) {
+    fn leave_alone(&mut self, id: TerminationId, streams: usize, treatment: Treatment) -> bool {
         for stream in 0..streams {
             self.media.disconnect(id, stream);
             self.media.treat(id, stream, treatment);
         }
+        false
     }
 
     /// Plays a tone to a party that nobody talks to yet, or any more.

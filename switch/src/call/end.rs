@@ -19,6 +19,7 @@ use super::Party;
 use super::connectivity;
 use super::protection::{Protection, security};
 use super::recording::voices;
+use super::transcode::{Asked, Repertoire};
 use crate::exchange::Exchange;
 use crate::feature::dtmf::Presses;
 
@@ -39,6 +40,10 @@ pub struct MediaEnd {
     pub(crate) presses: Presses,
     /// The recording of what its phone says and hears.
     pub(crate) recording: Option<u64>,
+    /// What the switch translates for it.
+    pub(crate) repertoire: Repertoire,
+    /// What it was offered last of another party's, and nothing beyond that.
+    pub(crate) asked: Asked,
     /// The remote description changed since the relay was told.
     is_fresh: bool,
 }
@@ -56,6 +61,8 @@ impl MediaEnd {
             protection: Protection::default(),
             presses: Presses::default(),
             recording: None,
+            repertoire: Repertoire::default(),
+            asked: Asked::default(),
             is_fresh: false,
         }
     }
@@ -64,6 +71,7 @@ impl MediaEnd {
     pub(crate) fn empty(&self) -> MediaEnd {
         let mut end = MediaEnd::new(self.address, 0);
         end.protection = self.protection.renewed();
+        end.repertoire = self.repertoire.clone();
         end
     }
 
@@ -161,7 +169,21 @@ impl MediaEnd {
     /// Errors: [`Incompatible`] when no stream can be relayed (488).
     pub fn offer_from(&mut self, source: &Session) -> Result<Bytes, Incompatible> {
         let offer = relay_offer(source, &self.relay(Direction::SendRecv))?;
-        self.offer(offer)
+        let offer = self.offer(offer)?;
+        self.asked.note(source);
+        Ok(offer)
+    }
+
+    /// The same, and behind it what the switch translates; `None` where that is not more.
+    pub(crate) fn offer_more_than(&mut self, source: &Session) -> Option<Bytes> {
+        let mut offer = relay_offer(source, &self.relay(Direction::SendRecv)).ok()?;
+        let has_more = self.repertoire.extend(&mut offer);
+        has_more.then(|| self.offer(offer).ok())?
+    }
+
+    /// The phone has refused our last offer: what it was told before still holds.
+    pub(crate) fn take_back(&mut self) {
+        self.description.take_back();
     }
 
     /// Makes an offer of a session, protected as the party wants it.
@@ -220,6 +242,11 @@ impl MediaEnd {
         willing: Direction,
     ) -> Result<Bytes, Incompatible> {
         let offer = self.remote.clone().ok_or(Incompatible::MediaType)?;
+        let translated = self.repertoire.translated(&offer, far_answer, far_offer);
+        let (far_answer, far_offer) = match &translated {
+            Some(translated) => (translated, translated),
+            None => (far_answer, far_offer),
+        };
         let answer = relay_answer(&offer, far_answer, far_offer, &self.relay(willing))?;
         Ok(self.answer(&offer, answer))
     }
@@ -276,7 +303,7 @@ impl MediaEnd {
         self.remote.as_ref().is_some_and(is_hold)
     }
 
-    /// The codec of the first audio stream, for tables.
+    /// The codec that the phone was told first in the first audio stream, for tables.
     pub fn codec(&self) -> String {
         let audio = self.description.session().and_then(Session::preferred_audio);
         audio.map(|audio| audio.codec.name.clone()).unwrap_or_default()
@@ -387,6 +414,7 @@ impl Exchange {
         let allows_sdes = is_private || self.config.media.sdes_without_tls;
         end.protection = Protection::new(wishes, allows_sdes, (&self.media_secret, number))
             .with_fingerprint(self.media.fingerprint());
+        end.repertoire = Repertoire::new(&self.config.media.transcode);
         end
     }
 

@@ -26,6 +26,10 @@ impl Exchange {
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let is_phone = call.party.line().is_some();
         let alerts = status == 180 || (status == 183 && is_phone);
+        if alerts {
+            // What it is offered will do; what it says now, its user says.
+            call.end.asked.phone_of(leg);
+        }
         if call.side == Side::Caller || call.errand.is_some() {
             // Our own user's phone rings; the state says DIALING until it answers, unless the user
             // is called to complete an earlier call.
@@ -260,6 +264,9 @@ impl Exchange {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         self.forget_leg(leg);
         if message.is_some_and(|message| self.deflect(id, status, message)) {
+            return;
+        }
+        if self.asks_again(id, leg, status) {
             return;
         }
         let has_alerted = self.calls.get(id.0).is_some_and(|call| call.has_alerted);

@@ -47,6 +47,7 @@ pub mod station;
 pub mod supervise;
 pub mod swap;
 pub(crate) mod toll;
+pub mod transcode;
 pub mod transfer;
 pub(crate) mod treatment;
 pub mod trunk;

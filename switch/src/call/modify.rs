@@ -10,6 +10,7 @@ use sip_stack::sdp::{Direction, Incompatible, Session};
 use tapi::constant::{CallFeature, CallState, LineErr};
 use tapi::{CallCapability, Mask, ReplyFields, RequestKey};
 
+use super::transcode::refuses_media;
 use super::{CallId, Origination, Reoffer, Side, Timer, Waiting};
 use crate::exchange::Exchange;
 
@@ -26,9 +27,10 @@ impl Exchange {
         if call.end.protection.screen_offer(&mut offer).is_err() {
             return self.refuse(leg, Incompatible::STATUS);
         }
-        if !call.end.can_answer_alone(&offer) {
+        if !call.end.can_answer_alone(&offer) || self.ends_translation(id, &offer) {
             return self.pass_offer_on(id, leg, offer);
         }
+        let Some(call) = self.calls.get_mut(id.0) else { return };
         let willing = willing(call.hold.by_switch);
         match call.end.answer_reoffer(offer, willing) {
             Ok(answer) => {
@@ -71,8 +73,15 @@ impl Exchange {
             .and_then(|far| self.calls.get(far.0))
             .and_then(|far| far.end.remote.clone())
             .or_else(|| self.calls.get(id.0).and_then(|call| call.end.remote.clone()));
+        let is_transcoded =
+            self.calls.get(id.0).is_some_and(|call| self.is_transcoded(call.connection));
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let offer = match source {
+            // What it speaks now must be among it.
+            Some(source) if is_transcoded => {
+                let more = call.end.offer_more_than(&source);
+                more.or_else(|| call.end.offer_from(&source).ok())
+            }
             Some(source) => call.end.offer_from(&source).ok(),
             None => call.end.offer_everything(),
         };
@@ -111,7 +120,7 @@ impl Exchange {
         self.session_changed(id);
     }
 
-    fn finish_reoffer(&mut self, reoffer: Reoffer, far_answer: Option<Session>) {
+    pub(crate) fn finish_reoffer(&mut self, reoffer: Reoffer, far_answer: Option<Session>) {
         let Some(call) = self.calls.get_mut(reoffer.from.0) else { return };
         let Some(leg) = call.leg else { return };
         let previous = call.end.remote.clone();
@@ -140,6 +149,18 @@ impl Exchange {
             .connections
             .get_mut(key.0)
             .and_then(|connection| connection.reoffer.take_if(|reoffer| reoffer.from != id));
+        let is_final = refuses_media(status);
+        if let Some(call) = self.calls.get_mut(id.0).filter(|_| is_final) {
+            call.end.take_back();
+        }
+        match &reoffer {
+            Some(reoffer) if is_final && self.translate_reoffer(id, reoffer) => return,
+            None if is_final => {
+                self.join_media(key);
+                self.settle_codecs(key);
+            }
+            _ => {}
+        }
         let waiting_leg =
             reoffer.and_then(|reoffer| self.calls.get(reoffer.from.0)).and_then(|call| call.leg);
         if let Some(waiting_leg) = waiting_leg {
@@ -161,6 +182,9 @@ impl Exchange {
                     call.end.hear(answer);
                 }
                 self.session_changed(id);
+                if let Some(key) = self.calls.get(id.0).map(|call| call.connection) {
+                    self.settle_codecs(key);
+                }
             }
             None => self.media_impossible(id),
         }

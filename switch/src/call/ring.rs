@@ -73,9 +73,22 @@ impl Exchange {
         offer: &Bytes,
         headers: &[(String, String)],
     ) -> Result<(), Cause> {
+        self.ring_contacts(id, (line, None), from, offer, headers)
+    }
+
+    /// Sends an INVITE to every phone of a line, or to one, named by its contact.
+    pub(crate) fn ring_contacts(
+        &mut self,
+        id: CallId,
+        (line, only): (&str, Option<&str>),
+        from: &Identity,
+        offer: &Bytes,
+        headers: &[(String, String)],
+    ) -> Result<(), Cause> {
         let is_sips = self.calls.get(id.0).is_some_and(|call| self.is_sips(call.connection));
         let mut contacts = self.registrar.registry().contacts(line);
         // RFC 3261 §26.2.2: what is to be secure leaves under TLS or not at all.
+        contacts.retain(|contact| only.is_none_or(|only| contact.uri == only));
         contacts.retain(|contact| {
             contact.flow.transport.is_secure() || !is_sips && !identity::is_sips(&contact.uri)
         });
@@ -135,12 +148,13 @@ impl Exchange {
     }
 
     pub(crate) fn send_invite(&mut self, id: CallId, invite: Invite) -> Result<(), Cause> {
-        let peer = invite.destination.remote.ip();
+        let (peer, uri) = (invite.destination.remote.ip(), invite.request_uri.clone());
         let sent = self.endpoint.invite(self.clock.now, invite, &mut self.sip);
         let leg = sent.map_err(|_| Cause::NO_RESOURCES)?;
         self.adopt_leg(id, leg);
         if let Some(call) = self.calls.get_mut(id.0) {
             call.end.peer = Some(peer);
+            call.end.asked.invited(leg, uri);
         }
         Ok(())
     }

@@ -154,8 +154,7 @@ impl Exchange {
 
     fn answer_late(&mut self, late: CallId, leg: LegId, other: CallId) -> Result<(), Cause> {
         let theirs = self.remote_of(other)?;
-        let near = self.calls.get_mut(late.0).ok_or(Cause::NO_RESOURCES)?;
-        let sdp = near.end.offer_from(&theirs).map_err(|_| Cause::INCOMPATIBLE_MEDIA)?;
+        let sdp = self.late_offer(late, &theirs)?;
         self.answer_invite(late, leg, sdp, other);
         Ok(())
     }
@@ -194,8 +193,7 @@ impl Exchange {
         let near = self.calls.get_mut(waiting.0.0).ok_or(Cause::NO_RESOURCES)?;
         let answer =
             near.end.answer_from(&offer, &offer, Direction::SendRecv).map_err(incompatible)?;
-        let far = self.calls.get_mut(late.0.0).ok_or(Cause::NO_RESOURCES)?;
-        let ours = far.end.offer_from(&offer).map_err(incompatible)?;
+        let ours = self.late_offer(late.0, &offer)?;
         self.answer_invite(waiting.0, waiting.1, answer, late.0);
         self.answer_invite(late.0, late.1, ours, waiting.0);
         Ok(())

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use config::IdentifyBy;
 
 use sip_stack::auth::ClientCredentials;
@@ -32,7 +33,6 @@ impl Exchange {
         name: &str,
         number: &str,
     ) -> Result<(), Cause> {
-        let targets = self.trunk_targets.get(name).cloned().unwrap_or_default();
         let trunk = self.config.trunks.get(name).cloned().ok_or(Cause::UNKNOWN_NUMBER)?;
         let in_use = self.calls.iter().filter(
             |(_, call)| matches!(&call.party, Party::Trunk { name: used, .. } if used == name),
@@ -42,14 +42,9 @@ impl Exchange {
             return Err(Cause::TRUNK_FULL);
         }
         self.may_call_outside(connection, caller, name, number)?;
-        let is_sips = self.is_sips(connection) || trunk.peer.is_secure;
-        let flows = targets.iter().filter_map(|target| self.flow_to(*target));
-        // RFC 3261 §26.2.2: what is to be secure leaves under TLS or not at all.
-        let mut flows = flows.filter(|flow| !is_sips || flow.transport.is_secure());
-        let Some(destination) = flows.next() else {
+        let Some(way) = self.way_to(connection, &trunk) else {
             return Err(Cause::of_status(503, false));
         };
-        let alternatives: Vec<Flow> = flows.collect();
         let called = self.new_call(NewParty {
             connection,
             side: Side::Called,
@@ -66,20 +61,48 @@ impl Exchange {
                 return Err(cause);
             }
         };
+        self.invite_trunk((caller, called), &trunk, number, way, &offer)
+    }
+
+    /// Where a trunk's INVITEs go: first here, then there. `None`: nowhere.
+    pub(crate) fn way_to(
+        &self,
+        connection: ConnectionKey,
+        trunk: &config::Trunk,
+    ) -> Option<(Flow, Vec<Flow>)> {
+        let is_sips = self.is_sips(connection) || trunk.peer.is_secure;
+        let targets = self.trunk_targets.get(&trunk.name).map(Vec::as_slice).unwrap_or_default();
+        let flows = targets.iter().filter_map(|target| self.flow_to(*target));
+        // RFC 3261 §26.2.2: what is to be secure leaves under TLS or not at all.
+        let mut flows = flows.filter(|flow| !is_sips || flow.transport.is_secure());
+        Some((flows.next()?, flows.collect()))
+    }
+
+    /// Sends an INVITE for a number outside, on behalf of the first of two calls.
+    pub(crate) fn invite_trunk(
+        &mut self,
+        (caller, called): (CallId, CallId),
+        trunk: &config::Trunk,
+        number: &str,
+        (destination, alternatives): (Flow, Vec<Flow>),
+        offer: &Bytes,
+    ) -> Result<(), Cause> {
+        let connection = self.calls.get(called.0).map(|call| call.connection);
+        let is_sips = connection.is_some_and(|key| self.is_sips(key)) || trunk.peer.is_secure;
         let from = self.identity_of(caller);
         let user = sip_stack::uri::encode_user(number);
         let (scheme, host) = match is_sips {
             true => ("sips", host_of(&trunk.peer)),
             false => ("sip", identity::socket_text(destination.remote)),
         };
-        let mut invite = self.invite(called, &from, &offer, destination);
+        let mut invite = self.invite(called, &from, offer, destination);
         invite.request_uri = format!("{scheme}:{user}@{host}");
         invite.to = format!("<{scheme}:{user}@{host}>");
         if is_sips {
             invite.contact = identity::secure(&invite.contact);
         }
         invite.alternatives = alternatives;
-        invite.credentials = credentials_of(&trunk);
+        invite.credentials = credentials_of(trunk);
         self.send_invite(called, invite)
     }
 

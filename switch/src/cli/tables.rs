@@ -67,6 +67,7 @@ pub(super) const CALLS: Table = Table {
         column("CONNECTED", "connected"),
         column("HEARS WHEN HELD", "treatment"),
         column("SRTP", "srtp"),
+        column("TRANSCODED", "transcoded"),
         column("SINCE", "since"),
     ],
 };
@@ -81,6 +82,7 @@ pub(super) const MEDIA: Table = Table {
         column("REMOTE", "remote"),
         column("CODEC", "codec"),
         column("SRTP", "srtp"),
+        column("TRANSCODED", "transcoded"),
         column("RECEIVED", "packetsReceived"),
         column("SENT", "packetsSent"),
         column("LOST", "packetsLost"),

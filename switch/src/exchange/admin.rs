@@ -152,7 +152,9 @@ impl Exchange {
                 "called": shown(|info| &info.called).unwrap_or_else(|| connection.dialled.clone()),
                 "treatment": treatment.map(|treatment| treatment.name()),
                 "connected": connected,
-                "since": call.since_unix_ms, "codec": call.end.codec(), "srtp": call.end.srtp(self.media.as_ref()),
+                "since": call.since_unix_ms, "codec": agreed_codec(&call.end),
+                "srtp": call.end.srtp(self.media.as_ref()),
+                "transcoded": self.is_transcoded(call.connection),
             }));
         }
         rows.sort_by_key(|row| row["callId"].as_u64());
@@ -175,6 +177,7 @@ impl Exchange {
                     "callId": call_id, "line": call.party.number(), "stream": index,
                     "port": call.end.port(index), "remote": remote.map(|remote| remote.to_string()),
                     "codec": codec, "srtp": call.end.srtp(self.media.as_ref()),
+                    "transcoded": self.is_transcoded(call.connection),
                     "packetsReceived": stream.received.packets, "packetsSent": stream.sent.packets,
                     "bytesReceived": stream.received.bytes, "bytesSent": stream.sent.bytes,
                     "packetsLost": stream.received.lost, "jitterMs": stream.received.jitter_ms,

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::Exchange;
 use crate::observe::Sample;
 
 macro_rules! counters {
@@ -92,10 +93,29 @@ counters! {
     recording_packets_total: "counter",
     /// Packets that recordings that are over lack.
     recording_packets_lost_total: "counter",
+    /// Calls whose parties share no codec, so that the switch translates, now.
+    calls_transcoded: "gauge",
+    /// Calls that were transcoded.
+    calls_transcoded_total: "counter",
+    /// Calls that were not transcoded because so many were.
+    calls_transcoding_refused_total: "counter",
     /// Applications connected now.
     applications: "gauge",
     /// Requests of applications.
     tapi_requests_total: "counter",
+}
+
+impl Exchange {
+    /// Says how much of everything there is now.
+    pub(super) fn update_gauges(&self) {
+        let set = |gauge: &AtomicU64, value: usize| {
+            gauge.store(value as u64, Ordering::Relaxed);
+        };
+        set(&self.counters.calls_active, self.calls.len());
+        set(&self.counters.calls_transcoded, self.transcoded.len());
+        set(&self.counters.legs_active, self.endpoint.leg_count());
+        set(&self.counters.subscriptions, self.presence.len());
+    }
 }
 
 /// Raises a counter by so much.

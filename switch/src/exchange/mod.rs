@@ -24,7 +24,7 @@ mod requests;
 pub(crate) mod state;
 mod step;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +46,7 @@ use crate::call::protection;
 use crate::call::recording::Recordings;
 use crate::call::toll::Tolls;
 use crate::call::treatment::Music;
-use crate::call::{Call, CallId, Connection, Parked, Timer};
+use crate::call::{Call, CallId, Connection, ConnectionKey, Parked, Timer};
 use crate::feature::enrolment::Enrolment;
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
@@ -117,6 +117,7 @@ pub struct Exchange {
     pub(crate) calls: Slab<Call>,
     pub(crate) connections: Slab<Connection>,
     pub(crate) conferences: Slab<Conference>,
+    pub(crate) transcoded: HashSet<ConnectionKey>,
     pub(crate) by_leg: HashMap<LegId, CallId>,
     pub(crate) by_termination: HashMap<TerminationId, CallId>,
     pub(crate) by_tapi: HashMap<CallKey, CallId>,
@@ -186,6 +187,7 @@ impl Exchange {
             calls: Slab::new(),
             connections: Slab::new(),
             conferences: Slab::new(),
+            transcoded: HashSet::new(),
             by_leg: HashMap::new(),
             by_termination: HashMap::new(),
             by_tapi: HashMap::new(),
@@ -461,15 +463,6 @@ impl Exchange {
     /// Arms a timer `delay` from now.
     pub(crate) fn arm(&mut self, delay: Duration, timer: Timer) -> TimerToken {
         self.timers.arm(self.clock.now + delay, timer)
-    }
-
-    fn update_gauges(&self) {
-        let set = |gauge: &std::sync::atomic::AtomicU64, value: usize| {
-            gauge.store(value as u64, std::sync::atomic::Ordering::Relaxed);
-        };
-        set(&self.counters.calls_active, self.calls.len());
-        set(&self.counters.legs_active, self.endpoint.leg_count());
-        set(&self.counters.subscriptions, self.presence.len());
     }
 }
 

@@ -1,14 +1,14 @@
 //! The phone as a state machine: registration, calls, hold, and what its user decided beforehand.
 
+mod codec;
 mod event;
 mod request;
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{MemberCodec, Security};
+use media::Security;
 use sip_stack::auth::ClientCredentials;
 use sip_stack::endpoint::{
     EndCause, Endpoint, EndpointConfig, Event, HeaderField, Invite, LegId, LegView, OutOfDialog,
@@ -24,7 +24,6 @@ use sip_stack::time::{Entropy, Now};
 
 pub use self::event::{Behaviour, HoldSpelling, PhoneConfig, PhoneEvent};
 use super::watch::Watch;
-use crate::call::bridge::voice;
 use crate::call::protection::{Protection, Secret, security};
 
 #[derive(Debug)]
@@ -329,20 +328,6 @@ impl PhoneCore {
         is_taken
     }
 
-    /// Where the far side wants the media of a call, and with which payload type.
-    pub fn far_media(&self, leg: LegId) -> Option<(SocketAddr, u8)> {
-        let remote = self.talks.get(&leg)?.remote.as_ref()?;
-        let audio = remote.audio()?;
-        let codec = audio.first_real_codec()?;
-        Some((audio.rtp_address(remote)?, codec.payload))
-    }
-
-    /// What a call speaks, if the phone can speak it.
-    pub fn far_voice(&self, leg: LegId) -> Option<MemberCodec> {
-        let codec = self.talks.get(&leg)?.remote.as_ref()?.audio()?.first_real_codec()?;
-        Some(MemberCodec { payload: codec.payload, kind: voice(codec)? })
-    }
-
     /// How the media of a call is protected.
     pub fn security(&self, leg: LegId) -> Security {
         let Some(talk) = self.talks.get(&leg) else { return Security::Plain };
@@ -482,6 +467,11 @@ impl PhoneCore {
         }
         let description = self.new_description();
         let remote = offer.and_then(|sdp| Session::parse(&sdp).ok());
+        let full = self.session(Direction::SendRecv);
+        if remote.as_ref().is_some_and(|offer| answer_locally(offer, &full, &[]).is_err()) {
+            let reply = Reply::new(Incompatible::STATUS);
+            return self.endpoint.reject(now, leg, &reply, &mut self.out);
+        }
         self.talks.insert(leg, Talk::new(description, remote));
         let from = message.header(HeaderName::From).unwrap_or_default().to_owned();
         self.events.push_back(PhoneEvent::Incoming { leg, from });

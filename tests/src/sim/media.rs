@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use media::{
     Audience, CONFERENCES_MAX, ConferenceId, Country, Format, MEMBERS_MAX, MediaError, MediaPlane,
-    MemberCodec, PayloadMap, Performance, Sound, SoundId, StreamPorts, StreamSpec,
+    MemberCodec, PayloadMap, Performance, Sound, SoundId, Speaker, StreamPorts, StreamSpec,
     StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
 };
 
@@ -16,6 +16,8 @@ struct Stream {
     spec: Option<StreamSpec>,
     peer: Option<(TerminationId, usize)>,
     seat: Option<(ConferenceId, MemberCodec)>,
+    /// Its codec, where its peer's is another.
+    speaks: Vec<MemberCodec>,
     audience: Audience,
     treatment: Treatment,
     performance: Option<(u64, Performance)>,
@@ -113,6 +115,11 @@ impl MediaModel {
         Some(self.terminations.get(&peer)?.get(index)?.port)
     }
 
+    /// What the party behind a relay port speaks, where it is translated for its peer.
+    pub fn translated(&self, port: u16) -> Option<MemberCodec> {
+        self.by_port(port)?.speaks.first().copied()
+    }
+
     /// The stream behind a relay port.
     pub fn owner(&self, port: u16) -> Option<(TerminationId, usize)> {
         self.terminations.iter().find_map(|(id, streams)| {
@@ -200,11 +207,16 @@ impl MediaModel {
     }
 
     fn unlink(&mut self, id: TerminationId, stream: usize) {
-        let peer = self.stream(id, stream).and_then(|stream| stream.peer.take());
+        let own = self.stream(id, stream);
+        let peer = own.and_then(|stream| {
+            stream.speaks.clear();
+            stream.peer.take()
+        });
         if let Some((peer, index)) = peer
             && let Some(other) = self.stream(peer, index)
         {
             other.peer = None;
+            other.speaks.clear();
         }
     }
 }
@@ -262,6 +274,23 @@ impl MediaPlane for SharedMedia {
 
     fn disconnect(&mut self, id: TerminationId, stream: usize) {
         self.with(|model| model.unlink(id, stream));
+    }
+
+    fn transcode(&mut self, a: Speaker, b: Speaker) -> Result<(), MediaError> {
+        let keys = [a.stream, b.stream];
+        let is_known = |(id, stream)| self.with(|model| model.stream(id, stream).is_some());
+        if !keys.into_iter().all(is_known) {
+            return Err(MediaError::UnknownTermination);
+        }
+        self.connect(a.stream, b.stream, a.passes, b.passes);
+        self.with(|model| {
+            for (key, speaks) in [(a.stream, a.speaks), (b.stream, b.speaks)] {
+                if let Some(stream) = model.stream(key.0, key.1) {
+                    stream.speaks = speaks;
+                }
+            }
+        });
+        Ok(())
     }
 
     fn new_conference(&mut self) -> Result<ConferenceId, MediaError> {
