@@ -32,7 +32,7 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 19] = [
+const NEEDS_RESTART: [Setting; 20] = [
     ("switch.user", |old, new| old.switch.user != new.switch.user),
     ("switch.group", |old, new| old.switch.group != new.switch.group),
     ("domain", |old, new| old.domain != new.domain),
@@ -49,6 +49,7 @@ const NEEDS_RESTART: [Setting; 19] = [
     ("media.address", |old, new| old.media.address != new.media.address),
     ("media.public_address", |old, new| old.media.public_address != new.media.public_address),
     ("media.ports", |old, new| old.media.ports != new.media.ports),
+    ("media.shared_ports", |old, new| old.media.shared_ports != new.media.shared_ports),
     ("media.workers", |old, new| old.media.workers != new.media.workers),
     ("media.timeout", |old, new| old.media.timeout != new.media.timeout),
     ("media.fast_path", |old, new| old.media.fast_path != new.media.fast_path),

@@ -14,7 +14,7 @@ pub use crate::codec::{MemberCodec, ToneCodec, Voice};
 pub use crate::context::{
     Audience, CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Fingerprint, FingerprintHash, Format,
     Handshake, MEMBERS_MAX, PARTIALS_MAX, PayloadMap, Performance, STREAMS_MAX, Security, Sound,
-    SoundId, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
+    SoundId, StreamPorts, StreamSpec, Termination, TerminationId, Treatment, Whereabouts,
 };
 pub use crate::dsp::tone::{Country, Partial, Tone};
 pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};
@@ -48,7 +48,13 @@ pub struct MediaConfig {
     pub fast_path: FastPathConfig,
     /// Whether the ports of all streams lead to few sockets.
     pub port_steering: PortSteering,
+    /// A handful of ports for all streams, whose peers' source addresses tell them apart. `ports` is
+    /// not used then, nothing is steered, and the kernel forwards nothing.
+    pub shared_ports: Option<RangeInclusive<u16>>,
 }
+
+/// Most ports that all streams may share.
+pub const SHARED_PORTS_MAX: usize = 64;
 
 /// How ports come to the worker threads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -111,6 +117,7 @@ impl Default for MediaConfig {
             country: Country::default(),
             fast_path: FastPathConfig::default(),
             port_steering: PortSteering::default(),
+            shared_ports: None,
         }
     }
 }
@@ -122,6 +129,12 @@ pub struct RelayReport {
     pub kernel_off: Option<String>,
     /// Why each port has a socket of its own; `None` if the streams of a thread share one.
     pub steering_off: Option<String>,
+    /// The ports that all streams share, if they do.
+    pub shared_ports: Option<RangeInclusive<u16>>,
+    /// Packets that came to shared ports from where nobody expects any.
+    pub strangers: u64,
+    /// ... and from where more than one might be: nobody was given them.
+    pub ambiguous: u64,
     /// Why streams on the kernel path would end with the process; `None` if they would not.
     pub unpinned: Option<String>,
     /// How much of its time the busiest worker was busy lately, in hundredths.
@@ -298,6 +311,18 @@ pub trait MediaPlane: Send {
     ///
     /// Source: H.248 Add. Errors: PortsExhausted, Overloaded, TooManyStreams, Socket.
     fn add(&mut self, streams: usize) -> Result<Termination, MediaError>;
+
+    /// [`add`](MediaPlane::add) for a party of whom this much is known. Where streams share ports, this
+    /// decides which they get; PortsExhausted if its packets could be taken for another party's at
+    /// every port.
+    fn add_at(
+        &mut self,
+        streams: usize,
+        whereabouts: &Whereabouts,
+    ) -> Result<Termination, MediaError> {
+        let _ = whereabouts;
+        self.add(streams)
+    }
 
     /// Adds a stream for an m-line that a later offer brought. Its index is the number of streams
     /// before.

@@ -268,6 +268,7 @@ fn media_config(config: &Config) -> MediaConfig {
         timeout: config.media.timeout,
         fast_path: kernel_path::config(&config.media),
         port_steering: kernel_path::steering(&config.media),
+        shared_ports: config.media.shared_ports.clone(),
         ..MediaConfig::default()
     }
 }

@@ -201,6 +201,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         address: first_listener,
         public_address: None,
         ports: 16384..=32767,
+        shared_ports: None,
         workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         timeout: Duration::from_secs(300),
         fast_path: FastPath::Auto,
@@ -219,11 +220,15 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         media.address = section.address("address").unwrap_or(media.address);
         media.public_address = section.address("public_address");
         media.ports = ports(section).unwrap_or(media.ports);
+        media.shared_ports = shared_ports(section);
         let workers = section.integer("workers", 1..=256);
         media.workers =
             workers.and_then(|number| usize::try_from(number).ok()).unwrap_or(media.workers);
         media.timeout = section.duration("timeout", SECOND).unwrap_or(media.timeout);
         media.fast_path = section.choice("fast_path", &FAST_PATHS).unwrap_or_default();
+        if media.shared_ports.is_some() {
+            agrees_to_share(section, media.fast_path);
+        }
         media.steers_ports = section.choice("port_steering", &PORT_STEERING).unwrap_or(true);
         if let Some(pins) = section.string("fast_path_pins", "a folder on a BPF file system") {
             media.fast_path_pins = PathBuf::from(&pins.value);
@@ -252,11 +257,15 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
     }
     let meets =
         |ip: IpAddr| ip == media.address || ip.is_unspecified() || media.address.is_unspecified();
+    let (setting, used) = match &media.shared_ports {
+        Some(shared) => ("shared_ports", shared),
+        None => ("ports", &media.ports),
+    };
     for listen in &sip.listen {
         let is_udp = listen.transport == Transport::Udp && meets(listen.address.ip());
-        if is_udp && media.ports.contains(&listen.address.port()) {
-            let span = section.as_ref().map_or(span.clone(), |section| section.span_of("ports"));
-            let found = format!("media.ports contains the port of {listen}");
+        if is_udp && used.contains(&listen.address.port()) {
+            let span = section.as_ref().map_or(span.clone(), |section| section.span_of(setting));
+            let found = format!("media.{setting} contains the port of {listen}");
             root.context.fault(&span, found, "ports that nothing else uses");
         }
     }
@@ -298,6 +307,45 @@ fn ports(section: &Section<'_>) -> Option<RangeInclusive<u16>> {
         return None;
     }
     Some(first..=last)
+}
+
+/// Most ports that all calls may share.
+const MAX_SHARED_PORTS: usize = 64;
+
+/// Pairs of ports, each an even one for RTP with the odd one after it for RTCP.
+fn shared_ports(section: &Section<'_>) -> Option<RangeInclusive<u16>> {
+    let expected = "pairs of ports such as \"16384-16385\" or \"16384-16399\"";
+    let text = section.string("shared_ports", expected)?;
+    let (first, last) = text.value.split_once('-').unwrap_or((&text.value, ""));
+    let (Ok(first), Ok(last)) = (first.trim().parse::<u16>(), last.trim().parse::<u16>()) else {
+        section.context.fault(&text.span, format!("\"{}\" is no port range", text.value), expected);
+        return None;
+    };
+    if first < 1024 || last < first || !first.is_multiple_of(2) || last.is_multiple_of(2) {
+        let found = format!("the port range {} is not made of pairs", text.value);
+        let expected = "an even first port from 1024 on and an odd last one";
+        section.context.fault(&text.span, found, expected);
+        return None;
+    }
+    if (first..=last).len() > MAX_SHARED_PORTS {
+        let found = format!("the port range {} has {} ports", text.value, (first..=last).len());
+        let expected = format!("at most {MAX_SHARED_PORTS}; media.ports gives each stream its own");
+        section.context.fault(&text.span, found, expected);
+        return None;
+    }
+    Some(first..=last)
+}
+
+/// What cannot be had where calls share ports.
+fn agrees_to_share(section: &Section<'_>, fast_path: FastPath) {
+    if section.has("ports") {
+        let found = "media.ports is not used beside media.shared_ports";
+        section.fault("ports", found, "one of the two");
+    }
+    if matches!(fast_path, FastPath::Xdp | FastPath::Tc) {
+        let found = "the kernel cannot forward media of shared ports";
+        section.fault("fast_path", found, "\"auto\" or \"off\" beside media.shared_ports");
+    }
 }
 
 pub(super) fn api(root: &Section<'_>, sip: &Sip) -> Api {

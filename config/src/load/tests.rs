@@ -339,6 +339,41 @@ fn a_kernel_path_that_is_none_is_a_fault() {
 }
 
 #[test]
+fn shared_ports_are_a_few_pairs_that_nothing_else_uses() {
+    assert_each(&[
+        (
+            "[media]\nshared_ports = \"16384\"\n",
+            "7:16: \"16384\" is no port range; expected pairs of ports such as \"16384-16385\" or \"16384-16399\"",
+        ),
+        (
+            "[media]\nshared_ports = \"16385-16386\"\n",
+            "7:16: the port range 16385-16386 is not made of pairs; expected an even first port from 1024 on and an odd last one",
+        ),
+        (
+            "[media]\nshared_ports = \"16384-16449\"\n",
+            "7:16: the port range 16384-16449 has 66 ports; expected at most 64; media.ports gives each stream its own",
+        ),
+        (
+            "[media]\nports = \"20000-20099\"\nshared_ports = \"16384-16385\"\n",
+            "7:9: media.ports is not used beside media.shared_ports; expected one of the two",
+        ),
+        (
+            "[media]\nfast_path = \"xdp\"\nshared_ports = \"16384-16385\"\n",
+            "7:13: the kernel cannot forward media of shared ports; expected \"auto\" or \"off\" beside media.shared_ports",
+        ),
+        (
+            "[media]\nshared_ports = \"5060-5063\"\n",
+            "7:16: media.shared_ports contains the port of udp:127.0.0.1:5060; expected ports that nothing else uses",
+        ),
+    ]);
+    let text = format!("{BASE}[media]\nshared_ports = \"16384-16399\"\n");
+    let shared = parse(&text, "x.toml").unwrap();
+    assert_eq!(shared.media.shared_ports, Some(16384..=16399));
+    let changes = crate::diff(&parse(BASE, "x.toml").unwrap(), &shared);
+    assert_eq!(changes.needs_restart, ["media.shared_ports"]);
+}
+
+#[test]
 fn an_open_control_interface_must_be_wanted_and_is_warned_of() {
     let text = format!("{BASE}[api]\nlisten = \"0.0.0.0:8080\"\ni_know = true\n");
     let warnings = parse(&text, "x.toml").unwrap().warnings();

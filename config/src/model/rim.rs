@@ -132,6 +132,9 @@ pub struct Media {
     pub public_address: Option<IpAddr>,
     /// Ports for RTP and RTCP; default 16384-32767.
     pub ports: RangeInclusive<u16>,
+    /// A handful of ports for the media of all calls, instead of `ports`: what comes is told apart by
+    /// where it comes from.
+    pub shared_ports: Option<RangeInclusive<u16>>,
     /// Relay threads; default one for each core.
     pub workers: usize,
     /// A call whose media stops this long is ended; default 5 minutes.

@@ -20,5 +20,5 @@ pub use player::{Frame, PACKET_LEN, Player};
 pub use sound::{SOUND_RATES_HZ, Sound, SoundId};
 pub use termination::{
     Fingerprint, FingerprintHash, Handshake, PayloadMap, STREAMS_MAX, Security, StreamPorts,
-    StreamSpec, Termination, TerminationId, Treatment,
+    StreamSpec, Termination, TerminationId, Treatment, Whereabouts,
 };

@@ -80,6 +80,21 @@ pub struct StreamSpec {
     /// Connectivity checks are answered with these, and media is taken from and sent to whichever
     /// address the peer nominates, no other (RFC 8445, we being lite).
     pub ice: Option<Box<Credentials>>,
+    /// The names of its sources that its SDP has (RFC 5576).
+    pub ssrcs: Vec<u32>,
+    /// Its packets will come from a port that its SDP does not name: a NAT stands between.
+    pub is_hidden: bool,
+}
+
+/// Where a party's media will come from, as far as is known before its first packet.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Whereabouts {
+    /// Where its signalling comes from, or would from each phone that is called.
+    pub hosts: Vec<IpAddr>,
+    /// The addresses of its SDP, by stream.
+    pub remotes: Vec<Option<SocketAddr>>,
+    /// Its packets will come from ports that no SDP names: a NAT stands between.
+    pub is_hidden: bool,
 }
 
 /// How the packets of a stream are protected.
@@ -216,6 +231,8 @@ impl Default for StreamSpec {
             telephone_event: None,
             security: Security::Plain,
             ice: None,
+            ssrcs: Vec::new(),
+            is_hidden: false,
         }
     }
 }

@@ -61,6 +61,17 @@ pub fn is_stun(packet: &[u8]) -> bool {
     matches!(packet, [0..=3, ..]) && packet.len() >= stun::HEADER_LEN
 }
 
+/// Whom a check is addressed to: our user name fragment, which its user name begins with.
+#[must_use]
+pub fn fragment(packet: &[u8]) -> Option<&str> {
+    if !is_stun(packet) {
+        return None;
+    }
+    let name = Reader::read(packet)?.username()?;
+    let colon = name.iter().position(|octet| *octet == b':')?;
+    std::str::from_utf8(name.get(..colon)?).ok()
+}
+
 /// Answers a packet that came from `from`: its first `length` octets are read, and the answer is
 /// written over them.
 ///

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use super::book::Signs;
 use super::gate::Gate;
+use super::handful::Handful;
 use super::handshake::Task;
 use super::kernel::Kernel;
 use super::load::FULL_PERCENT;
@@ -31,6 +33,8 @@ pub(super) enum Command {
     Open(Arc<Bound>, Box<ForwardPlan>),
     /// The plan changed, or what it is connected to.
     Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, to: Destination, learns_anew: bool },
+    /// What a stream's packets look like, before its next plan; where streams share ports.
+    Look(Arc<Bound>, Box<Signs>),
     /// Another treatment, or none.
     Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
     /// Something is played once, or no more.
@@ -64,6 +68,10 @@ pub(super) struct Signal {
     pub(super) notices_lost: AtomicU64,
     /// Media packets that this worker forwarded.
     pub(super) forwarded: AtomicU64,
+    /// Packets at shared ports from where nobody expects any.
+    pub(super) strangers: AtomicU64,
+    /// ... and from where more than one might be.
+    pub(super) ambiguous: AtomicU64,
     /// How much of its time this worker was busy lately.
     pub(super) busy_percent: AtomicU64,
 }
@@ -101,5 +109,9 @@ pub(super) struct Means {
     pub(super) door: SyncSender<Task>,
     pub(super) kernel: Option<Arc<Kernel>>,
     pub(super) steered: Option<Arc<Steered>>,
+    /// Where streams share ports.
+    pub(super) handful: Option<Arc<Handful>>,
     pub(super) timeout: Duration,
+    /// How long what has ended rests.
+    pub(super) quarantine: Duration,
 }

@@ -15,8 +15,8 @@ use dimpl::{Config, Dtls, DtlsCertificate, KeyingMaterial, Output, SrtpProfile};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
-use super::begin_thread;
 use super::command::{Command, Mailbox};
+use super::thread::begin_thread;
 use super::worker::Bound;
 use crate::context::{Fingerprint, FingerprintHash, Handshake};
 use crate::control::MediaError;

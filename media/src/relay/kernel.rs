@@ -127,6 +127,9 @@ impl Kernel {
             FastPathMode::Xdp => fastpath::Mode::Xdp,
             FastPathMode::Tc => fastpath::Mode::Tc,
         };
+        if config.shared_ports.is_some() {
+            return Err("streams share ports (shared_ports)".to_owned());
+        }
         let IpAddr::V4(address) = config.address else {
             return Err(format!("media comes to the IPv6 address {}", config.address));
         };

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::batch::{Batch, Leaving, Payer};
+use super::book::{Book, Signs};
 use super::gate::Gate;
 use super::kernel::Attempts;
 use super::worker::Bound;
@@ -33,6 +35,8 @@ pub(super) struct Lane {
     pub(super) attempts: Attempts,
     /// Which of its sockets wait for the next pass with more.
     pub(super) is_unread: [bool; 2],
+    /// What its packets look like, where it shares ports.
+    pub(super) signs: Signs,
 }
 
 impl Lane {
@@ -54,6 +58,22 @@ pub(super) fn shrink(lanes: &mut Vec<Option<Lane>>, unread: &mut VecDeque<u64>) 
         lanes.shrink_to(2 * wanted);
         // Two sockets for each lane.
         unread.shrink_to(4 * wanted);
+    }
+}
+
+/// Remembers, where streams share ports, from where a lane has just taken a packet.
+pub(super) fn settle(
+    book: &mut Option<Book>,
+    (bound, ingress): (&Bound, &mut Ingress),
+    component: Component,
+    from: SocketAddr,
+) {
+    let (Some(book), slot) = (book, bound.pair.slot) else { return };
+    if book.is_new(slot, component, from) && ingress.latch(component).is_at(from) {
+        book.settle(slot, component, from);
+        if component == Component::Media {
+            bound.is_found.store(true, Ordering::Relaxed);
+        }
     }
 }
 

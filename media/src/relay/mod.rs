@@ -4,14 +4,17 @@
 //! a bounded queue and an eventfd; counters and addresses are read without asking it.
 
 mod batch;
+mod book;
 mod command;
 mod gate;
+mod handful;
 mod handshake;
 mod kernel;
 mod lane;
 mod load;
 mod notice;
 mod port;
+mod ports;
 mod raw;
 mod recording;
 mod report;
@@ -23,26 +26,30 @@ mod sys;
 #[cfg(test)]
 #[path = "../../tests/common/ports.rs"]
 mod test_ports;
+mod thread;
 mod translate;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::os::unix::thread::JoinHandleExt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use self::command::{Command, Destination, Mailbox, Means, Signal};
+use self::command::{Command, Destination, Means};
+use self::handful::Known;
 use self::handshake::{Handshakes, Task};
 use self::kernel::{Kernel, Offload};
-use self::port::{PortPair, Reserve};
+use self::port::PortPair;
+use self::ports::Ports;
 pub use self::report::Watcher;
-use self::steer::{Claims, Steered};
-use self::stock::{Source, random};
-use self::sys::{Waker, raise_descriptor_limit, thread_cpu_time};
-use self::worker::{Bound, COMMANDS_MAX, Clock, Worker};
+use self::steer::Steered;
+use self::stock::random;
+use self::sys::{raise_descriptor_limit, thread_cpu_time};
+use self::thread::Thread;
+pub use self::thread::begin_threads_with;
+use self::worker::{Bound, Clock};
 use crate::context::{
     Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, Seat,
     compile,
@@ -51,6 +58,7 @@ use crate::control::{
     ConferenceId, Country, Fingerprint, Format, MediaConfig, MediaError, MediaPlane, MemberCodec,
     Notify, PayloadMap, Performance, RelayReport, Sound, SoundId, Speaker, StreamPorts, StreamSpec,
     StreamStatistics, Termination, TerminationId, TerminationStatistics, Treatment, Watch,
+    Whereabouts,
 };
 use crate::ear::Ear;
 use crate::plan::{Inlet, Outlet};
@@ -61,21 +69,6 @@ use crate::recording::{Recording, Voices};
 const NOTICES_MAX: usize = 8_192;
 /// Recordings that are kept; more are not.
 const SOUNDS_MAX: usize = 1_024;
-
-static BEGINNING: OnceLock<fn()> = OnceLock::new();
-
-/// Says what each thread does first that has to do with packets of others; it can be said once, before
-/// [`Relay::start`]. The rim gives up rights there.
-pub fn begin_threads_with(beginning: fn()) {
-    let _ = BEGINNING.set(beginning);
-}
-
-/// What a thread of the relay does first.
-pub(crate) fn begin_thread() {
-    if let Some(beginning) = BEGINNING.get() {
-        beginning();
-    }
-}
 
 /// The relay. Started once; [`RelayControl`] is its handle.
 #[derive(Debug)]
@@ -99,11 +92,7 @@ impl Relay {
             Ok(steered) => (Some(Arc::new(steered)), None),
             Err(reason) => (None, Some(reason)),
         };
-        let source = match &steered {
-            Some(steered) => Source::Steered(Arc::clone(steered)),
-            None => Source::Bound(Claims::look()),
-        };
-        let reserve = Reserve::new(&config, source, random())?;
+        let (ports, handful) = Ports::open(&config, steered.as_ref(), count)?;
         let (door, tasks) = handshake::queue();
         let means = Means {
             clock,
@@ -111,7 +100,9 @@ impl Relay {
             door: door.clone(),
             kernel: kernel.clone(),
             steered,
+            handful,
             timeout: config.timeout,
+            quarantine: config.quarantine,
         };
         let workers = (0..count)
             .map(|index| Thread::start(index, means.clone()))
@@ -127,7 +118,7 @@ impl Relay {
             off,
             handshakes,
             steering_off,
-            reserve,
+            ports,
             board: Board::default(),
             conferences: Conferences::default(),
             sounds: BTreeMap::new(),
@@ -155,7 +146,7 @@ pub struct RelayControl {
     handshakes: Handshakes,
     /// Why each port has a socket of its own.
     steering_off: Option<String>,
-    reserve: Reserve,
+    ports: Ports,
     board: Board<Carrier>,
     conferences: Conferences,
     sounds: BTreeMap<SoundId, Sound>,
@@ -172,35 +163,6 @@ struct Carrier {
     inlet: Option<Arc<Inlet>>,
 }
 
-struct Thread {
-    mailbox: Mailbox,
-    handle: Option<JoinHandle<()>>,
-}
-
-impl Thread {
-    fn start(index: usize, means: Means) -> std::io::Result<Self> {
-        let (commands, queue) = sync_channel(COMMANDS_MAX);
-        let signal = Arc::new(Signal {
-            waker: Waker::new()?,
-            is_awake: AtomicBool::new(false),
-            notices_lost: AtomicU64::new(0),
-            forwarded: AtomicU64::new(0),
-            busy_percent: AtomicU64::new(0),
-        });
-        let worker = Worker::new(index, means, queue, Arc::clone(&signal))?;
-        let name = format!("media-{index}");
-        let handle = Builder::new().name(name).spawn(move || {
-            begin_thread();
-            worker.run();
-        })?;
-        Ok(Self { mailbox: Mailbox { commands, signal }, handle: Some(handle) })
-    }
-
-    fn tell(&self, command: Command) {
-        self.mailbox.tell(command);
-    }
-}
-
 impl RelayControl {
     /// How this relay was set up.
     #[must_use]
@@ -211,7 +173,7 @@ impl RelayControl {
     /// How many streams could still be added, ports at rest included.
     #[must_use]
     pub fn ports_free(&self) -> usize {
-        self.reserve.len()
+        self.ports.len()
     }
 
     /// How often an Add failed because no port was free.
@@ -246,7 +208,8 @@ impl RelayControl {
         let signals =
             self.workers.iter().map(|thread| Arc::clone(&thread.mailbox.signal)).collect();
         let steering_off = self.steering_off.clone();
-        Watcher::new(signals, self.kernel.clone(), self.off.clone(), steering_off)
+        let shared_ports = self.config.shared_ports.clone();
+        Watcher::new(signals, self.kernel.clone(), self.off.clone(), steering_off, shared_ports)
     }
 
     /// A stream's counters, whoever counted.
@@ -257,9 +220,13 @@ impl RelayControl {
         }
     }
 
-    fn take_pair(&mut self) -> Result<Arc<PortPair>, MediaError> {
+    fn take_pair(
+        &mut self,
+        known: &Known,
+        siblings: &[usize],
+    ) -> Result<Arc<PortPair>, MediaError> {
         let is_free = |port| self.kernel.as_ref().is_none_or(|kernel| !kernel.is_orphaned(port));
-        let pair = self.reserve.take(self.clock.now_us(), is_free);
+        let pair = self.ports.take(known, siblings, self.clock.now_us(), is_free);
         if matches!(pair, Err(MediaError::PortsExhausted)) {
             self.exhausted += 1;
         }
@@ -267,7 +234,12 @@ impl RelayControl {
     }
 
     /// Gives a pair to a new stream and tells its worker.
-    fn open(&mut self, id: TerminationId, pair: Arc<PortPair>) -> Option<StreamPorts> {
+    fn open(
+        &mut self,
+        id: TerminationId,
+        pair: Arc<PortPair>,
+        known: Known,
+    ) -> Option<StreamPorts> {
         let index = self.board.streams(id)?.len();
         let ports = pair.ports;
         self.life = self.life.wrapping_add(1);
@@ -277,11 +249,14 @@ impl RelayControl {
             pair,
             life: self.life,
             key: (id, index),
+            is_found: AtomicBool::new(false),
         });
+        self.ports.begin(&bound, known);
         let carrier = Carrier { bound: Arc::clone(&bound), inlet: None };
         let key = self.board.push(id, ports, carrier)?;
         let plan = Box::new(compile(self.board.stream(key)?));
         self.tell(&bound, Command::Open(Arc::clone(&bound), plan));
+        self.look(key);
         Some(ports)
     }
 
@@ -325,24 +300,36 @@ impl RelayControl {
 
 impl MediaPlane for RelayControl {
     fn add(&mut self, streams: usize) -> Result<Termination, MediaError> {
+        self.add_at(streams, &Whereabouts::default())
+    }
+
+    fn add_at(
+        &mut self,
+        streams: usize,
+        whereabouts: &Whereabouts,
+    ) -> Result<Termination, MediaError> {
         if streams > STREAMS_MAX {
             return Err(MediaError::TooManyStreams);
         }
         if self.workers.iter().all(|thread| thread.mailbox.signal.is_full()) {
             return Err(MediaError::Overloaded);
         }
-        let mut pairs = Vec::with_capacity(streams);
-        for _ in 0..streams {
-            match self.take_pair() {
-                Ok(pair) => pairs.push(pair),
+        let mut pairs: Vec<(Arc<PortPair>, Known)> = Vec::with_capacity(streams);
+        for stream in 0..streams {
+            let known = Known::of(whereabouts, stream);
+            let siblings: Vec<_> =
+                pairs.iter().filter_map(|(pair, _)| pair.shared_pair()).collect();
+            match self.take_pair(&known, &siblings) {
+                Ok(pair) => pairs.push((pair, known)),
                 Err(error) => {
-                    pairs.into_iter().for_each(|pair| self.reserve.give_back_unused(pair));
+                    pairs.into_iter().for_each(|(pair, _)| self.ports.give_back_unused(pair));
                     return Err(error);
                 }
             }
         }
         let id = self.board.insert();
-        let streams = pairs.into_iter().filter_map(|pair| self.open(id, pair)).collect();
+        let opened = pairs.into_iter().filter_map(|(pair, known)| self.open(id, pair, known));
+        let streams = opened.collect();
         Ok(Termination { id, streams })
     }
 
@@ -351,13 +338,18 @@ impl MediaPlane for RelayControl {
         if streams.len() >= STREAMS_MAX {
             return Err(MediaError::TooManyStreams);
         }
-        let pair = self.take_pair()?;
-        self.open(id, pair).ok_or(MediaError::UnknownTermination)
+        let (known, siblings) =
+            self.ports.family(streams.iter().map(|stream| &stream.handle.bound));
+        let pair = self.take_pair(&known, &siblings)?;
+        self.open(id, pair, known).ok_or(MediaError::UnknownTermination)
     }
 
     fn modify(&mut self, id: TerminationId, stream: usize, spec: StreamSpec) {
+        let shares_ports = self.shares_ports();
         let Some(entry) = self.board.stream_mut((id, stream)) else { return };
-        let learns_anew = spec.sdp_changed || spec.peer != entry.spec.peer;
+        let has_new_peer = spec.peer != entry.spec.peer;
+        // A source that tells streams apart is forgotten only for another address.
+        let learns_anew = spec.sdp_changed && !shares_ports || has_new_peer;
         let former = std::mem::replace(&mut entry.spec, spec);
         let has_new_checks = entry.spec.ice != former.ice;
         // A lock that checks made is opened by other checks alone.
@@ -366,6 +358,7 @@ impl MediaPlane for RelayControl {
         if has_new_checks || has_new_keys {
             self.set_gate((id, stream));
         }
+        self.look((id, stream));
         self.secure((id, stream), &former.security);
         self.refresh((id, stream), learns_anew);
         if has_new_keys {
@@ -563,7 +556,7 @@ impl MediaPlane for RelayControl {
                 self.handshakes.tell(Task::End(bound.life));
             }
             self.tell(&bound, Command::Close(Arc::clone(&bound)));
-            self.reserve.give_back(Arc::clone(&bound.pair), now_us);
+            self.ports.close(&bound, now_us);
         }
         TerminationStatistics { streams: statistics }
     }
@@ -575,27 +568,10 @@ impl MediaPlane for RelayControl {
     }
 
     fn tidy(&mut self) -> bool {
-        self.reserve.tidy(self.clock.now_us())
+        self.ports.tidy(self.clock.now_us())
     }
 
     fn report(&self) -> RelayReport {
         self.watcher().read()
-    }
-}
-
-impl Drop for RelayControl {
-    fn drop(&mut self) {
-        for thread in &self.workers {
-            thread.tell(Command::Stop);
-        }
-        for thread in &mut self.workers {
-            if let Some(handle) = thread.handle.take() {
-                // A worker that panicked has said so on standard error already.
-                let _ = handle.join();
-            }
-        }
-        if let Some(kernel) = &self.kernel {
-            kernel.close();
-        }
     }
 }

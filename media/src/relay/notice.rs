@@ -5,14 +5,22 @@ use std::sync::mpsc::SyncSender;
 
 use super::command::Signal;
 use crate::context::Key;
-use crate::control::Notify;
-use crate::ear::Heard;
+use crate::control::{Notify, SHARED_PORTS_MAX};
+use crate::ear::{Ear, Heard};
 use crate::plan::{Component, Finding};
 
 /// The event of the waker.
 pub(super) const WAKE: u64 = u64::MAX;
 /// The event of the socket that all ports of a worker lead to.
-pub(super) const SHARED: u64 = u64::MAX - 1;
+pub(super) const STEERED: u64 = u64::MAX - 1;
+/// The event of the first socket that streams share; those of the others go down from it.
+pub(super) const SHARED: u64 = u64::MAX - 2;
+
+/// Which of the sockets that streams share an event is of.
+pub(super) fn shared_line(event: u64) -> Option<usize> {
+    let line = usize::try_from(SHARED.checked_sub(event)?).ok()?;
+    (line < SHARED_PORTS_MAX).then_some(line)
+}
 
 /// Tells what a packet revealed; that a key went down only where it was asked for.
 pub(super) fn tell(
@@ -38,8 +46,20 @@ pub(super) fn tell(
     }
 }
 
-/// What was heard in a voice.
-pub(super) fn heard_notice((id, stream): Key, heard: Heard) -> Notify {
+/// Tells what was heard in the voice of a stream's party.
+pub(super) fn tell_heard(
+    notices: &SyncSender<Notify>,
+    signal: &Signal,
+    key: Key,
+    ear: &mut Option<Box<Ear>>,
+) {
+    let Some(ear) = ear else { return };
+    while let Some(heard) = ear.take() {
+        notify(notices, signal, heard_notice(key, heard));
+    }
+}
+
+fn heard_notice((id, stream): Key, heard: Heard) -> Notify {
     match heard {
         Heard::Key(digit) => Notify::Key { id, stream, digit },
         Heard::Digit(digit, duration) => Notify::Digit { id, stream, digit, duration },
@@ -76,6 +96,7 @@ mod tests {
             let event = pack(8_191, component, 77);
             assert_eq!(unpack(event), (8_191, component, 77));
             assert_ne!(event, WAKE);
+            assert_eq!(shared_line(event), None);
         }
     }
 }

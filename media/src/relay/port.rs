@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::handful::Handful;
 use super::steer::Steered;
 use super::stock::{Random, Source, Stock};
 use crate::control::{MediaConfig, MediaError, StreamPorts};
@@ -41,6 +42,8 @@ pub(super) enum Carrier {
     Bound([UdpSocket; 2]),
     /// The worker's one socket, to which the ports lead.
     Steered(Arc<Steered>),
+    /// The sockets of a pair that it shares with other streams: which pair.
+    Shared(Arc<Handful>, usize),
 }
 
 /// What packets leave by.
@@ -53,13 +56,30 @@ pub(super) enum Way {
 }
 
 impl PortPair {
+    /// One life of a pair that other streams have, too.
+    pub(super) fn shared(
+        (worker, slot): (usize, usize),
+        ports: StreamPorts,
+        is_v6: bool,
+        (handful, pair): (Arc<Handful>, usize),
+    ) -> Self {
+        Self { worker, slot, ports, is_v6, carrier: Carrier::Shared(handful, pair) }
+    }
+
+    /// Which of the shared pairs it is.
+    pub(super) fn shared_pair(&self) -> Option<usize> {
+        match self.carrier {
+            Carrier::Shared(_, pair) => Some(pair),
+            Carrier::Bound(_) | Carrier::Steered(_) => None,
+        }
+    }
+
     /// The socket of its own, if it has one.
     pub(super) fn fd(&self, component: Component) -> Option<RawFd> {
-        let Carrier::Bound([media, control]) = &self.carrier else { return None };
-        Some(match component {
-            Component::Media => media.as_raw_fd(),
-            Component::Control => control.as_raw_fd(),
-        })
+        match (&self.carrier, self.way(component)) {
+            (Carrier::Bound(_), Way::Socket(fd)) => Some(fd),
+            _ => None,
+        }
     }
 
     pub(super) fn port(&self, component: Component) -> u16 {
@@ -71,7 +91,14 @@ impl PortPair {
 
     /// What its packets leave by.
     pub(super) fn way(&self, component: Component) -> Way {
-        self.fd(component).map_or(Way::Raw(self.port(component)), Way::Socket)
+        match &self.carrier {
+            Carrier::Bound([media, control]) => Way::Socket(match component {
+                Component::Media => media.as_raw_fd(),
+                Component::Control => control.as_raw_fd(),
+            }),
+            Carrier::Steered(_) => Way::Raw(self.port(component)),
+            Carrier::Shared(handful, pair) => Way::Socket(handful.fd(*pair, component)),
+        }
     }
 
     /// Sends a packet that no batch waits for; one that the system does not take at once is lost.
@@ -85,6 +112,7 @@ impl PortPair {
         match &self.carrier {
             Carrier::Bound([media, _]) => drop(media.send_to(packet, to)),
             Carrier::Steered(steered) => steered.send(self.worker, self.ports.rtp, to, packet),
+            Carrier::Shared(handful, pair) => handful.send(*pair, packet, to),
         }
     }
 
@@ -285,7 +313,7 @@ impl Reserve {
     }
 }
 
-/// A socket of one port.
+/// A socket for media, marked as voice.
 pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;

@@ -1,7 +1,8 @@
 //! How the relay forwards, as administrators see it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::command::Signal;
@@ -15,6 +16,7 @@ pub struct Watcher {
     kernel: Option<Arc<Kernel>>,
     off: Option<String>,
     steering_off: Option<String>,
+    shared_ports: Option<RangeInclusive<u16>>,
 }
 
 impl Watcher {
@@ -23,8 +25,9 @@ impl Watcher {
         kernel: Option<Arc<Kernel>>,
         off: Option<String>,
         steering_off: Option<String>,
+        shared_ports: Option<RangeInclusive<u16>>,
     ) -> Self {
-        Self { signals, kernel, off, steering_off }
+        Self { signals, kernel, off, steering_off, shared_ports }
     }
 
     /// How it stands now.
@@ -34,29 +37,32 @@ impl Watcher {
             self.signals.iter().map(|signal| signal.forwarded.load(Ordering::Relaxed)).sum();
         let busy = self.signals.iter().map(|signal| signal.busy_percent.load(Ordering::Relaxed));
         let busy_percent = busy.max().unwrap_or_default();
-        let Some(kernel) = &self.kernel else {
-            return RelayReport {
-                kernel_off: self.off.clone(),
-                steering_off: self.steering_off.clone(),
-                busy_percent,
-                user_packets,
-                ..RelayReport::default()
-            };
+        let sum = |of: fn(&Signal) -> &AtomicU64| {
+            self.signals.iter().map(|signal| of(signal).load(Ordering::Relaxed)).sum()
         };
+        let report = RelayReport {
+            kernel_off: self.off.clone(),
+            steering_off: self.steering_off.clone(),
+            shared_ports: self.shared_ports.clone(),
+            strangers: sum(|signal| &signal.strangers),
+            ambiguous: sum(|signal| &signal.ambiguous),
+            busy_percent,
+            user_packets,
+            ..RelayReport::default()
+        };
+        let Some(kernel) = &self.kernel else { return report };
         let status = kernel.status();
         let interface = |(name, hooks, reasons): (String, fastpath::Hooks, Vec<String>)| {
             KernelInterface { name, xdp: hooks.xdp, tc: hooks.tc, reasons }
         };
         RelayReport {
             kernel_off: None,
-            steering_off: self.steering_off.clone(),
             unpinned: status.unpinned,
-            busy_percent,
-            user_packets,
             kernel_packets: kernel.forwarded(),
             kernel_streams: u64::try_from(status.flows).unwrap_or_default(),
             kernel_orphans: u64::try_from(status.orphans).unwrap_or_default(),
             interfaces: status.interfaces.into_iter().map(interface).collect(),
+            ..report
         }
     }
 

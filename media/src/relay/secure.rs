@@ -1,7 +1,8 @@
-//! What a stream takes besides plain RTP: its keys, its handshake, its checks.
+//! What a stream takes besides plain RTP: its keys, its handshake, its checks; what its packets look like.
 
 use std::sync::Arc;
 
+use super::book::Signs;
 use super::command::Command;
 use super::gate::Gate;
 use super::handshake::Task;
@@ -10,6 +11,25 @@ use crate::control::Security;
 use crate::srtp::{Opener, Sealer};
 
 impl RelayControl {
+    /// Whether all streams share a handful of ports.
+    pub(super) fn shares_ports(&self) -> bool {
+        self.config.shared_ports.is_some()
+    }
+
+    /// Says what a stream's packets look like, where it shares ports.
+    pub(super) fn look(&mut self, key: Key) {
+        let Some(stream) = self.board.stream(key).filter(|_| self.shares_ports()) else { return };
+        let (spec, bound) = (&stream.spec, &stream.handle.bound);
+        self.ports.learn(bound, spec);
+        let signs = Signs {
+            hosts: self.ports.hosts(bound),
+            ssrcs: spec.ssrcs.clone(),
+            fragment: spec.ice.as_ref().map(|ice| ice.fragment.clone()),
+            is_hidden: spec.is_hidden,
+        };
+        self.tell(bound, Command::Look(Arc::clone(bound), Box::new(signs)));
+    }
+
     /// Says what a stream takes besides media.
     pub(super) fn set_gate(&self, key: Key) {
         let Some(stream) = self.board.stream(key) else { return };

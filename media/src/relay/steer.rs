@@ -107,6 +107,9 @@ impl Steered {
         if config.port_steering == PortSteering::Off {
             return Err("off in the configuration".to_owned());
         }
+        if config.shared_ports.is_some() {
+            return Err("streams share ports (shared_ports)".to_owned());
+        }
         let IpAddr::V4(address) = config.address else {
             return Err(format!("media comes to the IPv6 address {}", config.address));
         };

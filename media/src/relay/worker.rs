@@ -2,21 +2,24 @@
 //!
 //! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
 
+mod intake;
+
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::Instant;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
+use super::book::{Book, Signs};
 use super::command::{Command, Destination, Means, Signal};
 use super::gate::{Entered, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
-use super::lane::{Lane, play, reply, seal, shrink};
+use super::lane::{Lane, play, reply, seal, settle, shrink};
 use super::load::Load;
-use super::notice::{SHARED, WAKE, heard_notice, notify, pack, tell, unpack};
+use super::notice::{SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard};
 use super::port::PortPair;
 use super::room::Rooms;
 use super::steer::Places;
@@ -65,6 +68,15 @@ pub(super) struct Bound {
     /// Told apart from earlier lives of the same sockets.
     pub(super) life: u32,
     pub(super) key: Key,
+    /// Where its peer's media comes from is known: so far as streams share ports.
+    pub(super) is_found: AtomicBool,
+}
+
+impl Bound {
+    /// Whether it is known where its peer's media comes from.
+    pub(super) fn is_found(&self) -> bool {
+        self.is_found.load(Ordering::Relaxed)
+    }
 }
 
 pub(super) struct Worker {
@@ -78,6 +90,8 @@ pub(super) struct Worker {
     kernel: Option<Arc<Kernel>>,
     /// Where ports lead to one socket.
     places: Option<Places>,
+    /// Where streams share ports.
+    book: Option<Book>,
     timeout_us: u64,
     lanes: Vec<Option<Lane>>,
     /// Slots of lanes with a player.
@@ -101,7 +115,12 @@ impl Worker {
         poller.add(signal.waker.as_raw_fd(), WAKE)?;
         let places = means.steered.map(|steered| Places::new(steered, index));
         if let Some(places) = &places {
-            poller.add(places.shared(), SHARED)?;
+            poller.add(places.shared(), STEERED)?;
+        }
+        let rest_us = u64::try_from(means.quarantine.as_micros()).unwrap_or(u64::MAX);
+        let book = means.handful.map(|handful| Book::new(&handful, index, rest_us));
+        for (event, fd) in book.iter().flat_map(Book::sockets).enumerate() {
+            poller.add(fd, SHARED - event as u64)?;
         }
         Ok(Self {
             clock: means.clock,
@@ -112,6 +131,7 @@ impl Worker {
             poller,
             kernel: means.kernel,
             places,
+            book,
             timeout_us: u64::try_from(means.timeout.as_micros()).unwrap_or(u64::MAX),
             lanes: Vec::new(),
             treated: Vec::new(),
@@ -147,9 +167,14 @@ impl Worker {
                     None => self.next_unread(),
                     Some(index) => self.poller.event(index).filter(|event| *event != WAKE),
                 };
-                match event {
-                    Some(SHARED) => self.receive_shared(&mut batch, &mut arrivals, now_us),
-                    Some(event) => self.receive(event, &mut batch, &mut arrivals),
+                match event.map(|event| (event, shared_line(event))) {
+                    Some((STEERED, _)) => {
+                        self.receive_steered(&mut batch, &mut arrivals, now_us);
+                    }
+                    Some((_, Some(line))) => {
+                        self.receive_shared(line, &mut batch, &mut arrivals, now_us);
+                    }
+                    Some((event, None)) => self.receive(event, &mut batch, &mut arrivals),
                     None => {}
                 }
                 if arrivals.len() + BURST_MAX > BATCH_MAX {
@@ -189,55 +214,6 @@ impl Worker {
         !self.treated.is_empty() || !self.rooms.is_empty()
     }
 
-    /// Takes what is waiting at one socket, at most [`BURST_MAX`].
-    fn receive(&mut self, event: u64, batch: &mut Batch, arrivals: &mut Vec<(usize, Component)>) {
-        let (slot, component, life) = unpack(event);
-        let Some(lane) = self.lanes.get_mut(slot).and_then(Option::as_mut) else { return };
-        // Closed and opened again earlier in this pass; or it has its turn already.
-        if lane.bound.life != life || lane.is_unread[component as usize] {
-            return;
-        }
-        let Some(fd) = lane.bound.pair.fd(component) else { return };
-        let count = batch.receive(fd, arrivals.len(), BURST_MAX, false);
-        arrivals.extend(std::iter::repeat_n((slot, component), count));
-        if count == BURST_MAX {
-            lane.is_unread[component as usize] = true;
-            self.unread.push_back(event);
-        }
-    }
-
-    /// Takes what is waiting for all ports that lead to one socket, some batches at most.
-    fn receive_shared(
-        &mut self,
-        batch: &mut Batch,
-        arrivals: &mut Vec<(usize, Component)>,
-        now_us: u64,
-    ) {
-        let Some(fd) = self.places.as_ref().map(Places::shared) else { return };
-        for _ in 0..BATCHES_MAX {
-            let (at, room) = (arrivals.len(), BATCH_MAX - arrivals.len());
-            let count = batch.receive(fd, at, room, true);
-            let places = self.places.as_ref();
-            let place = |at| places.and_then(|places| places.get(batch.port(at)?));
-            // What nobody expects has a place that is no lane's.
-            let nobody = (usize::MAX, Component::Media);
-            arrivals.extend((at..at + count).map(|at| place(at).unwrap_or(nobody)));
-            if count < room {
-                return;
-            }
-            self.forward(batch, arrivals, now_us);
-        }
-    }
-
-    /// The next socket that may hold more; its lane takes part again.
-    fn next_unread(&mut self) -> Option<u64> {
-        let event = self.unread.pop_front()?;
-        let (slot, component, life) = unpack(event);
-        let lane = self.lanes.get_mut(slot)?.as_mut().filter(|lane| lane.bound.life == life)?;
-        lane.is_unread[component as usize] = false;
-        Some(event)
-    }
-
     /// Runs the plans of all packets of a batch, then sends what they say.
     fn forward(&mut self, batch: &mut Batch, arrivals: &mut Vec<(usize, Component)>, now_us: u64) {
         for (at, (slot, component)) in arrivals.iter().enumerate() {
@@ -251,6 +227,7 @@ impl Worker {
                     Entered::Media => {}
                     Entered::Taken => continue,
                     Entered::Answer { answer, length, has_moved } => {
+                        settle(&mut self.book, (&lane.bound, &mut lane.ingress), *component, from);
                         if let Some(kernel) = kernel.filter(|_| has_moved) {
                             kernel.take_back(&lane.bound);
                             kernel.changed(&lane.bound);
@@ -270,6 +247,7 @@ impl Worker {
             let ends = Ends { own: &lane.bound.outlet, sink: sink.map(|sink| &sink.outlet) };
             let arrival = Arrival { packet, from, component: *component, now_us };
             let outcome = run(&lane.plan, &mut lane.ingress, ends, arrival);
+            settle(&mut self.book, (&lane.bound, &mut lane.ingress), *component, from);
             if let Some(finding) = outcome.finding {
                 if let (Finding::Latched(_), Some(kernel)) = (finding, kernel) {
                     kernel.take_back(&lane.bound);
@@ -278,11 +256,7 @@ impl Worker {
                 let keys = lane.ingress.ear.as_ref().is_some_and(|ear| ear.hears_keys());
                 tell(&self.notices, &self.signal, lane.bound.key, finding, keys);
             }
-            if let Some(ear) = &mut lane.ingress.ear {
-                while let Some(heard) = ear.take() {
-                    notify(&self.notices, &self.signal, heard_notice(lane.bound.key, heard));
-                }
-            }
+            tell_heard(&self.notices, &self.signal, lane.bound.key, &mut lane.ingress.ear);
             if let (Verdict::Mix(sequence), Some(inlet)) = (outcome.verdict, &lane.inlet) {
                 // A full ring: the mixer's worker is behind, and this is too old already.
                 let heard = batch.packet(at).and_then(|(packet, _)| packet.get(..outcome.length));
@@ -393,7 +367,13 @@ impl Worker {
                         }
                     }
                 }
-                Ok(Command::Close(bound)) => self.close(&bound),
+                Ok(Command::Look(bound, signs)) => {
+                    if let Some(lane) = self.lane(&bound) {
+                        lane.signs = *signs;
+                    }
+                    self.look(&bound, false);
+                }
+                Ok(Command::Close(bound)) => self.close(&bound, now_us),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
                 Err(TryRecvError::Empty) => return true,
             }
@@ -432,6 +412,7 @@ impl Worker {
             is_reported: false,
             attempts: Attempts::default(),
             is_unread: [false; 2],
+            signs: Signs::default(),
         };
         if let Some(place) = self.lanes.get_mut(slot) {
             *place = Some(lane);
@@ -463,17 +444,19 @@ impl Worker {
         } else if new.remote_rtcp != old.remote_rtcp && new.remote_rtcp.is_some() {
             outlet.set_control(control);
         }
-        if has_moved || learns_anew {
+        let is_anew = has_moved || learns_anew;
+        if is_anew {
             lane.ingress.reopen();
         }
         outlet.set_direction(plan.is_sending, plan.is_muxed);
-        if plan.is_watched && !lane.plan.is_watched || has_moved || learns_anew {
+        if plan.is_watched && !lane.plan.is_watched || is_anew {
             lane.watched_us = now_us;
             lane.is_reported = false;
         }
         lane.plan = plan;
         lane.sink = to.sink;
         lane.inlet = to.inlet;
+        self.look(bound, is_anew);
         if let Some(kernel) = &kernel {
             kernel.changed(bound);
         }
@@ -502,9 +485,11 @@ impl Worker {
         }
     }
 
-    fn close(&mut self, bound: &Arc<Bound>) {
-        if self.lane(bound).is_none() {
-            return;
+    fn close(&mut self, bound: &Arc<Bound>, now_us: u64) {
+        let Some(lane) = self.lane(bound) else { return };
+        let ssrc = lane.ingress.ssrc();
+        if let Some(book) = &mut self.book {
+            book.close(bound.pair.slot, ssrc, now_us);
         }
         if let Some(kernel) = &self.kernel {
             kernel.finish(bound);
@@ -558,6 +543,9 @@ impl Worker {
 
     /// Looks for streams that fell silent.
     fn sweep(&mut self, now_us: u64) {
+        if let Some(book) = &mut self.book {
+            book.sweep(now_us);
+        }
         self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
         shrink(&mut self.lanes, &mut self.unread);
         for lane in self.lanes.iter_mut().flatten() {
@@ -567,10 +555,8 @@ impl Worker {
             }
             if let Some(ear) = &mut lane.ingress.ear {
                 ear.wait(now_us);
-                while let Some(heard) = ear.take() {
-                    notify(&self.notices, &self.signal, heard_notice(lane.bound.key, heard));
-                }
             }
+            tell_heard(&self.notices, &self.signal, lane.bound.key, &mut lane.ingress.ear);
             let heard_us = lane.ingress.last_us.max(lane.watched_us);
             if lane.is_reported && lane.ingress.last_us > lane.watched_us {
                 lane.is_reported = false;

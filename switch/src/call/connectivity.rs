@@ -12,6 +12,8 @@ use super::protection::Protection;
 
 /// RFC 8445 §5.1.2: host candidate, one address, component 1; one less for component 2.
 const PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
+/// Most lines a=ssrc of a stream that are looked at.
+const SSRCS_MAX: usize = 16;
 /// Most candidates of a stream that are looked at.
 const CANDIDATES_MAX: usize = 64;
 
@@ -83,6 +85,24 @@ pub(super) fn offer(
             say(offer, index, own, is_new);
         }
     }
+}
+
+/// Offers that RTCP shares the port of media, until the peer has said what it thinks of that.
+pub(super) fn offer_mux(offer: &mut Session, remote: Option<&Session>) {
+    for (index, media) in offer.media.iter_mut().enumerate() {
+        let is_new = remote.is_none_or(|remote| remote.media.get(index).is_none());
+        // Who does not know it finds a port for RTCP all the same (RFC 5761 §5.1.3).
+        media.rtcp_mux |= is_new && !media.is_rejected() && media.is_rtp();
+    }
+}
+
+/// The SSRCs that a peer names for a stream (RFC 5576).
+pub(super) fn ssrcs(media: &Media) -> Vec<u32> {
+    let lines = media.attributes.iter().filter(|line| line.name.eq_ignore_ascii_case("ssrc"));
+    let names = lines.filter_map(|line| line.value.as_deref()?.split_whitespace().next());
+    let mut ssrcs: Vec<u32> = names.filter_map(|name| name.parse().ok()).take(SSRCS_MAX).collect();
+    ssrcs.dedup();
+    ssrcs
 }
 
 /// What the relay answers a stream's checks with, where both sides speak of checks.

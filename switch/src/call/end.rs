@@ -2,12 +2,13 @@
 //!
 //! Knows SDP and ports, not who the far side is. Source: sip-mapping §5.1–5.4, RFC 3264.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use config::Srtp;
 use media::{
-    MediaError, MediaPlane, Security, StreamPorts, StreamSpec, TerminationId, TerminationStatistics,
+    MediaError, MediaPlane, Security, StreamPorts, StreamSpec, TerminationId,
+    TerminationStatistics, Whereabouts,
 };
 use sip_stack::flow::{Flow, Transport};
 use sip_stack::sdp::{
@@ -34,6 +35,10 @@ pub struct MediaEnd {
     pub remote: Option<Session>,
     /// Where its signalling comes from: the only other address its media may come from.
     pub peer: Option<IpAddr>,
+    /// It is a phone: media from elsewhere than its signalling means a NAT, not a gateway.
+    is_phone: bool,
+    /// RTCP on the port of media is offered.
+    offers_mux: bool,
     /// Whether and how its media is protected.
     pub(crate) protection: Protection,
     /// Keys that the phone has pressed of late.
@@ -58,6 +63,8 @@ impl MediaEnd {
             description: LocalDescription::new(session_id, address),
             remote: None,
             peer: None,
+            is_phone: false,
+            offers_mux: false,
             protection: Protection::default(),
             presses: Presses::default(),
             recording: None,
@@ -72,16 +79,19 @@ impl MediaEnd {
         let mut end = MediaEnd::new(self.address, 0);
         end.protection = self.protection.renewed();
         end.repertoire = self.repertoire.clone();
+        (end.is_phone, end.offers_mux) = (self.is_phone, self.offers_mux);
         end
     }
 
-    /// Makes sure that `streams` streams have ports.
+    /// Makes sure that `streams` streams have ports; `unless_heard` is what is known of where the
+    /// party's media will come from before it has said anything.
     ///
     /// Errors: [`MediaError::PortsExhausted`] and its kin; what was there before stays.
     pub fn reserve(
         &mut self,
         plane: &mut dyn MediaPlane,
         streams: usize,
+        unless_heard: impl FnOnce() -> Whereabouts,
     ) -> Result<TerminationId, MediaError> {
         if let Some(id) = self.termination {
             while self.ports.len() < streams {
@@ -89,7 +99,8 @@ impl MediaEnd {
             }
             return Ok(id);
         }
-        let termination = plane.add(streams)?;
+        let whereabouts = self.whereabouts().unwrap_or_else(unless_heard);
+        let termination = plane.add_at(streams, &whereabouts)?;
         self.termination = Some(termination.id);
         self.ports = termination.streams;
         Ok(termination.id)
@@ -192,6 +203,9 @@ impl MediaEnd {
         let (former, remote) = (self.description.session(), self.remote.as_ref());
         self.protection.protect_offer(&mut offer, former, remote)?;
         connectivity::offer(&self.protection, &mut offer, (former, remote));
+        if self.offers_mux {
+            connectivity::offer_mux(&mut offer, remote);
+        }
         Ok(self.description.write(offer))
     }
 
@@ -350,10 +364,11 @@ impl MediaEnd {
         let direction = theirs.effective_direction(remote);
         let security = security(self.local(), remote, stream);
         let ice = self.local().and_then(|ours| connectivity::credentials(ours, remote, stream));
+        let address = theirs.rtp_address(remote);
         // Nothing leaves in the clear that must not, whatever was said.
         let is_open = !(theirs.is_rtp() && self.protection.is_required() && security.is_plain());
         StreamSpec {
-            remote: theirs.rtp_address(remote),
+            remote: address,
             remote_rtcp: theirs.rtcp_address(remote),
             rtcp_mux: theirs.rtcp_mux && local.as_ref().is_some_and(|ours| ours.rtcp_mux),
             receive: is_open && direction.is_sending(),
@@ -366,7 +381,29 @@ impl MediaEnd {
             telephone_event: local.as_ref().and_then(telephone_event),
             security,
             ice: ice.map(Box::new),
+            ssrcs: connectivity::ssrcs(&theirs),
+            is_hidden: self.is_hidden(address),
         }
+    }
+
+    /// Where the party's media will come from, as far as its description says so.
+    fn whereabouts(&self) -> Option<Whereabouts> {
+        let remote = self.remote.as_ref()?;
+        let has_checks = |at| remote.stream_attribute(at, "ice-ufrag").is_some();
+        if (0..remote.media.len()).any(has_checks) {
+            // They will say whose they are.
+            return Some(Whereabouts::default());
+        }
+        let remotes: Vec<_> = remote.media.iter().map(|media| media.rtp_address(remote)).collect();
+        let is_hidden = remotes.iter().any(|address| self.is_hidden(*address))
+            && !remote.media.iter().all(|media| !connectivity::ssrcs(media).is_empty());
+        Some(Whereabouts { hosts: self.peer.into_iter().collect(), remotes, is_hidden })
+    }
+
+    /// Whether a phone that describes itself so is behind a NAT.
+    fn is_hidden(&self, described: Option<SocketAddr>) -> bool {
+        let (Some(described), Some(peer)) = (described, self.peer) else { return false };
+        self.is_phone && described.ip().to_canonical() != peer.to_canonical()
     }
 
     fn relay(&self, direction: Direction) -> Vec<Option<RelayMedia>> {
@@ -415,7 +452,25 @@ impl Exchange {
         end.protection = Protection::new(wishes, allows_sdes, (&self.media_secret, number))
             .with_fingerprint(self.media.fingerprint());
         end.repertoire = Repertoire::new(&self.config.media.transcode);
+        end.is_phone = party.line().is_some();
+        end.offers_mux = self.config.media.shared_ports.is_some();
         end
+    }
+
+    /// Where the media of a line's phones will come from, as far as their registrations say so.
+    pub(crate) fn whereabouts_of(&self, party: &Party) -> Whereabouts {
+        let Some(line) = party.line().and_then(|line| self.config.lines.get(line)) else {
+            return Whereabouts::default();
+        };
+        let contacts = self.registrar.registry().contacts(&line.number);
+        let hosts = contacts.iter().map(|contact| contact.flow.remote.ip()).collect();
+        let is_hidden = contacts.iter().any(|contact| {
+            let host = sip_stack::uri::Uri::parse(&contact.uri).ok();
+            let host =
+                host.and_then(|uri| uri.host()?.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+            host.is_some_and(|host| host != contact.flow.remote.ip())
+        });
+        Whereabouts { hosts, remotes: Vec::new(), is_hidden }
     }
 
     /// The same for one whose INVITE came by this flow.

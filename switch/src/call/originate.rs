@@ -481,8 +481,10 @@ impl Exchange {
 
     /// Makes sure that a call has ports for so many streams.
     pub(crate) fn reserve_ports(&mut self, id: CallId, streams: usize) -> Result<(), Cause> {
+        let party = self.calls.get(id.0).map(|call| call.party.clone());
+        let phones = party.map(|party| self.whereabouts_of(&party)).unwrap_or_default();
         let call = self.calls.get_mut(id.0).ok_or(Cause::NO_RESOURCES)?;
-        match call.end.reserve(self.media.as_mut(), streams) {
+        match call.end.reserve(self.media.as_mut(), streams, || phones) {
             Ok(termination) => {
                 self.by_termination.insert(termination, id);
                 Ok(())

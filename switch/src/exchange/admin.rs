@@ -427,6 +427,7 @@ fn media_paths(report: &media::RelayReport) -> Value {
             "path": "user space", "packets": report.user_packets,
             "percent": percent(report.user_packets, all),
             "busyPercent": report.busy_percent, "sockets": sockets(report),
+            "strangers": report.strangers, "ambiguous": report.ambiguous,
         },
         {
             "path": "kernel", "packets": report.kernel_packets,
@@ -439,6 +440,10 @@ fn media_paths(report: &media::RelayReport) -> Value {
 
 /// How user space receives.
 fn sockets(report: &media::RelayReport) -> String {
+    if let Some(ports) = &report.shared_ports {
+        let (first, last) = (ports.start(), ports.end());
+        return format!("one for each of the ports {first}-{last} (shared_ports)");
+    }
     match &report.steering_off {
         None => "one for each thread (port_steering)".to_owned(),
         Some(reason) => format!("one for each port ({reason})"),

@@ -34,6 +34,10 @@ pub(super) fn announce(wished: FastPath, report: &RelayReport) {
         ),
     }
     match &report.steering_off {
+        _ if report.shared_ports.is_some() => tracing::info!(
+            ports = ?report.shared_ports,
+            "the media of all calls shares ports, told apart by where it comes from"
+        ),
         Some(reason) => tracing::info!("each media port has a socket of its own: {reason}"),
         None => tracing::info!("all media ports lead to one socket for each thread"),
     }
@@ -50,7 +54,19 @@ pub(super) fn samples(watcher: &Watcher) -> Vec<Sample> {
     let is_steered = u64::from(report.steering_off.is_none());
     let is_on = u64::from(report.kernel_off.is_none());
     let (streams, orphans) = (report.kernel_streams, report.kernel_orphans);
+    let shared = report.shared_ports.as_ref().map_or(0, |ports| ports.len() as u64);
     vec![
+        Sample::gauge(name("shared_ports"), "Ports that all calls share; 0: none.", shared),
+        Sample::counter(
+            name("strangers_total"),
+            "Packets at shared ports from where nobody expects any.",
+            report.strangers,
+        ),
+        Sample::counter(
+            name("ambiguous_total"),
+            "Packets at shared ports that more than one call might be meant by.",
+            report.ambiguous,
+        ),
         Sample::counter(name("user_packets_total"), "Media packets by user space.", user),
         Sample::counter(name("kernel_packets_total"), "Media packets by the kernel.", kernel),
         Sample::gauge(name("busy_percent"), "Time of the busiest thread.", report.busy_percent),

@@ -1,0 +1,454 @@
+//! Whose packets come to a port that streams share: what a worker knows of their sources.
+//!
+//! A source that has proved to be one stream's is that stream's alone. Any other packet is given to
+//! a stream only if no second one could be meant: by what signalling says of addresses and SSRCs, by
+//! the user name of a check, by the SSRC that was heard before. What stays ambiguous goes to nobody.
+//! Whether a stream takes what it is given is decided by its lock, as ever.
+//!
+//! LIMIT: two streams of one port whose peers have one source address (calls between two switches
+//! that both share ports) are told apart by SSRC alone, as far as SDP names it or it was heard.
+//! LIMIT: media that comes before its SDP is nobody's.
+//! LIMIT: a phone behind NAT that names all its streams alike (one SSRC for ever) is not heard in a
+//! second call of one port, or in the next one until the old one's source has rested.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+use super::handful::Handful;
+use crate::ice::fragment;
+use crate::plan::{Component, LatchRules, next_port};
+use crate::rtcp;
+
+/// Streams of one host that are looked at for one packet; of more, only SDP's own addresses are.
+const NEAR_MAX: usize = 4_096;
+/// How long packets of a stream that ended before the first one may still come from its hosts.
+const HOST_REST_US: u64 = 2_000_000;
+/// Sources that are remembered after their streams have ended; of more, the oldest are forgotten.
+const RESTING_MAX: usize = 65_536;
+
+/// What signalling says of a stream's packets besides addresses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Signs {
+    /// Hosts that they may come from, before there is an SDP.
+    pub(super) hosts: Vec<IpAddr>,
+    /// SSRCs.
+    pub(super) ssrcs: Vec<u32>,
+    /// What its checks are addressed to.
+    pub(super) fragment: Option<String>,
+    /// They come from a port that its SDP does not name.
+    pub(super) is_hidden: bool,
+}
+
+/// Why a packet is nobody's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Missed {
+    /// No stream expects it.
+    Stranger,
+    /// More than one might.
+    Ambiguous,
+}
+
+pub(super) struct Book {
+    lines: Vec<Line>,
+    /// By slot.
+    streams: Vec<Option<Stream>>,
+    /// By pair and by what checks are addressed to.
+    fragments: HashMap<(usize, String), Vec<usize>>,
+    /// Sources of streams that have ended, in that order.
+    resting: VecDeque<(u64, usize, SocketAddr)>,
+    rest_us: u64,
+}
+
+/// One socket.
+struct Line {
+    fd: RawFd,
+    pair: usize,
+    component: Component,
+    sources: HashMap<SocketAddr, Source>,
+    /// Streams by the hosts that signalling names.
+    hosts: HashMap<IpAddr, Vec<usize>>,
+    /// Hosts of streams that ended before their first packet, and until when one may come.
+    ended: HashMap<IpAddr, u64>,
+}
+
+/// What is known of one address.
+#[derive(Default)]
+struct Source {
+    /// Whose packets it has sent.
+    settled: Vec<usize>,
+    /// Who expects packets from it by SDP.
+    announced: Vec<usize>,
+    /// The one stream whose packets it sends, where nobody else expects any.
+    sole: Option<usize>,
+    /// A stream that has ended: its SSRC, and until when late packets of it may come.
+    stale: Option<(Option<u32>, u64)>,
+}
+
+struct Stream {
+    pair: usize,
+    /// Its lines: media, control.
+    lines: [usize; 2],
+    rules: LatchRules,
+    signs: Signs,
+    /// What it was entered under.
+    announced: [Option<SocketAddr>; 2],
+    hosts: Vec<IpAddr>,
+    /// Where its packets come from.
+    at: [Option<SocketAddr>; 2],
+    /// Whether that is to be learnt, or learnt anew.
+    is_sought: [bool; 2],
+}
+
+impl Book {
+    /// Of the worker with this number. Sources of streams that have ended rest for so long.
+    pub(super) fn new(handful: &Arc<Handful>, worker: usize, rest_us: u64) -> Self {
+        let line = |(pair, component, fd)| Line {
+            fd,
+            pair,
+            component,
+            sources: HashMap::new(),
+            hosts: HashMap::new(),
+            ended: HashMap::new(),
+        };
+        Self {
+            lines: handful.sockets(worker).map(line).collect(),
+            streams: Vec::new(),
+            fragments: HashMap::new(),
+            resting: VecDeque::new(),
+            rest_us,
+        }
+    }
+
+    /// Its sockets, by line.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = RawFd> + '_ {
+        self.lines.iter().map(|line| line.fd)
+    }
+
+    /// What a line carries.
+    pub(super) fn line(&self, line: usize) -> Option<(RawFd, Component)> {
+        self.lines.get(line).map(|line| (line.fd, line.component))
+    }
+
+    /// Whose a packet is: the slot of its lane. `heard` gives the SSRC that a lane has heard.
+    pub(super) fn find(
+        &self,
+        line: usize,
+        (from, packet): (SocketAddr, &[u8]),
+        heard: impl Fn(usize) -> Option<u32>,
+        now_us: u64,
+    ) -> Result<usize, Missed> {
+        let line = self.lines.get(line).ok_or(Missed::Stranger)?;
+        let source = line.sources.get(&from);
+        if let Some(slot) = source.and_then(|source| source.sole) {
+            return Ok(slot);
+        }
+        if let Some(fragment) = fragment(packet) {
+            let key = (line.pair, fragment.to_owned());
+            return only(self.fragments.get(&key).into_iter().flatten().copied());
+        }
+        let ssrc = ssrc(packet);
+        if source.is_some_and(|source| source.is_late(ssrc, now_us)) {
+            return Err(Missed::Stranger);
+        }
+        let settled = source.map_or(&[][..], |source| &source.settled);
+        let expected = self.expected(line.component, source, from);
+        if let (&[slot], true, []) = (&expected.vouched[..], expected.is_alone, settled) {
+            return Ok(slot);
+        }
+        let near = line.hosts.get(&from.ip()).map_or(&[][..], Vec::as_slice);
+        if near.len() > NEAR_MAX {
+            return Err(Missed::Ambiguous);
+        }
+        let is_named = |slot: &usize| {
+            let named = self.stream(*slot).map_or(&[][..], |stream| &stream.signs.ssrcs);
+            ssrc.is_some_and(|ssrc| named.contains(&ssrc) || heard(*slot) == Some(ssrc))
+        };
+        let named: Vec<usize> = near.iter().chain(settled).copied().filter(is_named).collect();
+        match (&named[..], settled) {
+            ([], []) => self.guess((line, from), (&expected, near), now_us),
+            // Whose SSRC is new at an address that is somebody's already?
+            ([], [slot]) if expected.vouched[..] == [*slot] => Ok(*slot),
+            ([], _) => Err(Missed::Ambiguous),
+            _ => only(named.into_iter()),
+        }
+    }
+
+    /// Whose packet it is by what signalling says of addresses alone.
+    fn guess(
+        &self,
+        (line, from): (&Line, SocketAddr),
+        (expected, near): (&Expected, &[usize]),
+        now_us: u64,
+    ) -> Result<usize, Missed> {
+        let at = line.component as usize;
+        let streams = near.iter().filter_map(|slot| Some((*slot, self.stream(*slot)?)));
+        let mut sought = streams.filter(|(_, stream)| stream.is_sought[at]);
+        match (&expected.vouched[..], &expected.all[..]) {
+            ([slot], _) => Ok(*slot),
+            ([], [slot]) => {
+                // Its host is one from which hidden packets of somebody else may come.
+                let peer = Some(from.ip());
+                let is_other = |(other, stream): (usize, &Stream)| {
+                    other != *slot && stream.signs.is_hidden && stream.peer() == peer
+                };
+                if sought.any(is_other) { Err(Missed::Ambiguous) } else { Ok(*slot) }
+            }
+            ([], []) => {
+                let slot = only(sought.map(|(slot, _)| slot))?;
+                let has_ended = line.ended.get(&from.ip()).is_some_and(|until| now_us < *until);
+                let is_described = |stream: &Stream| stream.rules.remote.is_some();
+                match self.stream(slot).filter(|stream| is_described(stream)) {
+                    Some(_) if has_ended => Err(Missed::Ambiguous),
+                    Some(_) => Ok(slot),
+                    None => Err(Missed::Stranger),
+                }
+            }
+            _ => Err(Missed::Ambiguous),
+        }
+    }
+
+    /// Who expects packets from an address by SDP, and has not been found elsewhere.
+    fn expected(
+        &self,
+        component: Component,
+        source: Option<&Source>,
+        from: SocketAddr,
+    ) -> Expected {
+        let at = component as usize;
+        let announced = source.map_or(&[][..], |source| &source.announced);
+        let may_come = |stream: &Stream| stream.is_sought[at] || stream.at[at] == Some(from);
+        let live = |slot: &&usize| self.stream(**slot).is_some_and(may_come);
+        let all: Vec<usize> = announced.iter().filter(live).copied().collect();
+        // Who was found elsewhere for a few packets may still turn out to be here.
+        let all = if all.is_empty() { announced.to_vec() } else { all };
+        let is_vouched = |slot: &&usize| {
+            self.stream(**slot).is_some_and(|stream| stream.peer() == Some(from.ip()))
+        };
+        let vouched = all.iter().filter(is_vouched).copied().collect();
+        Expected { is_alone: all.len() == 1, vouched, all }
+    }
+
+    /// Enters a stream, or what signalling says of it now; `is_anew`: its sources are to be learnt
+    /// anew.
+    pub(super) fn update(
+        &mut self,
+        (slot, pair): (usize, usize),
+        rules: &LatchRules,
+        signs: Signs,
+        is_anew: bool,
+    ) {
+        let mut lines = self.lines.iter().enumerate().filter(|(_, line)| line.pair == pair);
+        let (Some((media, _)), Some((control, _))) = (lines.next(), lines.next()) else { return };
+        while self.streams.len() <= slot {
+            self.streams.push(None);
+        }
+        let Some(place) = self.streams.get_mut(slot) else { return };
+        let is_entered = place.is_some();
+        let mut stream = place.take().unwrap_or_else(|| Stream {
+            pair,
+            lines: [media, control],
+            rules: LatchRules::default(),
+            signs: Signs::default(),
+            announced: [None; 2],
+            hosts: Vec::new(),
+            at: [None; 2],
+            is_sought: [true; 2],
+        });
+        if is_anew {
+            stream.is_sought = [true; 2];
+        }
+        // An address that a hold by c=0.0.0.0 hides is still the peer's.
+        let is_known =
+            rules.remote.is_some() || stream.rules.remote.is_none() || signs.fragment.is_some();
+        let has_changed = stream.rules != *rules || stream.signs != signs || !is_entered;
+        if has_changed && is_known {
+            self.strike(slot, &stream);
+            (stream.rules, stream.signs) = (*rules, signs);
+            self.enter(slot, &mut stream);
+        }
+        if let Some(place) = self.streams.get_mut(slot) {
+            *place = Some(stream);
+        }
+    }
+
+    /// Whether a packet that a stream took says anything new of where its packets come from.
+    pub(super) fn is_new(&self, slot: usize, component: Component, from: SocketAddr) -> bool {
+        let at = component as usize;
+        let stream = self.stream(slot);
+        stream.is_some_and(|stream| stream.is_sought[at] || stream.at[at] != Some(from))
+    }
+
+    /// Notes where a stream's packets come from.
+    pub(super) fn settle(&mut self, slot: usize, component: Component, from: SocketAddr) {
+        let at = component as usize;
+        let Some(Some(stream)) = self.streams.get_mut(slot) else { return };
+        stream.is_sought[at] = false;
+        let (line, former) = (stream.lines[at], stream.at[at].replace(from));
+        let Some(line) = self.lines.get_mut(line) else { return };
+        if let Some(former) = former.filter(|former| *former != from) {
+            line.change(former, |source| source.settled.retain(|known| *known != slot));
+        }
+        line.change(from, |source| {
+            source.stale = None;
+            if !source.settled.contains(&slot) {
+                source.settled.push(slot);
+            }
+        });
+    }
+
+    /// A stream has ended; `ssrc` is what was heard of it last.
+    pub(super) fn close(&mut self, slot: usize, ssrc: Option<u32>, now_us: u64) {
+        let Some(stream) = self.streams.get_mut(slot).and_then(Option::take) else { return };
+        self.strike(slot, &stream);
+        let until_us = now_us.saturating_add(self.rest_us);
+        for (line, at) in stream.lines.into_iter().zip(stream.at) {
+            let (Some(from), Some(known)) = (at, self.lines.get_mut(line)) else { continue };
+            known.change(from, |source| {
+                source.settled.retain(|known| *known != slot);
+                source.stale = Some((ssrc, until_us));
+            });
+            self.resting.push_back((until_us, line, from));
+        }
+        if stream.is_sought[0] {
+            for line in stream.lines {
+                let Some(line) = self.lines.get_mut(line) else { continue };
+                let until_us = now_us.saturating_add(HOST_REST_US);
+                line.ended.extend(stream.hosts.iter().map(|host| (*host, until_us)));
+            }
+        }
+        while self.resting.len() > RESTING_MAX {
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets sources that have rested.
+    pub(super) fn sweep(&mut self, now_us: u64) {
+        while self.resting.front().is_some_and(|(until_us, ..)| *until_us <= now_us) {
+            self.forget_oldest();
+        }
+        for line in &mut self.lines {
+            line.ended.retain(|_, until_us| now_us < *until_us);
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((oldest_us, line, from)) = self.resting.pop_front() else { return };
+        let Some(line) = self.lines.get_mut(line) else { return };
+        line.change(from, |source| {
+            source.stale = source.stale.filter(|(_, until_us)| *until_us > oldest_us);
+        });
+    }
+
+    fn stream(&self, slot: usize) -> Option<&Stream> {
+        self.streams.get(slot)?.as_ref()
+    }
+
+    fn enter(&mut self, slot: usize, stream: &mut Stream) {
+        let rules = &stream.rules;
+        let control = rules.remote_rtcp.or_else(|| rules.remote.map(next_port));
+        stream.announced = [rules.remote, control];
+        stream.hosts.clear();
+        let known = [rules.remote, rules.remote_rtcp].into_iter().flatten();
+        stream.hosts.extend(known.map(|known| known.ip()).chain(rules.peer));
+        if rules.remote.is_none() && stream.signs.fragment.is_none() {
+            stream.hosts.extend(&stream.signs.hosts);
+        }
+        stream.hosts.sort_unstable();
+        stream.hosts.dedup();
+        for (line, announced) in stream.lines.into_iter().zip(stream.announced) {
+            let Some(line) = self.lines.get_mut(line) else { continue };
+            if let Some(announced) = announced {
+                line.change(announced, |source| source.announced.push(slot));
+            }
+            for host in &stream.hosts {
+                line.hosts.entry(*host).or_default().push(slot);
+            }
+        }
+        if let Some(fragment) = &stream.signs.fragment {
+            self.fragments.entry((stream.pair, fragment.clone())).or_default().push(slot);
+        }
+    }
+
+    /// What [`Book::enter`] did is undone.
+    fn strike(&mut self, slot: usize, stream: &Stream) {
+        for (line, announced) in stream.lines.into_iter().zip(stream.announced) {
+            let Some(line) = self.lines.get_mut(line) else { continue };
+            if let Some(announced) = announced {
+                line.change(announced, |source| source.announced.retain(|known| *known != slot));
+            }
+            for host in &stream.hosts {
+                remove(&mut line.hosts, host, slot);
+            }
+        }
+        if let Some(fragment) = &stream.signs.fragment {
+            remove(&mut self.fragments, &(stream.pair, fragment.clone()), slot);
+        }
+    }
+}
+
+/// Who expects packets from an address.
+struct Expected {
+    all: Vec<usize>,
+    /// Those whose signalling comes from its host.
+    vouched: Vec<usize>,
+    is_alone: bool,
+}
+
+impl Stream {
+    fn peer(&self) -> Option<IpAddr> {
+        self.rules.peer.or(self.rules.remote.map(|remote| remote.ip()))
+    }
+}
+
+impl Line {
+    /// Changes what is known of an address, and forgets it where nothing is left.
+    fn change(&mut self, from: SocketAddr, change: impl FnOnce(&mut Source)) {
+        let source = self.sources.entry(from).or_default();
+        change(source);
+        source.sole = match source.settled[..] {
+            [slot] if source.announced.iter().all(|other| *other == slot) => Some(slot),
+            _ => None,
+        };
+        if source.settled.is_empty() && source.announced.is_empty() && source.stale.is_none() {
+            self.sources.remove(&from);
+        }
+    }
+}
+
+impl Source {
+    /// Whether a packet with this SSRC is a late one of a stream that has ended. Who is expected here
+    /// by SDP may go on with the SSRC that he had.
+    fn is_late(&self, ssrc: Option<u32>, now_us: u64) -> bool {
+        let is_late = |(known, until_us): (Option<u32>, u64)| {
+            now_us < until_us && (known.is_none() || known == ssrc)
+        };
+        self.announced.is_empty() && self.stale.is_some_and(is_late)
+    }
+}
+
+/// The one slot there is.
+fn only(mut slots: impl Iterator<Item = usize>) -> Result<usize, Missed> {
+    let first = slots.next().ok_or(Missed::Stranger)?;
+    if slots.any(|other| other != first) { Err(Missed::Ambiguous) } else { Ok(first) }
+}
+
+fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: &K, slot: usize) {
+    let Some(slots) = map.get_mut(key) else { return };
+    slots.retain(|known| *known != slot);
+    if slots.is_empty() {
+        map.remove(key);
+    }
+}
+
+/// Who says that he sent a packet (RFC 3550 §5.1, §6.4); of other datagrams anything or nothing.
+fn ssrc(packet: &[u8]) -> Option<u32> {
+    let at = if rtcp::is_rtcp(packet) { 4 } else { 8 };
+    let is_rtp = packet.first().is_some_and(|first| first >> 6 == 2);
+    let word = packet.get(at..at + 4).filter(|_| is_rtp)?;
+    word.try_into().ok().map(u32::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,294 @@
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NEVER: fn(usize) -> Option<u32> = |_| None;
+const SECOND_US: u64 = 1_000_000;
+
+/// A book of one pair without sockets.
+fn book() -> Book {
+    let line = |component| Line {
+        fd: -1,
+        pair: 0,
+        component,
+        sources: HashMap::new(),
+        hosts: HashMap::new(),
+        ended: HashMap::new(),
+    };
+    Book {
+        lines: [Component::Media, Component::Control].map(line).into(),
+        streams: Vec::new(),
+        fragments: HashMap::new(),
+        resting: VecDeque::new(),
+        rest_us: 30 * SECOND_US,
+    }
+}
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn rules(remote: &str, peer: &str) -> LatchRules {
+    let peer = Some(peer.parse().unwrap());
+    LatchRules { remote: Some(at(remote)), remote_rtcp: None, peer }
+}
+
+/// A phone whose SDP says where its media comes from.
+fn open_phone(book: &mut Book, slot: usize, remote: &str) {
+    let peer = at(remote).ip().to_string();
+    book.update((slot, 0), &rules(remote, &peer), Signs::default(), false);
+}
+
+/// A phone behind a NAT.
+fn hidden_phone(book: &mut Book, slot: usize, remote: &str, nat: &str) {
+    let signs = Signs { is_hidden: true, ..Signs::default() };
+    book.update((slot, 0), &rules(remote, nat), signs, false);
+}
+
+fn rtp(ssrc: u32) -> Vec<u8> {
+    [&[0x80, 0, 0, 1, 0, 0, 0, 0], &ssrc.to_be_bytes()[..], &[0x55; 160]].concat()
+}
+
+fn find(book: &Book, from: &str, ssrc: u32) -> Result<usize, Missed> {
+    book.find(0, (at(from), &rtp(ssrc)), NEVER, 1)
+}
+
+const STRANGER: Result<usize, Missed> = Err(Missed::Stranger);
+const AMBIGUOUS: Result<usize, Missed> = Err(Missed::Ambiguous);
+
+#[test]
+fn phones_of_one_host_are_told_apart_by_the_addresses_of_their_sdp() {
+    let mut book = book();
+    open_phone(&mut book, 0, "192.0.2.1:4000");
+    open_phone(&mut book, 1, "192.0.2.1:4002");
+    assert_eq!(find(&book, "192.0.2.1:4000", 1), Ok(0));
+    assert_eq!(find(&book, "192.0.2.1:4002", 2), Ok(1));
+    // Which of the two sends from a port that neither named?
+    assert_eq!(find(&book, "192.0.2.1:4004", 3), AMBIGUOUS);
+    book.settle(0, Component::Media, at("192.0.2.1:4000"));
+    assert_eq!(find(&book, "192.0.2.1:4004", 3), Ok(1));
+    assert_eq!(find(&book, "192.0.2.2:4000", 1), STRANGER);
+}
+
+#[test]
+fn two_phones_behind_one_nat_are_given_nothing_until_one_of_them_is_known() {
+    let mut book = book();
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    hidden_phone(&mut book, 1, "10.0.0.2:4000", "198.51.100.1");
+    assert_eq!(find(&book, "198.51.100.1:30001", 1), AMBIGUOUS);
+    let named = Signs { ssrcs: vec![7], is_hidden: true, ..Signs::default() };
+    book.update((0, 0), &rules("10.0.0.1:4000", "198.51.100.1"), named, false);
+    assert_eq!(find(&book, "198.51.100.1:30001", 7), Ok(0));
+    book.settle(0, Component::Media, at("198.51.100.1:30001"));
+    assert_eq!(find(&book, "198.51.100.1:30001", 9), Ok(0));
+    assert_eq!(find(&book, "198.51.100.1:30002", 8), Ok(1));
+}
+
+#[test]
+fn whoever_names_an_address_behind_somebody_elses_nat_gets_nothing_from_there() {
+    let mut book = book();
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    let guess = rules("198.51.100.1:30001", "203.0.113.9");
+    book.update((1, 0), &guess, Signs::default(), false);
+    assert_eq!(find(&book, "198.51.100.1:30001", 1), AMBIGUOUS);
+    book.settle(0, Component::Media, at("198.51.100.1:30001"));
+    // The address is contested: what is known is the SSRC that was heard.
+    let packet = rtp(1);
+    let heard = |slot| (slot == 0).then_some(1);
+    assert_eq!(book.find(0, (at("198.51.100.1:30001"), &packet), heard, 1), Ok(0));
+    assert_eq!(find(&book, "198.51.100.1:30001", 2), AMBIGUOUS);
+}
+
+#[test]
+fn media_of_a_gateway_comes_from_another_host_than_its_signalling() {
+    let mut book = book();
+    for (slot, remote) in ["192.0.2.9:4000", "192.0.2.9:4002"].into_iter().enumerate() {
+        book.update((slot, 0), &rules(remote, "192.0.2.8"), Signs::default(), false);
+    }
+    assert_eq!(find(&book, "192.0.2.9:4002", 2), Ok(1));
+    assert_eq!(find(&book, "192.0.2.8:4002", 2), AMBIGUOUS);
+}
+
+#[test]
+fn two_streams_of_one_address_are_told_apart_by_ssrc_or_not_at_all() {
+    let mut book = book();
+    open_phone(&mut book, 0, "192.0.2.1:16384");
+    open_phone(&mut book, 1, "192.0.2.1:16384");
+    assert_eq!(find(&book, "192.0.2.1:16384", 5), AMBIGUOUS);
+    for (slot, ssrc) in [(0, 5), (1, 6)] {
+        let named = Signs { ssrcs: vec![ssrc], ..Signs::default() };
+        book.update((slot, 0), &rules("192.0.2.1:16384", "192.0.2.1"), named, false);
+        assert_eq!(find(&book, "192.0.2.1:16384", ssrc), Ok(slot));
+        book.settle(slot, Component::Media, at("192.0.2.1:16384"));
+    }
+    assert_eq!(find(&book, "192.0.2.1:16384", 5), Ok(0));
+    assert_eq!(find(&book, "192.0.2.1:16384", 6), Ok(1));
+    assert_eq!(find(&book, "192.0.2.1:16384", 7), AMBIGUOUS);
+}
+
+#[test]
+fn late_packets_of_an_ended_stream_are_nobodys_and_the_same_phones_next_ones_are_its_own() {
+    let mut book = book();
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    book.settle(0, Component::Media, at("198.51.100.1:30001"));
+    book.close(0, Some(1), SECOND_US);
+    hidden_phone(&mut book, 1, "10.0.0.1:4000", "198.51.100.1");
+    assert_eq!(find(&book, "198.51.100.1:30001", 1), STRANGER);
+    assert_eq!(find(&book, "198.51.100.1:30001", 2), Ok(1));
+    book.close(1, None, SECOND_US);
+    // It ended before its first packet, which may still come.
+    hidden_phone(&mut book, 2, "10.0.0.2:4000", "198.51.100.1");
+    assert_eq!(find(&book, "198.51.100.1:30003", 3), AMBIGUOUS);
+    book.sweep(4 * SECOND_US);
+    assert_eq!(find(&book, "198.51.100.1:30003", 3), Ok(2));
+    book.close(2, None, 5 * SECOND_US);
+    book.sweep(100 * SECOND_US);
+    assert!(book.lines.iter().all(|line| line.sources.is_empty() && line.hosts.is_empty()));
+    assert!(book.lines.iter().all(|line| line.ended.is_empty()) && book.fragments.is_empty());
+}
+
+#[test]
+fn rtcp_without_a_port_of_its_own_in_the_sdp_is_known_by_the_media() {
+    let mut book = book();
+    for (slot, phone) in ["10.0.0.1:4000", "10.0.0.2:4000"].into_iter().enumerate() {
+        hidden_phone(&mut book, slot, phone, "198.51.100.1");
+    }
+    let report = [&[0x80, 200, 0, 6][..], &9u32.to_be_bytes(), &[0; 20]].concat();
+    let from = at("198.51.100.1:30007");
+    assert_eq!(book.find(1, (from, &report), NEVER, 1), AMBIGUOUS);
+    let heard = |slot| Some([8, 9][slot]);
+    assert_eq!(book.find(1, (from, &report), heard, 1), Ok(1));
+}
+
+#[test]
+fn checks_go_to_the_stream_that_they_name() {
+    let mut book = book();
+    for (slot, fragment) in ["aaaa", "bbbb"].into_iter().enumerate() {
+        let fragment = Some(fragment.to_owned());
+        let signs = Signs { fragment, ..Signs::default() };
+        book.update((slot, 0), &LatchRules::default(), signs, false);
+    }
+    let check = |name: &str| {
+        let mut packet = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
+        packet.extend([7; 12]);
+        packet.extend([0, 6, 0, 8]);
+        packet.extend(name.as_bytes());
+        packet
+    };
+    let from = at("198.51.100.1:30007");
+    assert_eq!(book.find(0, (from, &check("bbbb:xyz")), NEVER, 1), Ok(1));
+    assert_eq!(book.find(1, (from, &check("aaaa:xyz")), NEVER, 1), Ok(0));
+    assert_eq!(book.find(0, (from, &check("cccc:xyz")), NEVER, 1), STRANGER);
+    book.settle(1, Component::Media, from);
+    // An address that has proved to be one stream's is no other's.
+    assert_eq!(book.find(0, (from, &check("aaaa:xyz")), NEVER, 1), Ok(1));
+    assert_eq!(find(&book, "198.51.100.1:30007", 3), Ok(1));
+}
+
+/// A phone of the simulation.
+#[derive(Clone, Copy, Debug)]
+struct Simulated {
+    host: u8,
+    port: u16,
+    is_hidden: bool,
+    names_itself: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// It will come from here; its SDP is still to come.
+    Expect(usize),
+    Describe(usize),
+    Talk(usize),
+    End(usize),
+}
+
+fn phones() -> impl Strategy<Value = Vec<Simulated>> {
+    let phone =
+        (0..3u8, any::<bool>(), any::<bool>()).prop_map(|(host, is_hidden, names_itself)| {
+            Simulated { host, port: 0, is_hidden, names_itself }
+        });
+    proptest::collection::vec(phone, 2..6).prop_map(|mut phones| {
+        for (phone, port) in phones.iter_mut().zip(30_000..) {
+            phone.port = port;
+        }
+        phones
+    })
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = (0..6usize, 0..4u8).prop_map(|(phone, kind)| match kind {
+        0 => Event::Expect(phone),
+        1 => Event::Describe(phone),
+        2 => Event::Talk(phone),
+        _ => Event::End(phone),
+    });
+    proptest::collection::vec(event, 1..80)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: nobody is ever given another phone's packet.
+    #[test]
+    fn no_packet_is_ever_given_to_anybody_but_its_senders_stream(
+        phones in phones(),
+        events in events(),
+    ) {
+        let mut book = book();
+        let mut is_open = [false; 6];
+        let source = |phone: &Simulated| {
+            SocketAddr::new(Ipv4Addr::new(198, 51, 100, phone.host).into(), phone.port)
+        };
+        let mut heard = [None; 6];
+        for (event, now_us) in events.into_iter().zip((1..).map(|n| n * 100_000)) {
+            let (Event::Expect(at) | Event::Describe(at) | Event::Talk(at) | Event::End(at)) = event;
+            let Some(phone) = phones.get(at) else { continue };
+            let from = source(phone);
+            let ssrc = 100 + u32::try_from(at).unwrap();
+            let is_hidden = phone.is_hidden;
+            match event {
+                // Who has ended does not come again here: that would be another stream.
+                Event::Expect(_) if !is_open[at] && heard[at].is_none() => {
+                    is_open[at] = true;
+                    let hosts = vec![from.ip()];
+                    let signs = Signs { hosts, is_hidden, ..Signs::default() };
+                    book.update((at, 0), &LatchRules::default(), signs, true);
+                }
+                Event::Describe(_) if is_open[at] => {
+                    let private = SocketAddr::from(([10, 0, 0, 1], 4_000));
+                    let remote = Some(if is_hidden { private } else { from });
+                    let rules = LatchRules { remote, remote_rtcp: None, peer: Some(from.ip()) };
+                    let ssrcs = if phone.names_itself { vec![ssrc] } else { Vec::new() };
+                    let signs = Signs { ssrcs, is_hidden, ..Signs::default() };
+                    book.update((at, 0), &rules, signs, false);
+                }
+                // Before anything is expected of it, it has no call and says nothing.
+                Event::Talk(_) if is_open[at] => {
+                    let known = |slot: usize| heard.get(slot).copied().flatten();
+                    let found = book.find(0, (from, &rtp(ssrc)), known, now_us);
+                    if let Ok(slot) = found {
+                        prop_assert_eq!(slot, at);
+                        heard[at] = Some(ssrc);
+                        if book.is_new(slot, Component::Media, from) {
+                            book.settle(slot, Component::Media, from);
+                        }
+                        prop_assert_eq!(book.find(0, (from, &rtp(ssrc)), NEVER, now_us), Ok(at));
+                    }
+                }
+                Event::End(_) if is_open[at] => {
+                    is_open[at] = false;
+                    book.close(at, heard[at], now_us);
+                    heard[at] = Some(ssrc);
+                }
+                _ => {}
+            }
+        }
+        book.sweep(u64::MAX - 1);
+        for at in 0..phones.len() {
+            book.close(at, None, 0);
+        }
+        book.sweep(u64::MAX);
+        prop_assert!(book.lines.iter().all(|line| line.sources.is_empty() && line.hosts.is_empty()));
+    }
+}
