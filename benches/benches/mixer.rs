@@ -21,19 +21,19 @@ fn bench(criterion: &mut Criterion) {
             let mut parties = Vec::new();
             for (index, codec) in (0..count).zip(codecs.iter().cycle()) {
                 let inlet = Arc::new(Inlet::new());
-                let member = Member::new((), Arc::clone(&inlet), *codec, index);
+                let member = Member::new((), Arc::clone(&inlet), (&[*codec], *codec), index);
                 mixer.join((TerminationId::new(index, 0), 0), Box::new(member));
                 let mut payload = [0u8; 160];
                 let samples: Vec<i16> = (0..320).map(|n| (n * 37 % 8_000) - 4_000).collect();
                 Encoder::new(codec.kind).encode(&samples, &mut payload);
-                parties.push((inlet, payload));
+                parties.push((inlet, codec.payload, payload));
             }
             let mut sequence = 0u16;
             group.bench_function(BenchmarkId::new(name, count), |bencher| {
                 bencher.iter(|| {
                     sequence = sequence.wrapping_add(1);
-                    for (inlet, payload) in &parties {
-                        inlet.push(Seq(sequence), black_box(payload));
+                    for (inlet, kind, payload) in &parties {
+                        inlet.push(Seq(sequence), *kind, black_box(payload));
                     }
                     mixer.listen();
                     for place in 0..parties.len() {

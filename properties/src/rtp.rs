@@ -31,7 +31,7 @@ fn plan(peer: SocketAddr) -> ForwardPlan {
         is_watched: true,
         accept: [0, 8, RENUMBERED.0].into_iter().collect(),
         telephone_event: Some(RENUMBERED.0),
-        mixed: None,
+        mixed: [].into_iter().collect(),
         payloads,
         clocks_hz: std::array::from_fn(|payload| static_clock_hz(payload as u8)),
         rules: LatchRules { remote: Some(peer), remote_rtcp: None, peer: None },
