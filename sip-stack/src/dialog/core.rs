@@ -19,9 +19,9 @@ use crate::transaction::{self, ClientKey, Full, Layer, Outgoing, ServerKey, new_
 
 /// Max-Forwards of requests that begin here (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: u32 = 70;
-/// The methods we act on.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, \
-                                NOTIFY, SUBSCRIBE, MESSAGE, REGISTER, PUBLISH";
+/// The methods that are acted on (RFC 3261 §20.5).
+pub const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, SUBSCRIBE, REGISTER";
 /// The media type of session descriptions.
 pub(crate) const SDP: &str = "application/sdp";
 

@@ -24,6 +24,7 @@ use bytes::Bytes;
 pub use self::farewell::Farewell;
 use self::subscribe::is_subscription;
 use crate::auth::DigestClient;
+pub use crate::dialog::core::ALLOW;
 use crate::dialog::core::{Alarm, Core, Draft, Purpose};
 use crate::dialog::leg::{Identity, Leg, Outbound, Phase, Remote, Timer};
 use crate::dialog::session_timer::SessionTimer;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use config::{Config, DigestAlgorithm};
 use serde_json::json;
 use sip_stack::auth::{Ha1, Verdict};
-use sip_stack::endpoint::{LegId, Reply, RequestId};
+use sip_stack::endpoint::{ALLOW, LegId, Reply, RequestId};
 use sip_stack::flow::{Flow, Received, Transmit};
 use sip_stack::message::validate::answer_unparsable;
 use sip_stack::message::{HeaderName, Message, Method, ParseError, response_to};
@@ -31,9 +31,6 @@ use crate::registrar::Registration;
 use crate::route::location::translation;
 use crate::store::StoredBinding;
 
-/// What OPTIONS says of us (RFC 3261 §11.2).
-const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, INFO, PRACK, UPDATE, NOTIFY, REFER, SUBSCRIBE";
 /// Time-outs of lineGatherDigits.
 const GATHER_MIN_MS: u32 = 100;
 const GATHER_MAX_MS: u32 = 600_000;
@@ -350,9 +347,9 @@ fn suited_to(user_agent: Option<&str>, mut challenges: Vec<String>) -> Vec<Strin
     challenges
 }
 
+/// What OPTIONS says of us (RFC 3261 §11.2) beside what every answer says: Allow, Allow-Events.
 fn capabilities() -> Reply {
     Reply::new(200)
-        .header("Allow", ALLOW)
         .header("Accept", "application/sdp")
         .header("Accept-Encoding", "identity")
         .header("Accept-Language", "en")

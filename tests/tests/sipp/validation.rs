@@ -98,6 +98,8 @@ fn options_to_the_switch_are_answered_and_those_to_a_line_are_challenged() {
     for name in ["Allow: INVITE, ACK", "Accept: application/sdp", "Supported: "] {
         assert!(answer.lines().any(|line| line.starts_with(name)), "{name} in {answer}");
     }
+    let allowed: Vec<&str> = answer.lines().filter(|line| line.starts_with("Allow:")).collect();
+    assert!(matches!(allowed[..], [one] if !one.contains("MESSAGE")), "{allowed:?}");
     let log = Sipp::new(&program, "options.xml")
         .line("201", "sip:202@office.test")
         .key("to", "sip:202@office.test")
