@@ -51,6 +51,9 @@ const STRATEGIES: [&str; 6] =
 const AT_ONCE: usize = 20;
 /// Longer than a phone repeats what nobody answers.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often an agent looks, once a second, whether the other one that seems to talk with its caller is
+/// let go: an answer that crossed the end of the ringing is taken, and ended by a BYE that may get lost.
+const MAX_DOUBTS: u32 = 40;
 
 /// How big the day is.
 #[derive(Clone, Copy)]
@@ -166,7 +169,9 @@ enum Act {
 /// A caller that dials, waits, talks.
 struct Caller {
     leg: LegId,
-    is_served: bool,
+    /// The agents' calls that are up with it.
+    serving: Vec<(usize, LegId)>,
+    doubts: u32,
 }
 
 /// The phones of everybody behind one socket, and what they are about to do.
@@ -307,8 +312,19 @@ impl Floor {
     fn let_go(&mut self, agent: usize, leg: LegId) {
         let Some((caller, call)) = self.offered.remove(&(agent, leg)) else { return };
         if let Some(caller) = self.callers.get_mut(&caller).filter(|caller| caller.leg == call) {
-            caller.is_served = false;
+            caller.serving.retain(|one| *one != (agent, leg));
         }
+    }
+
+    /// Whether another agent seems to talk with an agent's caller, too: not for long, or somebody is
+    /// served twice.
+    fn is_in_doubt(&mut self, agent: usize, leg: LegId) -> bool {
+        let Some((caller, call)) = self.offered.get(&(agent, leg)) else { return false };
+        let caller = self.callers.get_mut(caller).filter(|caller| caller.leg == *call);
+        let Some(caller) = caller.filter(|caller| caller.serving.len() > 1) else { return false };
+        caller.doubts += 1;
+        assert!(caller.doubts < MAX_DOUBTS, "somebody is served twice");
+        true
     }
 
     /// An agent's phone rings: mostly it is answered, sometimes refused, sometimes nobody is there.
@@ -330,13 +346,12 @@ impl Floor {
         }
     }
 
-    /// An agent and a caller talk: a caller does so once.
+    /// An agent and a caller talk: a caller does so once, see [`Floor::is_in_doubt`].
     fn talks(&mut self, agent: usize, leg: LegId) {
         let Some((caller, call)) = self.offered.get(&(agent, leg)) else { return };
         // The caller may have hung up while the agent answered.
         if let Some(caller) = self.callers.get_mut(caller).filter(|caller| caller.leg == *call) {
-            assert!(!caller.is_served, "somebody is served twice");
-            caller.is_served = true;
+            caller.serving.push((agent, leg));
         }
         self.talks += 1;
         let longest = (self.size.seconds * 25).clamp(800, 12_000);
@@ -353,7 +368,7 @@ impl Floor {
             Act::Dial(queue) => self.dial(queue),
             Act::GiveUp { caller, leg } => {
                 let waits = self.callers.get(&caller);
-                if waits.is_some_and(|known| known.leg == leg && !known.is_served) {
+                if waits.is_some_and(|known| known.leg == leg && known.serving.is_empty()) {
                     self.callers.remove(&caller);
                     self.phones[caller].hang_up(now, leg);
                     self.hear(caller);
@@ -374,6 +389,9 @@ impl Floor {
                 self.offered.remove(&(agent, leg));
                 self.phones[agent].reject(now, leg, 603);
                 self.hear(agent);
+            }
+            Act::EndTalk { agent, leg } if self.is_in_doubt(agent, leg) => {
+                self.later(Duration::from_secs(1), Act::EndTalk { agent, leg });
             }
             Act::EndTalk { agent, leg } => {
                 self.offered.remove(&(agent, leg));
@@ -396,7 +414,7 @@ impl Floor {
         let leg = self.phones[caller].call(now, &(600 + queue).to_string()).unwrap();
         self.calls += 1;
         self.last_caller = caller - self.size.agents;
-        self.callers.insert(caller, Caller { leg, is_served: false });
+        self.callers.insert(caller, Caller { leg, serving: Vec::new(), doubts: 0 });
         self.hear(caller);
         let longest = (self.size.seconds * 100).clamp(2_500, 30_000);
         let patience = self.between(1_000, longest);
