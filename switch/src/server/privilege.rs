@@ -78,7 +78,10 @@ pub(super) fn begin(switch: &Switch) -> Result<(), PrivilegeError> {
     }
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     if stays_root {
-        tracing::warn!("the switch runs as root: name a user in [switch] user");
+        tracing::warn!(
+            "the switch runs as root, with all its rights: name a user in [switch] user"
+        );
+        return Ok(());
     }
     let bpf = if is_old_kernel() { CapabilitySet::BPF } else { CapabilitySet::empty() };
     let _ = KEPT.set(files | bpf);
