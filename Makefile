@@ -10,6 +10,8 @@ CALLS ?= 20
 SECONDS ?= 2
 MEDIA ?=
 MINUTES ?= 60
+# The switch that cargo builds beside the tests: one of their own would compile half of it again.
+BUILT = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/strowger
 TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
 .PHONY: help run test lint deny bench bench-media sim races soak fuzz fuzz-minimise flood tools
@@ -33,7 +35,7 @@ run:
 test: tools
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUST_TEST_THREADS=$(THREADS) $(CARGO) test --workspace
+	STROWGER_BINARY=$(BUILT) RUST_TEST_THREADS=$(THREADS) $(CARGO) test --workspace
 
 # Proof that the cores have no I/O: they compile and pass their tests without it.
 lint:

@@ -1,5 +1,5 @@
 //! What the process may do, and gives up: it is started with the rights that sockets and the kernel path
-//! need, and serves the network with none.
+//! need, and serves the network with none. Root without a user to become keeps its rights, and is warned.
 //!
 //! Rights belong to threads, and a thread inherits those of the one that started it. So the user is changed
 //! and what is never needed is given up while there is one thread only ([`begin`]); each thread
@@ -68,24 +68,23 @@ pub(super) fn begin(switch: &Switch) -> Result<(), PrivilegeError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(Resource::Core, none);
     let is_root = rustix::process::geteuid().is_root();
-    let stays_root = is_root && switch.user.is_none();
-    // Root without it is refused files of others, which it may have been started to use.
-    let files = if stays_root { CapabilitySet::DAC_OVERRIDE } else { CapabilitySet::empty() };
-    // While there still is the right to.
-    forget_others(FOR_THE_START | files);
-    if let Some(user) = &switch.user {
-        become_user(user, switch.group.as_deref(), is_root)?;
-    }
-    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    if stays_root {
+    if is_root && switch.user.is_none() {
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
         tracing::warn!(
             "the switch runs as root, with all its rights: name a user in [switch] user"
         );
         return Ok(());
     }
+    // While there still is the right to.
+    forget_others(FOR_THE_START);
+    if let Some(user) = &switch.user {
+        become_user(user, switch.group.as_deref(), is_root)?;
+    }
+    // Becoming somebody else undoes what was set before.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let bpf = if is_old_kernel() { CapabilitySet::BPF } else { CapabilitySet::empty() };
-    let _ = KEPT.set(files | bpf);
-    reduce(FOR_THE_START | files);
+    let _ = KEPT.set(bpf);
+    reduce(FOR_THE_START);
     Ok(())
 }
 

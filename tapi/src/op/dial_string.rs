@@ -45,8 +45,9 @@ fn number_of_uri<'a>(text: &'a str, domain: &str) -> Result<Option<Cow<'a, str>>
                 None => Ok(None),
             };
         };
-        // Digits that follow a quiet answer are no host.
-        if uri.is_none() && !host.contains('.') && !host.eq_ignore_ascii_case(domain) {
+        // Nothing, or digits, after a quiet answer is no host.
+        let is_host = host.contains('.') || !host.is_empty() && host.eq_ignore_ascii_case(domain);
+        if uri.is_none() && !is_host {
             return Ok(None);
         }
         let host = host.split([':', ';']).next().unwrap_or_default();
