@@ -336,6 +336,15 @@ impl Program {
         self.log.lock().expect("no panic while logging").clone()
     }
 
+    /// Waits until it has logged these words.
+    pub fn says(&self, words: &str) {
+        let start = Instant::now();
+        while !self.log().contains(words) {
+            assert!(start.elapsed() < PATIENCE, "{words}: {}", self.log());
+            pause();
+        }
+    }
+
     /// Its process number.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -61,7 +61,7 @@ fn at_another_phone_the_pin_is_dialled_along_or_keyed() {
     assert_eq!(phone.failed().0, 404);
     phone.call("*45jane*4712");
     assert_eq!(phone.failed().0, 403);
-    assert!(program.log().contains("wrong PIN of an agent"), "{}", program.log());
+    program.says("wrong PIN of an agent");
     dials(&phone, "*45jane*4711");
     assert_eq!(agent(&program, "jane")["line"], "206");
     dials(&phone, "*46");

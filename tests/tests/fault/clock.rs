@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use switch::phone::PhoneEvent;
 use tests::program::{Program, office};
 
-use super::{can, says, serves};
+use super::{can, serves};
 
 const DAY: i64 = 86_400;
 
@@ -81,7 +81,7 @@ fn lives_through(jump: i64) {
     // Whatever reads the clock next notices.
     a.hears(&b);
     program.reaches("clock_jumps_total", 1);
-    says(&program, "the machine's clock was set");
+    program.says("the machine's clock was set");
     let apart = program.metric("clock_apart_milliseconds");
     assert!(apart + 60_000 >= jump.unsigned_abs() * 1000, "{apart}");
 

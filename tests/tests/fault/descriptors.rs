@@ -162,7 +162,7 @@ fn without_descriptors_calls_go_on_connections_are_turned_away_and_all_is_well_a
     drop(held);
     limit(&program, before);
     let phone = until_connected(&program);
-    super::says(&program, "accepts connections again");
+    program.says("accepts connections again");
     serves(&phone, &a);
     serves(&c, &e);
     drop(d);

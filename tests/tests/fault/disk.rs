@@ -110,7 +110,7 @@ fn is_told(program: &Program) {
     let shown = program.command(&["status"]);
     assert!(shown.status.success());
     assert!(String::from_utf8_lossy(&shown.stdout).contains(trouble), "{shown:?}");
-    super::says(program, "changes wait, calls go on");
+    program.says("changes wait, calls go on");
     program.reaches("store_failed_total", 2);
     program.reaches("store_waiting", 2);
     // Each try fails; it is said once.
@@ -145,7 +145,7 @@ fn on_a_full_disk_calls_go_on_and_what_was_missed_is_written_when_there_is_room_
 
     std::fs::remove_file(disk.inside("fill")).unwrap();
     program.until("/readyz", |answer| answer.get("troubles").is_none());
-    super::says(program, "can be written again");
+    program.says("can be written again");
     assert_eq!(program.metric("store_waiting"), 0);
     assert_eq!(program.metric("store_lost_total"), 0);
     assert_eq!(disk.rows("forwardings"), 2);
@@ -235,7 +235,7 @@ fn recordings_that_cannot_be_kept_are_told_at_the_start() {
     let path = folder.path().to_string_lossy().into_owned();
     let config = office(|text| format!("{text}\n[recording]\nfolder = \"{path}/calls\"\n"));
     let program = Program::through(config, &["unshare", "--mount", "sh", "-ec", READ_ONLY, &path]);
-    super::says(&program, "nothing can be recorded");
+    program.says("nothing can be recorded");
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     serves(&a, &b);
 }

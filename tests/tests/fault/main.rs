@@ -17,7 +17,7 @@ mod descriptors;
 mod disk;
 mod network;
 
-use tests::program::{LivePhone, Program};
+use tests::program::LivePhone;
 
 /// A call between both, heard in both directions, and its end.
 fn serves(a: &LivePhone, b: &LivePhone) {
@@ -32,15 +32,6 @@ fn value_of(metrics: &str, name: &str) -> u64 {
     let prefix = format!("strowger_{name} ");
     let line = metrics.lines().find_map(|line| line.strip_prefix(prefix.as_str()));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name}"))
-}
-
-/// Waits until the log says something.
-fn says(program: &Program, words: &str) {
-    let start = std::time::Instant::now();
-    while !program.log().contains(words) {
-        assert!(start.elapsed() < tests::program::PATIENCE, "{words}: {}", program.log());
-        tests::program::pause();
-    }
 }
 
 /// Whether a fault can be made at all; a test that cannot says so aloud.

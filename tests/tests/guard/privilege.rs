@@ -100,7 +100,7 @@ fn root_without_a_user_is_warned() {
         return;
     }
     let program = Program::start();
-    assert!(program.log().contains("runs as root, with all its rights: name a user"));
+    program.says("runs as root, with all its rights: name a user");
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn a_disk_that_says_no_is_told_and_the_call_goes_on() {
     let row = finished(&program, answer["file"].as_str().unwrap());
     assert_eq!(row["state"], "failed");
     assert!(row["reason"].as_str().unwrap().contains("Not a directory"), "{row}");
-    assert!(program.log().contains("ended early (Not a directory"), "{}", program.log());
+    program.says("ended early (Not a directory");
     let (_, metrics) = program.get("/metrics");
     assert!(metrics.as_str().unwrap().contains("\nstrowger_recordings_failed_total 1\n"));
     a.hears(&b);
@@ -295,7 +295,7 @@ fn when_the_disk_is_full_the_recording_says_so_keeps_what_it_has_and_the_call_go
     let row = finished(&program, file);
     assert_eq!(row["state"], "failed");
     assert!(row["reason"].as_str().unwrap().contains("No space left"), "{row}");
-    assert!(program.log().contains("ended early (No space left"), "{}", program.log());
+    program.says("ended early (No space left");
     let part = folder.join(format!(".{file}.part"));
     assert!(std::fs::metadata(&part).unwrap().len() > 8_000, "what was heard is there");
     assert!(!folder.join(file).exists());
