@@ -70,8 +70,21 @@ impl Demo {
 
     /// Prints a step and what applications were told because of it; `states` must be among that.
     fn show(&mut self, sip: &str, states: &[(&str, &str)]) -> Result<(), CliError> {
-        let told =
-            self.watcher.collect(states, PATIENCE).map_err(|missing| failed(sip, &missing))?;
+        self.show_before(sip, states, None)
+    }
+
+    /// As [`Demo::show`], but for what applications were told from `next` on: the switch goes on by
+    /// itself, and that belongs to the step which comes then.
+    fn show_before(
+        &mut self,
+        sip: &str,
+        states: &[(&str, &str)],
+        next: Option<(&str, &str)>,
+    ) -> Result<(), CliError> {
+        let told = self
+            .watcher
+            .collect(states, next, PATIENCE)
+            .map_err(|missing| failed(sip, &missing))?;
         self.step += 1;
         let mut left = sip;
         for line in &told {

@@ -149,27 +149,27 @@ impl Watcher {
     }
 
     /// Waits until every (line, state) of `wanted` was told, and gives all messages since the last
-    /// call as text. A state matches when the message's words begin with it.
+    /// call as text, but for those from `next` on, which may have come already and is of what
+    /// follows. A state matches when the message's words begin with it.
     ///
     /// Errors: the (line, state) pairs that did not come.
     pub(super) fn collect(
         &mut self,
         wanted: &[(&str, &str)],
+        next: Option<(&str, &str)>,
         patience: Duration,
     ) -> Result<Vec<String>, String> {
         let start = read_clock();
         loop {
             self.read_all();
-            let is_told = |(line, state): &(&str, &str)| {
-                self.unread.iter().any(|(on, text)| on == line && text.starts_with(state))
+            let place = |(line, state): (&str, &str)| {
+                self.unread.iter().position(|(on, text)| on == line && text.starts_with(state))
             };
-            let missing: Vec<_> = wanted.iter().filter(|pair| !is_told(pair)).collect();
+            let missing: Vec<_> = wanted.iter().filter(|pair| place(**pair).is_none()).collect();
             if missing.is_empty() {
-                let told = std::mem::take(&mut self.unread);
-                return Ok(told
-                    .into_iter()
-                    .map(|(line, text)| format!("{line}: {text}"))
-                    .collect());
+                let end = next.and_then(place).unwrap_or(self.unread.len());
+                let told = self.unread.drain(..end);
+                return Ok(told.map(|(line, text)| format!("{line}: {text}")).collect());
             }
             if read_clock().duration_since(start) > patience {
                 return Err(format!("{missing:?} was not told; told was {:?}", self.unread));

@@ -43,7 +43,9 @@ impl Demo {
     ) -> Result<(), CliError> {
         a.hang_up(near);
         ended(b, &mut [a], far)?;
-        self.show("201: BYE, the switch: BYE to 202", &[("201", "IDLE"), ("202", "IDLE")])
+        let states = [("201", "IDLE"), ("202", "IDLE")];
+        // 203 is rung as soon as 202 is free.
+        self.show_before("201: BYE, the switch: BYE to 202", &states, Some(("203", "OFFERING")))
     }
 
     /// 202 is free: 203 is rung, answers, and only then 202 is called.
