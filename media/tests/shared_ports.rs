@@ -1,6 +1,7 @@
 //! All streams on a handful of ports, told apart by where their packets come from.
 
 #![cfg(feature = "io")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panic")]
 
 mod common;
 

@@ -329,8 +329,11 @@ fn beyond_the_limit_only_parties_that_share_a_codec_are_connected() {
     let program =
         Program::with(office(|text| text.replace("[media]\n", "[media]\nmax_transcoded = 1\n")));
     let [u, g] = [Codec::pcmu(), Codec::g722()];
-    let (a, b) = (phone(&program, "201", &[u.clone()]), phone(&program, "202", &[g.clone()]));
-    let (c, d) = (phone(&program, "203", &[u.clone()]), phone(&program, "204", &[g]));
+    let (a, b) = (
+        phone(&program, "201", std::slice::from_ref(&u)),
+        phone(&program, "202", std::slice::from_ref(&g)),
+    );
+    let (c, d) = (phone(&program, "203", std::slice::from_ref(&u)), phone(&program, "204", &[g]));
     let e = phone(&program, "205", &[u]);
     let (near, far) = talk(&a, &b, [500, 1_300]);
     c.call("204");
