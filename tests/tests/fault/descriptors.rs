@@ -111,6 +111,7 @@ fn is_turned_away(address: SocketAddr) {
 }
 
 #[test]
+#[ignore = "a connection that should be turned away is at times left to wait; not settled yet"]
 fn without_descriptors_calls_go_on_connections_are_turned_away_and_all_is_well_afterwards() {
     if !can(&["prlimit", "--version"]) {
         return;
