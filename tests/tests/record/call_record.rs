@@ -87,7 +87,8 @@ fn a_record_tells_who_when_why_and_how_well_each_direction_was_heard_and_outlive
     assert_eq!(record["disconnectMode"], Value::Null, "who hangs up is not disconnected");
     let time = |member: &str| record[member].as_u64().unwrap();
     assert!(time("began") <= time("answered") && time("answered") <= time("ended"));
-    assert_eq!(time("talkMs"), time("ended") - time("answered"));
+    // The one is of a clock that cannot be set, the others are of the calendar: each is rounded for itself.
+    assert!(time("talkMs").abs_diff(time("ended") - time("answered")) <= 1, "{record}");
     let received = &record["media"]["received"];
     assert_eq!([&received["lost"], &received["lossBursts"]], [5, 2]);
     assert!(received["packets"].as_u64().unwrap() >= arrived, "{received}");
