@@ -75,6 +75,11 @@ pub fn office(edit: impl FnOnce(String) -> String) -> String {
     edit(text)
 }
 
+/// An office that soon forgets calls that came to nothing, for tests that wait until nothing is left.
+pub fn forgetful(text: String) -> String {
+    text.replace("keep_failed_call = \"20s\"", "keep_failed_call = \"1s\"")
+}
+
 /// The program behind the words of another command.
 fn started_by(through: &[String]) -> Command {
     match through.split_first() {

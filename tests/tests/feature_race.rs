@@ -19,7 +19,7 @@ use switch::phone::{Behaviour, HoldSpelling, PhoneEvent};
 use tests::sim::{Faults, PhoneIndex, World};
 
 /// Runs of each race.
-const RUNS: u64 = 400;
+const RUNS: u64 = 250;
 /// The actions are at most this far apart: more than a round trip.
 const APART_MS: u64 = 24;
 /// A phone that answers has been ringing for so long.

@@ -11,7 +11,7 @@ use switch::phone::{HoldSpelling, PhoneEvent};
 use tests::sim::{Application, Faults, PhoneIndex, World};
 
 /// Runs of each race.
-const RUNS: u64 = 200;
+const RUNS: u64 = 100;
 /// The actions are at most this far apart: more than a round trip.
 const APART_MS: u64 = 14;
 /// Whatever the race has begun is over by then.

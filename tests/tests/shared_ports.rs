@@ -9,7 +9,7 @@ use serde_json::Value;
 use tests::interop::{
     self, Audio, Baresip, Running, Sipp, hear_each_other, packets_flow, sdp, until,
 };
-use tests::program::{LivePhone, Program, TOKEN, http_with_head};
+use tests::program::{LivePhone, Program, TOKEN, forgetful, http_with_head};
 
 /// A range of so many pairs of ports that nobody has, where no switch looks for ports by default.
 fn free_pairs(pairs: u16) -> (u16, u16) {
@@ -140,7 +140,7 @@ fn phones_behind_one_nat_hear_each_other_over_different_ports() {
 
 #[test]
 fn a_call_whose_parties_could_not_be_told_apart_is_refused() {
-    let (program, _) = office(1, |text| text);
+    let (program, _) = office(1, forgetful);
     let port = interop::free_port();
     let (a, b) = (Audio::new(), Audio::new());
     hidden(&program, "register.xml", "202", &b).port(port).line("202", "sip:office.test").run();

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tests::sim::Schedule;
 
 /// Days of a normal run.
-const DAYS: u64 = 2_000;
+const DAYS: u64 = 1_200;
 /// Failures that are reported before a run gives up.
 const MOST_FAILURES: usize = 20;
 

@@ -1,7 +1,7 @@
 //! Shared lines by application and administrator: capabilities, calls, forwarding, limits, tables.
 
 use serde_json::json;
-use tests::program::{Program, office};
+use tests::program::{Program, forgetful, office};
 
 use super::desk::{Desk, words};
 
@@ -229,7 +229,7 @@ fn a_shared_line_is_forwarded_for_all_its_members() {
 
 #[test]
 fn a_shared_line_has_as_many_calls_as_an_address_may_have_and_one_more_is_busy() {
-    let few = |text: String| text.replace("max_calls = 4", "max_calls = 1");
+    let few = |text: String| forgetful(text.replace("max_calls = 4", "max_calls = 1"));
     let mut desk = Desk::of(Program::with(office(few)));
     let (near, _) = desk.talking();
     assert!(!desk.address_features(1, 1).contains(&"MAKECALL".to_owned()));

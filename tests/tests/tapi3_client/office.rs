@@ -9,7 +9,7 @@ use tapi::client::{
     TapiError, TapiErrorCode, TapiMediaType,
 };
 use tapi::constant::Mask;
-use tests::program::{LivePhone, PATIENCE, Program, TOKEN};
+use tests::program::{LivePhone, PATIENCE, Program, TOKEN, forgetful, office};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -31,7 +31,7 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) fn new(lines: &[&str]) -> Office {
-        Office::with(Program::start(), lines)
+        Office::with(Program::with(office(forgetful)), lines)
     }
 
     pub(crate) fn with(program: Program, lines: &[&str]) -> Office {
