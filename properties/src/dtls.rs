@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use dimpl::certificate::generate_self_signed_certificate;
 use dimpl::{Config, Dtls, DtlsCertificate, Output};
 use media::demux::{self, Kind};
 
@@ -36,12 +35,18 @@ fn start() -> Instant {
     Instant::now()
 }
 
+fn certificate() -> DtlsCertificate {
+    let made = rcgen::generate_simple_self_signed(Vec::new()).expect("a certificate");
+    DtlsCertificate {
+        certificate: made.cert.der().to_vec(),
+        private_key: made.signing_key.serialize_der(),
+    }
+}
+
 /// One for all runs: making it is slow.
 fn certificates() -> &'static [DtlsCertificate; 2] {
     static MADE: OnceLock<[DtlsCertificate; 2]> = OnceLock::new();
-    MADE.get_or_init(|| {
-        [(); 2].map(|()| generate_self_signed_certificate().expect("a certificate"))
-    })
+    MADE.get_or_init(|| [(); 2].map(|()| certificate()))
 }
 
 impl End {

@@ -66,7 +66,7 @@ impl Handshakes {
         workers: Vec<Mailbox>,
     ) -> Result<Self, MediaError> {
         let failed = |what: String| MediaError::Worker(std::io::Error::other(what));
-        let certificate = dimpl::certificate::generate_self_signed_certificate()
+        let certificate = super::certificate::draw()
             .map_err(|error| failed(format!("a certificate for DTLS: {error}")))?;
         let config = Config::builder()
             .build()

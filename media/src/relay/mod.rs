@@ -5,6 +5,7 @@
 
 mod batch;
 mod book;
+mod certificate;
 mod command;
 mod gate;
 mod handful;
