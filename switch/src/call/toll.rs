@@ -50,7 +50,7 @@ impl Exchange {
         }
         let own = self.calls.get(caller.0).and_then(|call| call.party.line()).map(str::to_owned);
         let line = payer.filter(|payer| self.config.lines.contains_key(payer)).or(own);
-        let Err((cause, reason)) = self.toll(line.as_deref(), trunk, &dialled) else {
+        let Err((cause, reason)) = self.toll(line.as_deref(), trunk, [&dialled, number]) else {
             return Ok(());
         };
         count(&self.counters.calls_barred_total);
@@ -64,13 +64,16 @@ impl Exchange {
         &mut self,
         line: Option<&str>,
         trunk: &str,
-        dialled: &str,
+        numbers: [&str; 2],
     ) -> Result<(), (Cause, &'static str)> {
         let now = self.clock.now;
         let config = self.config.clone();
         let own = line.and_then(|line| Some((line, &config.lines.get(line)?.outside)));
         if let Some((line, own)) = own {
-            if own.barred.iter().any(|barred| dialled.starts_with(barred.as_str())) {
+            // As it was dialled, and as the trunk is told: a route must not lead around the bar.
+            let is_barred =
+                |barred: &String| numbers.iter().any(|n| n.starts_with(barred.as_str()));
+            if own.barred.iter().any(is_barred) {
                 return Err((Cause::FORBIDDEN, "destination is barred"));
             }
             if own.calls.is_some_and(|most| self.outside_calls_of(line) >= most) {
