@@ -330,6 +330,23 @@ impl Application {
         }
     }
 
+    /// Closes the connection in an orderly way (RFC 6455 §7.1.1).
+    pub fn close(&mut self) {
+        self.socket.close(None).expect("the connection is open");
+        self.wait_for_end();
+    }
+
+    /// Reads until the handshake of closing is over.
+    fn wait_for_end(&mut self) {
+        loop {
+            match self.socket.read() {
+                Ok(_) => {}
+                Err(tungstenite::Error::ConnectionClosed) => return,
+                Err(error) => panic!("the closing handshake: {error}"),
+            }
+        }
+    }
+
     /// Breaks the connection without a closing handshake.
     pub fn break_off(&mut self) {
         let stream = self.socket.get_ref();

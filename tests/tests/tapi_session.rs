@@ -211,6 +211,30 @@ fn an_application_whose_window_is_over_is_gone_and_its_calls_stay() {
 }
 
 #[test]
+fn an_application_that_closes_its_connection_is_over_at_once() {
+    let (program, a, b) = office_with_two_phones();
+    let mut first = program.connection();
+    let instance = start(&mut first, "closes")["instance"].clone();
+    first.open("201");
+    let mut watcher = program.application("watcher");
+    let line = watcher.open("201");
+    let states = json!({"hLine": line, "lineStates": ["LINEDEVSTATE_CLOSE"]});
+    watcher.call("lineSetStatusMessages", states).unwrap();
+    let (near, _) = a.talk_to(&b);
+    watcher.skip_to("201 INFO CONNECTEDID");
+    first.close();
+    watcher.expect(&["201 INFO NUMOWNERDECR", "201 DEV CLOSE"]);
+    let status = watcher.call("lineGetLineDevStatus", json!({"hLine": line})).unwrap();
+    assert_eq!(status["numOpens"], 1, "{status}");
+    let mut late = program.connection();
+    let taken = json!({"instance": instance, "after": 0});
+    assert_eq!(late.refusal("lineInitializeEx", taken), "INVALAPPHANDLE");
+    a.hears(&b);
+    a.hang_up(near);
+    watcher.expect(&["201 IDLE"]);
+}
+
+#[test]
 fn a_reader_that_keeps_up_is_never_closed_however_much_is_said() {
     let program = Program::with(office(|text| {
         text.replacen("[api]\n", "[api]\nmax_queued_messages = 20\n", 1)

@@ -111,6 +111,8 @@ fn offers_ours(headers: &HeaderMap) -> bool {
 enum End {
     /// The connection is gone, or our close frame is out.
     Gone,
+    /// The application has sent its close frame.
+    Closed,
     /// We have to say why.
     Close(Close),
 }
@@ -140,10 +142,14 @@ async fn converse(api: Arc<Api>, socket: WebSocket, incoming: Incoming, who: Who
     };
     api.applications.forget(connection);
     // The exchange learns of the end first, so that a resume finds the application free.
-    let _ =
-        api.mailbox.send(Input::Application(ApplicationInput::Disconnected { connection })).await;
+    let over = match end {
+        End::Closed => ApplicationInput::Closed { connection },
+        End::Gone | End::Close(_) => ApplicationInput::Disconnected { connection },
+    };
+    let _ = api.mailbox.send(Input::Application(over)).await;
     let reason = match end {
         End::Gone => String::from("the connection ended"),
+        End::Closed => String::from("the application closed it"),
         End::Close(close) => {
             let reason = close.reason.clone();
             let frame =
@@ -248,7 +254,7 @@ async fn read(reader: &mut Reader, api: &Api, connection: ConnectionId, who: &Wh
                     reason: "Send JSON-RPC as text frames.".into(),
                 });
             }
-            Some(Ok(Message::Close(_))) => return End::Gone,
+            Some(Ok(Message::Close(_))) => return End::Closed,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Err(error)) => return end_of(error),
         }

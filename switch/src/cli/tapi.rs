@@ -53,17 +53,18 @@ pub(super) fn carry_out(tapi: &Tapi) -> Result<(), CliError> {
 async fn operate(
     client: &Client,
     method: &str,
-    mut params: Map<String, Value>,
+    params: Map<String, Value>,
 ) -> Result<Value, CliError> {
     let mut application = Application::open(client).await?;
     let started = application.initialize().await?;
     if method == "lineInitializeEx" {
         return Ok(started);
     }
-    if method != OPEN {
-        application.resolve(method, &mut params).await?;
-    }
-    application.request(method, Value::Object(params)).await
+    let result = application.carry_out(method, params).await;
+    // What it opened and owns is given up now, not when nobody has resumed it for a minute. A
+    // connection that is lost by now ends it as well.
+    let _ = application.request("lineShutdown", json!({})).await;
+    result
 }
 
 /// A connection to `/tapi`.
@@ -96,6 +97,17 @@ impl Application {
     async fn initialize(&mut self) -> Result<Value, CliError> {
         let params = json!({ "appName": "strowger", "friendlyAppName": "strowger tapi" });
         self.request("lineInitializeEx", params).await
+    }
+
+    async fn carry_out(
+        &mut self,
+        method: &str,
+        mut params: Map<String, Value>,
+    ) -> Result<Value, CliError> {
+        if method != OPEN {
+            self.resolve(method, &mut params).await?;
+        }
+        self.request(method, Value::Object(params)).await
     }
 
     /// Replaces `line` by the handle of the opened line, and `callId` by a handle of the call.

@@ -43,6 +43,11 @@ impl Exchange {
                 self.counters.applications.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
                 self.arm_applications();
             }
+            ApplicationInput::Closed { connection } => {
+                self.tapi.close(self.clock.unix_ms, tapi::ConnectionId(connection));
+                self.counters.applications.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                self.arm_applications();
+            }
         }
     }
 

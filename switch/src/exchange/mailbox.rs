@@ -107,8 +107,14 @@ pub enum ApplicationInput {
         /// How many since the last such input.
         texts: usize,
     },
-    /// The WebSocket is gone.
+    /// The WebSocket is gone without a word of the application, or we closed it: the application
+    /// may be resumed.
     Disconnected {
+        /// The connection.
+        connection: ConnectionId,
+    },
+    /// The application closed the WebSocket: like lineShutdown, that ends it.
+    Closed {
         /// The connection.
         connection: ConnectionId,
     },

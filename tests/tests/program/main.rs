@@ -286,6 +286,8 @@ fn one_tapi_operation_from_a_shell_waits_for_its_reply() {
     let status = tapi("lineGetCallStatus", json!({"line": "201"}));
     assert_eq!(status["callState"], "LINECALLSTATE_ONHOLD");
     assert_eq!(tapi("lineUnhold", json!({"line": "201"}))["result"], 0);
+    let status = tapi("lineGetLineDevStatus", json!({"line": "201"}));
+    assert_eq!(status["numOpens"], 1, "nothing of the commands before is left: {status}");
     assert_eq!(tapi("lineDrop", json!({"line": "201"}))["result"], 0);
     b.ended(far);
     drop(a);
