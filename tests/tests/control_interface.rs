@@ -272,6 +272,10 @@ fn the_party_that_acts_holds_takes_back_and_hangs_up() {
     states([("CONNECTED", "ACTIVE"), ("CONNECTED", "ACTIVE")]);
     for (path, body, expected) in [
         (format!("calls/{}/drop", call_id + 1), json!({"line": "201"}), 404),
+        (format!("calls/{}/drop", call_id + 1), json!({}), 404),
+        (format!("calls/{}/transfer", call_id + 1), json!({"line": "201"}), 404),
+        (format!("calls/{}/redirect", call_id + 1), json!(7), 404),
+        (format!("calls/{call_id}/redirect"), json!({"line": "201"}), 400),
         ("calls/0/drop".to_owned(), json!({"line": "201"}), 404),
         ("calls/one/drop".to_owned(), json!({"line": "201"}), 404),
         ("calls/99999999999/drop".to_owned(), json!({"line": "201"}), 404),

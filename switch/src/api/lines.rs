@@ -15,7 +15,7 @@ use tapi::constant::{ForwardMode, read as read_constant};
 
 use super::Api;
 use super::problem::{Path, ProblemDocument};
-use super::rest::{Answer, call_id_of, number, read};
+use super::rest::{Answer, call_id_of, number, of_call, read};
 use super::token::Caller;
 use crate::exchange::{AdminRequest, ForwardEntry};
 
@@ -137,7 +137,8 @@ pub(super) async fn redirect(
 ) -> Answer {
     caller.require(Scope::Tapi)?;
     let call_id = call_id_of(&call_id)?;
-    let Redirect { line, to } = read(body).await?;
+    let asked = read(body).await;
+    let Redirect { line, to } = of_call(&api, &caller, call_id, asked).await?;
     caller.require_line(&number("line", &line)?)?;
     let to = number("to", &to)?;
     let request = AdminRequest::Redirect { call_id, line, to };

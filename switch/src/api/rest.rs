@@ -220,11 +220,33 @@ pub(super) async fn act(
     caller.require(Scope::Tapi)?;
     let read = action_named(&action)?;
     let call_id = call_id_of(&call_id)?;
-    let (line, action) = read(&bounded(body).await?)?;
+    let (line, action) = of_call(&api, &caller, call_id, read(&bounded(body).await?)).await?;
     caller.require_line(&number("line", &line)?)?;
     let request = AdminRequest::CallAction { call_id, line, action };
     let answer = api.answers.ask(&api.mailbox, request).await?;
     Ok(Json(answer).into_response())
+}
+
+/// What was asked of a call. A body that says nothing sensible is of no interest where there is no
+/// such call: that is 404, whatever else is wrong.
+pub(super) async fn of_call<T>(
+    api: &Api,
+    caller: &Caller,
+    call_id: u32,
+    asked: Result<T, ProblemDocument>,
+) -> Result<T, ProblemDocument> {
+    let fault = match asked {
+        Ok(asked) => return Ok(asked),
+        Err(fault) => fault,
+    };
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::Calls).await?;
+    let seen = visible(rows, &caller.0, &["line"]);
+    let is_known = |rows: &Vec<Value>| rows.iter().any(|row| row["callId"] == call_id);
+    if seen.as_array().is_some_and(is_known) {
+        return Err(fault);
+    }
+    let detail = format!("There is no call {call_id}; see GET calls.");
+    Err(ProblemDocument::new(StatusCode::NOT_FOUND, detail))
 }
 
 /// Reads the body of an action: the acting line and what it does.
