@@ -144,6 +144,35 @@ fn each_refusal_has_its_status_mode_and_q850_cause() {
 }
 
 #[test]
+fn what_a_called_phone_says_before_it_rings_is_no_ringing() {
+    let (mut world, a, b) = two_phones(18);
+    world.with_phone(b, |phone, _| phone.behaviour().rings = false);
+    let near = world.with_phone(a, |phone, now| phone.call(now, "202")).unwrap();
+    let leg = world.incoming(b);
+    for said in [199, 181, 182] {
+        world.with_phone(b, |phone, now| phone.progress(now, leg, said));
+        world.settle();
+    }
+    let told = |world: &mut World| {
+        let heard = world.take(a, |event| matches!(event, PhoneEvent::Progress { .. }))?;
+        let PhoneEvent::Progress { status, .. } = heard else { return None };
+        Some(status)
+    };
+    assert_eq!(
+        (told(&mut world), told(&mut world), told(&mut world)),
+        (Some(181), Some(182), None)
+    );
+    assert_eq!(states(&world, "201"), ["DIALING", "PROCEEDING"]);
+    world.with_phone(b, |phone, now| phone.progress(now, leg, 180));
+    world.settle();
+    assert_eq!(told(&mut world), Some(180));
+    assert_eq!(states(&world, "201"), ["DIALING", "PROCEEDING", "RINGBACK"]);
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.assert_at_rest();
+}
+
+#[test]
 fn a_phone_that_rings_too_long_is_no_answer() {
     let (mut world, a, b) = two_phones(6);
     world.with_phone(a, |phone, now| phone.call(now, "202"));

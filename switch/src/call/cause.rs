@@ -6,7 +6,7 @@
 use media::Tone;
 use sip_stack::header::Reason;
 use sip_stack::message::{HeaderName, Message};
-use tapi::constant::DisconnectMode;
+use tapi::constant::{DisconnectMode, SpecialInfo};
 
 use DisconnectMode as M;
 use Outcome::{BusyStation, BusyTrunk, Disconnected as D};
@@ -154,7 +154,15 @@ const Q850: &[(u16, DisconnectMode)] = &[
     (79, M::Incompatible),
     (87, M::Blocked),
     (88, M::Incompatible),
+    (95, M::TempFailure),
+    (96, M::TempFailure),
+    (97, M::TempFailure),
+    (98, M::TempFailure),
+    (99, M::TempFailure),
+    (100, M::TempFailure),
+    (101, M::TempFailure),
     (102, M::Unreachable),
+    (111, M::TempFailure),
     (127, M::Unavail),
 ];
 
@@ -174,6 +182,8 @@ impl Cause {
     pub const NO_ANSWER: Cause = row(480, D(M::NoAnswer), 19, 480).cause;
     /// The line exists and no phone is registered.
     pub const NOT_REGISTERED: Cause = row(480, D(M::Unreachable), 20, 480).cause;
+    /// 408 of a trunk, or its silence: the network fails, not the callee.
+    pub const TRUNK_SILENT: Cause = row(408, D(M::TempFailure), 102, 480).cause;
     /// The number names nothing.
     pub const UNKNOWN_NUMBER: Cause = row(404, D(M::BadAddress), 1, 404).cause;
     /// A feature that this release does not offer, or a number the caller may not dial.
@@ -217,6 +227,9 @@ impl Cause {
         match (status, value) {
             (503, 34 | 42 | 44) => cause.outcome = BusyTrunk,
             (486 | 600, _) => {}
+            (603, 21) if is_blocked_by_network(reasons) => cause.outcome = D(M::Blocked),
+            // Nobody answered who was alerted, whatever timer says so.
+            (_, 18 | 102) if alerted => cause.outcome = D(M::NoAnswer),
             _ => {
                 if let Some((_, mode)) = Q850.iter().find(|(code, _)| *code == value) {
                     cause.outcome = if *mode == M::Busy { BusyStation } else { D(*mode) };
@@ -257,9 +270,29 @@ pub fn clearing_mode(reasons: &[Reason<'_>], default: DisconnectMode) -> Disconn
         .map_or(default, |(_, mode)| *mode)
 }
 
+/// What an announcement says that a caller hears in place of a callee (sip-mapping §2.2), by the
+/// Q.850 cause that comes with it. `None`: the call goes its usual way.
+pub fn announced(reasons: &[Reason<'_>]) -> Option<SpecialInfo> {
+    match q850_of(reasons)? {
+        16 | 31 => None,
+        1 | 22 | 28 => Some(SpecialInfo::CustIrreg),
+        34 | 42 | 44 => Some(SpecialInfo::NoCircuit),
+        _ => Some(SpecialInfo::Reorder),
+    }
+}
+
 /// The Reason header field values of a message; what cannot be read is left out.
 pub fn reasons_of(message: &Message) -> Vec<Reason<'_>> {
     message.list(HeaderName::Reason).filter_map(|value| Reason::parse(value).ok()).collect()
+}
+
+/// "603+" (ATIS-1000099): not the callee declines, the network blocks. Its text says how to object,
+/// or that much.
+fn is_blocked_by_network(reasons: &[Reason<'_>]) -> bool {
+    let texts = reasons.iter().filter(|reason| reason.is_q850()).filter_map(|r| r.text.as_deref());
+    texts
+        .map(str::to_ascii_lowercase)
+        .any(|text| text.starts_with("v=analytics") || text.contains("network blocked"))
 }
 
 fn q850_of(reasons: &[Reason<'_>]) -> Option<u16> {
@@ -289,6 +322,21 @@ mod tests {
         assert_eq!(Cause::of_status(408, true).outcome, D(M::NoAnswer));
         assert_eq!(Cause::of_status(408, false).outcome, D(M::Unreachable));
         assert_eq!(Cause::of_status(480, true).outcome, D(M::NoAnswer));
+    }
+
+    #[test]
+    fn a_reason_says_more_than_a_status() {
+        let of = |status, alerted, value, text| {
+            Cause::of_response(status, alerted, &[Reason::q850(value, text)]).outcome
+        };
+        assert_eq!(of(500, false, 111, ""), D(M::TempFailure));
+        assert_eq!(of(480, false, 96, ""), D(M::TempFailure));
+        assert_eq!(of(500, true, 102, ""), D(M::NoAnswer));
+        assert_eq!(of(500, false, 102, ""), D(M::Unreachable));
+        assert_eq!(of(480, true, 18, ""), D(M::NoAnswer));
+        assert_eq!(of(603, false, 21, ""), D(M::Reject));
+        assert_eq!(of(603, false, 21, "v=analytics1;url=https://x.example"), D(M::Blocked));
+        assert_eq!(of(603, false, 21, "Network Blocked"), D(M::Blocked));
     }
 
     #[test]

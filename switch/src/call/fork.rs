@@ -10,22 +10,29 @@ use sip_stack::sdp::{Direction, Session};
 use tapi::CallMode;
 use tapi::constant::CallState;
 
-use super::cause::{Cause, Outcome, reasons_of};
+use super::cause::{Cause, Outcome, announced, reasons_of};
 use super::errand::Errand;
-use super::{CallId, ConnectionKey, Origination, Side, Timer, Waiting};
+use super::{Call, CallId, ConnectionKey, Origination, Side, Timer, Waiting};
 use crate::exchange::Exchange;
 use crate::exchange::counters::count;
 
 /// Reason of the CANCEL that tells the other phones of an answer (RFC 3326, sip-mapping A.7).
 pub(crate) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
+/// 199: one of several early dialogs is over (RFC 6228). Nobody else is told.
+const TERMINATED_EARLY: u16 = 199;
+
+/// Whether somebody is alerted: some phones say only 183 when they ring (sip-mapping §2.2).
+fn alerts(called: &Call, status: u16) -> bool {
+    status == 180 || (status == 183 && called.party.line().is_some())
+}
+
 impl Exchange {
     /// 101–199 to one of our INVITEs.
     pub(crate) fn on_progress(&mut self, leg: LegId, status: u16, sdp: Option<&Bytes>) {
         let Some(&id) = self.by_leg.get(&leg) else { return };
         let Some(call) = self.calls.get_mut(id.0) else { return };
-        let is_phone = call.party.line().is_some();
-        let alerts = status == 180 || (status == 183 && is_phone);
+        let alerts = alerts(call, status);
         if alerts {
             // What it is offered will do; what it says now, its user says.
             call.end.asked.phone_of(leg);
@@ -56,13 +63,26 @@ impl Exchange {
         }
     }
 
+    /// 183 of a trunk with media and a Q.850 cause: an announcement says why nobody will answer
+    /// (LINECALLSTATE_SPECIALINFO).
+    pub(crate) fn hear_announcement(&mut self, leg: LegId, status: u16, message: &Message) {
+        let called = self.by_leg.get(&leg).and_then(|id| self.calls.get(id.0));
+        let Some(called) = called.filter(|call| call.party.line().is_none()) else { return };
+        let announced = announced(&reasons_of(message)).filter(|_| status == 183);
+        let caller = self.connections.get(called.connection.0).and_then(|c| c.caller);
+        let (Some(info), Some(caller)) = (announced, caller) else { return };
+        if self.calls.get(caller.0).is_some_and(|call| call.state == CallState::Proceeding) {
+            self.set_state(caller, CallState::SpecialInfo, CallMode::SpecialInfo(info));
+        }
+    }
+
     /// The caller's call goes to RINGBACK once anybody rings.
     pub(crate) fn show_ringback(&mut self, connection: ConnectionKey) {
         let caller = self.connections.get(connection.0).and_then(|connection| connection.caller);
         let Some(caller) = caller else { return };
         if self.calls.get(caller.0).is_some_and(|call| call.state == CallState::Proceeding) {
             self.set_state(caller, CallState::Ringback, CallMode::None);
-            if self.calls.get(caller.0).is_some_and(super::Call::is_summoned) {
+            if self.calls.get(caller.0).is_some_and(Call::is_summoned) {
                 let called = self.connections.get(connection.0).and_then(|c| c.called.first());
                 match called.copied() {
                     Some(called) => self.treat_waiting(called),
@@ -83,7 +103,7 @@ impl Exchange {
         let Some(caller) = self.connections.get(connection.0).and_then(|c| c.caller) else {
             return self.seek_progress(connection, status);
         };
-        if self.calls.get(caller.0).is_some_and(super::Call::is_established) {
+        if self.calls.get(caller.0).is_some_and(Call::is_established) {
             // A queue has answered the caller before it was sent on to here.
             return self.treat_waiting(id);
         }
@@ -91,11 +111,18 @@ impl Exchange {
             && self.connections.get(connection.0).is_some_and(|c| c.called.len() == 1);
         // Members of a group are heard once one has answered (sip-mapping §3.10).
         let is_hunting = self.connections.get(connection.0).is_some_and(|c| c.hunt.is_some());
-        let early = sdp.filter(|_| is_only_fork && !is_hunting);
+        let early = sdp.filter(|_| is_only_fork && !is_hunting && status != TERMINATED_EARLY);
         let early = early.and_then(|sdp| self.early_answer(caller, id, sdp));
+        let is_alerting = self.calls.get(id.0).is_some_and(|called| alerts(called, status));
         let Some(call) = self.calls.get(caller.0) else { return };
         let (Origination::Phone, Some(caller_leg)) = (call.origination, call.leg) else { return };
-        let status = if early.is_some() || status == 180 { status } else { 180 };
+        let status = match status {
+            _ if early.is_some() => status,
+            _ if is_alerting => 180,
+            // Forwarded, queued, in progress: nobody rings yet, and the caller is not told so.
+            181..=183 => status,
+            _ => return,
+        };
         let reply = self.with_info(caller, Reply::new(status));
         let has_early_media = early.is_some();
         self.endpoint.progress(self.clock.now, caller_leg, &reply, early, &mut self.sip);
@@ -271,7 +298,12 @@ impl Exchange {
         }
         let has_alerted = self.calls.get(id.0).is_some_and(|call| call.has_alerted);
         let reasons = message.map(reasons_of).unwrap_or_default();
-        self.fork_lost(id, Cause::of_response(status, has_alerted, &reasons));
+        let is_trunk = self.calls.get(id.0).is_some_and(|call| call.party.line().is_none());
+        let cause = match status {
+            408 if is_trunk && !has_alerted && reasons.is_empty() => Cause::TRUNK_SILENT,
+            _ => Cause::of_response(status, has_alerted, &reasons),
+        };
+        self.fork_lost(id, cause);
     }
 
     /// One phone of the line is out; when it was the last one, the call has failed.

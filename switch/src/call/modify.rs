@@ -24,8 +24,8 @@ impl Exchange {
         let Some(sdp) = sdp else { return self.offer_again(id, leg) };
         let Ok(mut offer) = Session::parse(sdp) else { return self.refuse(leg, 400) };
         let Some(call) = self.calls.get_mut(id.0) else { return };
-        if call.end.protection.screen_offer(&mut offer).is_err() {
-            return self.refuse(leg, Incompatible::STATUS);
+        if let Err(why) = call.end.protection.screen_offer(&mut offer) {
+            return self.refuse_media(leg, why);
         }
         if !call.end.can_answer_alone(&offer) || self.ends_translation(id, &offer) {
             return self.pass_offer_on(id, leg, offer);
@@ -37,7 +37,7 @@ impl Exchange {
                 self.endpoint.accept_offer(self.clock.now, leg, answer, &mut self.sip);
                 self.session_changed(id);
             }
-            Err(_) => self.refuse(leg, Incompatible::STATUS),
+            Err(why) => self.refuse_media(leg, why),
         }
     }
 
@@ -46,7 +46,7 @@ impl Exchange {
         let far = self.far(id);
         let far_leg = far.and_then(|far| self.calls.get(far.0)).and_then(|far| far.leg);
         let (Some(far), Some(far_leg)) = (far, far_leg) else {
-            return self.refuse(leg, Incompatible::STATUS);
+            return self.refuse_media(leg, lacking(&offer));
         };
         let streams = offer.media.len();
         if self.reserve_ports(id, streams).is_err() || self.reserve_ports(far, streams).is_err() {
@@ -54,8 +54,9 @@ impl Exchange {
         }
         let Some(far_call) = self.calls.get_mut(far.0) else { return };
         let key = far_call.connection;
-        let Ok(text) = far_call.end.offer_from(&offer) else {
-            return self.refuse(leg, Incompatible::STATUS);
+        let text = match far_call.end.offer_from(&offer) {
+            Ok(text) => text,
+            Err(why) => return self.refuse_media(leg, why),
         };
         let far_offer = far_call.end.local().cloned();
         if !self.endpoint.offer(self.clock.now, far_leg, text, &mut self.sip) {
@@ -87,7 +88,7 @@ impl Exchange {
         };
         match offer {
             Some(offer) => self.endpoint.accept_offer(self.clock.now, leg, offer, &mut self.sip),
-            None => self.refuse(leg, Incompatible::STATUS),
+            None => self.refuse_media(leg, Incompatible::MediaType),
         }
     }
 
@@ -135,8 +136,9 @@ impl Exchange {
                 self.show_media_mode(reoffer.from);
             }
             None => {
-                call.end.remote = previous;
-                self.refuse(leg, Incompatible::STATUS);
+                let refused = std::mem::replace(&mut call.end.remote, previous);
+                let why = refused.as_ref().map_or(Incompatible::Formats, lacking);
+                self.refuse_media(leg, why);
             }
         }
     }
@@ -164,8 +166,10 @@ impl Exchange {
         let waiting_leg =
             reoffer.and_then(|reoffer| self.calls.get(reoffer.from.0)).and_then(|call| call.leg);
         if let Some(waiting_leg) = waiting_leg {
-            let status = if status == 491 { 491 } else { Incompatible::STATUS };
-            self.refuse(waiting_leg, status);
+            match status {
+                491 => self.refuse(waiting_leg, 491),
+                _ => self.refuse_media(waiting_leg, Incompatible::Formats),
+            }
         }
     }
 
@@ -190,13 +194,16 @@ impl Exchange {
         }
     }
 
-    /// A description of the phone has changed: who holds, who hears whom.
+    /// A description of the phone has changed: who holds, who hears whom. A transferor that takes
+    /// its party off hold while the target still rings has thought better of it (sip-mapping §3.4).
     fn session_changed(&mut self, id: CallId) {
+        let is_sending_away = self.is_sending_away(id);
         let Some(call) = self.calls.get_mut(id.0) else { return };
         let key = call.connection;
         let is_held = call.end.is_held_by_phone();
+        let has_resumed = call.hold.by_phone && !is_held;
         let is_established = matches!(call.state, CallState::Connected | CallState::OnHold);
-        call.hold.by_phone = is_held && is_established;
+        call.hold.by_phone = is_held && (is_established || is_sending_away);
         let waiting = match call.waiting {
             Some(Waiting::Hold(_)) if is_held => call.waiting.take(),
             Some(Waiting::Unhold(_)) if !is_held => call.waiting.take(),
@@ -206,6 +213,9 @@ impl Exchange {
             self.stop_call_timer(id);
             let done = Ok(ReplyFields::default());
             self.tapi.complete(self.clock.unix_ms, waiting.request(), done);
+        }
+        if is_sending_away && has_resumed {
+            self.take_back(id);
         }
         self.show_both_holds(id);
         self.join_media(key);
@@ -481,6 +491,13 @@ impl Exchange {
         self.endpoint.refuse_offer(self.clock.now, leg, &Reply::new(status), &mut self.sip);
     }
 
+    /// 488, and why (RFC 3261 §13.3.1.3).
+    fn refuse_media(&mut self, leg: LegId, why: Incompatible) {
+        let warning = why.warning(&self.config.domain);
+        let reply = Reply::new(Incompatible::STATUS).header("Warning", warning);
+        self.endpoint.refuse_offer(self.clock.now, leg, &reply, &mut self.sip);
+    }
+
     /// Releases every leg of the call but one.
     pub(crate) fn release_other_legs(&mut self, id: CallId, keep: LegId, release: &Release) {
         let Some(call) = self.calls.get_mut(id.0) else { return };
@@ -491,6 +508,11 @@ impl Exchange {
             self.endpoint.release(self.clock.now, leg, release.clone(), &mut self.sip);
         }
     }
+}
+
+/// What an offer that nobody takes up lacks: a codec that both sides know, or audio at all.
+pub(crate) fn lacking(offer: &Session) -> Incompatible {
+    if offer.audio().is_some() { Incompatible::Formats } else { Incompatible::MediaType }
 }
 
 fn willing(is_held_by_switch: bool) -> Direction {

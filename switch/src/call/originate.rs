@@ -542,6 +542,11 @@ impl Exchange {
         if cause == Cause::NO_RESOURCES {
             reply = reply.header("Retry-After", RETRY_AFTER);
         }
+        if cause.relay == Incompatible::STATUS {
+            let offer = self.calls.get(caller.0).and_then(|call| call.end.remote.as_ref());
+            let why = offer.map_or(Incompatible::Formats, super::modify::lacking);
+            reply = reply.header("Warning", why.warning(&self.config.domain));
+        }
         let reply = self.with_info(caller, reply);
         self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
         self.forget_leg(leg);

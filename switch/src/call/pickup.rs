@@ -4,6 +4,8 @@
 //! place of the called party, and nobody after it finds a call that rings. Source: RFC 3891 §3; TAPI
 //! linePickup; sip-mapping §2.9.7, §3.7.
 
+use std::borrow::Cow;
+
 use sip_stack::endpoint::{LegId, Reply};
 use sip_stack::header::Replaces;
 use tapi::constant::{CallReason, CallState, DisconnectMode};
@@ -245,7 +247,8 @@ impl Exchange {
     ///
     /// Errors: the response of RFC 3891 §3: 481, 486, 603, 403, 400.
     pub(crate) fn replaced_call(&self, party: &Party, value: &str) -> Result<CallId, Reply> {
-        let named = Replaces::parse(value).map_err(|_| Reply::new(400).reason("Bad Replaces"))?;
+        let value = with_tags(value);
+        let named = Replaces::parse(&value).map_err(|_| Reply::new(400).reason("Bad Replaces"))?;
         let (call, is_confirmed) = self.dialog_named(&named)?;
         if is_confirmed && named.is_early_only() {
             return Err(Reply::new(486));
@@ -278,7 +281,7 @@ impl Exchange {
 
     /// The shared line of whose call a Replaces names a dialog.
     pub(crate) fn shared_of(&self, value: &str) -> Option<String> {
-        let (call, _) = self.dialog_named(&Replaces::parse(value).ok()?).ok()?;
+        let (call, _) = self.dialog_named(&Replaces::parse(&with_tags(value)).ok()?).ok()?;
         self.calls.get(call.0)?.shared.clone()
     }
 
@@ -312,6 +315,15 @@ impl Exchange {
         let streams = own.map_or(streams, |session| session.media.len().max(streams));
         self.reserve_ports(id, streams)?;
         self.reserve_ports(other, streams)
+    }
+}
+
+/// Some phones name the Call-ID alone (sip-mapping §3.7), which is as good as tags that nobody knows.
+fn with_tags(value: &str) -> Cow<'_, str> {
+    if value.contains("-tag") {
+        value.into()
+    } else {
+        format!("{value};to-tag=0;from-tag=0").into()
     }
 }
 

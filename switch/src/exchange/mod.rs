@@ -362,6 +362,9 @@ impl Exchange {
             Event::Progress { leg, status, sdp, message } => {
                 self.hear_response(leg, &message);
                 self.on_progress(leg, status, sdp.as_ref());
+                if sdp.is_some() {
+                    self.hear_announcement(leg, status, &message);
+                }
             }
             Event::Answered { leg, sdp, message } => {
                 self.hear_response(leg, &message);

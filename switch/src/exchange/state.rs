@@ -275,6 +275,12 @@ impl Exchange {
         if (call.state, call.mode) == (state, mode) {
             return;
         }
+        let ends = matches!(state, CallState::Idle | CallState::Disconnected);
+        if call.state == CallState::SpecialInfo && state != CallState::Unknown && !ends {
+            // An announcement is expected to be the end; what has come of it is told as a surprise.
+            self.set_state(id, CallState::Unknown, CallMode::None);
+            return self.set_state(id, state, mode);
+        }
         if call.state != state {
             call.since_unix_ms = self.clock.unix_ms;
         }

@@ -198,7 +198,7 @@ impl PhoneCore {
     }
 
     /// Takes the place of another phone's dialog: Call-ID, the switch's tag and that phone's tag
-    /// (RFC 3891).
+    /// (RFC 3891); without tags as Snom's phones do, by the Call-ID alone.
     pub fn call_replacing(
         &mut self,
         now: Now,
@@ -206,7 +206,10 @@ impl PhoneCore {
         dialog: (&str, &str, &str),
     ) -> Option<LegId> {
         let (call_id, to_tag, from_tag) = dialog;
-        let value = format!("{call_id};to-tag={to_tag};from-tag={from_tag}");
+        let value = match to_tag {
+            "" => call_id.to_owned(),
+            _ => format!("{call_id};to-tag={to_tag};from-tag={from_tag}"),
+        };
         let own = self.config.number.clone();
         self.call_with(now, (&own, number), vec![("Replaces".to_owned(), value)])
     }
@@ -265,6 +268,18 @@ impl PhoneCore {
         talk.is_answered = true;
         let headers = std::mem::take(&mut self.attached);
         self.endpoint.answer(now, leg, sdp, &headers, &mut self.out);
+    }
+
+    /// Says how far a call is that is not answered yet: 101–199; with 183 its media begins.
+    pub fn progress(&mut self, now: Now, leg: LegId, status: u16) {
+        let full = self.session(Direction::SendRecv);
+        let talk = self.talks.get_mut(&leg).filter(|_| status == 183);
+        let sdp = talk.and_then(|talk| {
+            let offer = talk.remote.clone();
+            talk.answer(offer.as_ref(), full, &[]).ok()
+        });
+        let reply = self.with_attached(Reply::new(status));
+        self.endpoint.progress(now, leg, &reply, sdp, &mut self.out);
     }
 
     /// Refuses a ringing call.

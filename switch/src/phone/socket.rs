@@ -190,6 +190,13 @@ impl Phone {
         self.flush();
     }
 
+    /// Says how far a call is: 101–199.
+    pub fn progress(&mut self, leg: LegId, status: u16) {
+        let now = self.now();
+        self.core.progress(now, leg, status);
+        self.flush();
+    }
+
     /// Refuses.
     pub fn reject(&mut self, leg: LegId, status: u16) {
         let now = self.now();

@@ -6,7 +6,7 @@ use crate::constant::{
     AddrFeature, AddressMode, AddressSharing, AddressState, AnswerMode, BearerMode, BusyMode,
     CallComplMode, CallFeature, CallFeature2, CallInfoState, CallPartyId, CallState, CallTreatment,
     ConnectedMode, Constant, DialToneMode, DisconnectMode, LineDevState, Mask, OfferingMode,
-    ParkMode, StringFormat, TransferMode,
+    ParkMode, SpecialInfo, StringFormat, TransferMode,
 };
 use crate::feature;
 use crate::model::{
@@ -105,7 +105,7 @@ pub(super) fn address_caps(server: &mut Server, asked: Asked<'_>) -> Result<Outc
         "callStates": call_states(offered),
         "dialToneModes": Mask::from(DialToneMode::Internal),
         "busyModes": BusyMode::Station | BusyMode::Trunk,
-        "specialInfo": [],
+        "specialInfo": special_info(),
         "disconnectModes": disconnect_modes(),
         "maxNumActiveCalls": spec.max_calls,
         "maxNumOnHoldCalls": spec.max_calls,
@@ -244,6 +244,7 @@ fn line_states(spec: &LineSpec) -> Mask<LineDevState> {
         | S::Close
         | S::NumCalls
         | S::CapsChange
+        | S::TranslateChange
         | S::Removed;
     let completes = spec.addresses.iter().any(|address| address.offers.completion.max > 0);
     if completes { usual | S::NumCompletions | S::ComplCancel } else { usual }
@@ -299,6 +300,7 @@ fn call_states(offered: Mask<CallFeature>) -> Mask<CallState> {
         | S::Dialing
         | S::Ringback
         | S::Busy
+        | S::SpecialInfo
         | S::Connected
         | S::Proceeding
         | S::OnHold
@@ -311,6 +313,11 @@ fn call_states(offered: Mask<CallFeature>) -> Mask<CallState> {
         states = states | S::OnHoldPendConf | S::Conferenced;
     }
     states
+}
+
+/// What announcements say that a caller hears in place of a callee.
+fn special_info() -> Mask<SpecialInfo> {
+    SpecialInfo::NoCircuit | SpecialInfo::CustIrreg | SpecialInfo::Reorder
 }
 
 /// All but those without a SIP cause.

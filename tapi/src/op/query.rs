@@ -129,7 +129,7 @@ fn possible_states(call: &Call, offers: Option<&Offers>) -> Mask<CallState> {
     }
     match call.info.origin {
         CallOrigin::Outbound => {
-            both | S::DialTone | S::Dialing | S::Proceeding | S::Ringback | S::Busy
+            both | S::DialTone | S::Dialing | S::Proceeding | S::Ringback | S::Busy | S::SpecialInfo
         }
         _ => both | S::Offering | S::Accepted,
     }

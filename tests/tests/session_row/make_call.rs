@@ -23,6 +23,42 @@ fn a_phone_dials_a_number_in_international_form_and_the_carrier_answers() {
 }
 
 #[test]
+fn an_announcement_of_the_carrier_is_special_information_whatever_comes_of_it() {
+    let (mut row, carrier) = Row::with_carrier(&["201"], |text| text);
+    let [a] = row.phones(["201"]);
+    carrier.with(|phone| phone.behaviour().rings = false);
+    for (cause, info, call) in
+        [(1, "CUSTIRREG", "201"), (42, "NOCIRCUIT", "201/2"), (41, "REORDER", "201/3")]
+    {
+        let near = a.call("0123456");
+        let far = carrier.incoming();
+        let begins = format!("{call} NEW OWNER; {call} DIALING OWNER; {call} PROCEEDING");
+        row.told(&[("201", &begins)]);
+        carrier.with(|phone| {
+            phone.attach("Reason", &format!("Q.850;cause={cause}"));
+            phone.progress(far, 183);
+        });
+        row.told(&[("201", &format!("{call} SPECIALINFO {info}"))]);
+        if cause == 41 {
+            carrier.answer(far);
+            a.connected(near);
+            let surprise =
+                format!("{call} UNKNOWN; {call} CONNECTED ACTIVE; {call} INFO CONNECTEDID");
+            row.told(&[("201", &surprise)]);
+            carrier.hang_up(far);
+            row.told(&[("201", &format!("{call} DISCONNECTED NORMAL; {call} IDLE"))]);
+        } else {
+            carrier.reject(far, 404);
+            assert_eq!(a.failed().0, 404);
+            row.told(&[("201", &format!("{call} DISCONNECTED BADADDRESS"))]);
+            row.tell("lineDrop", call, json!({}));
+            row.told(&[("201", &format!("REPLY 0; {call} IDLE"))]);
+        }
+    }
+    row.is_empty();
+}
+
+#[test]
 fn somebody_outside_calls_a_line() {
     let (mut row, carrier) = Row::with_carrier(&["201"], |text| text);
     let [a] = row.phones(["201"]);
