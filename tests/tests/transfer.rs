@@ -96,6 +96,52 @@ fn a_failed_blind_transfer_gives_the_call_back_to_who_transferred() {
 }
 
 #[test]
+fn a_transferor_that_resumes_while_the_target_rings_takes_its_party_back() {
+    let (mut world, a, b, c) = three(125);
+    let (near, far) = world.connected(a, b);
+    world.with_phone(a, |phone, now| phone.hold(now, near, HoldSpelling::SendOnly));
+    world.settle();
+    world.with_phone(a, |phone, now| phone.transfer(now, near, "203"));
+    let target = world.incoming(c);
+    notified(&mut world, a, 180, false);
+    // Another offer that holds is no change of mind.
+    world.with_phone(a, |phone, now| phone.hold(now, near, HoldSpelling::Inactive));
+    world.settle();
+    assert_eq!(state(&mut world, "201").as_deref(), Some("ONHOLDPENDTRANSFER"));
+    world.with_phone(a, |phone, now| phone.resume(now, near));
+    notified(&mut world, a, 487, true);
+    world.expect(
+        c,
+        "the ringing stops",
+        |event| matches!(event, PhoneEvent::Ended { leg } if *leg == target),
+    );
+    world.settle();
+    assert_eq!(state(&mut world, "201").as_deref(), Some("CONNECTED ACTIVE"));
+    assert_eq!(state(&mut world, "202").as_deref(), Some("CONNECTED ACTIVE"));
+    assert_eq!(state(&mut world, "203"), None);
+    assert!(world.hears(b, a, near) && world.hears(a, b, far));
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.assert_at_rest();
+}
+
+#[test]
+fn nobody_is_sent_to_where_it_is_or_back_to_who_sends_it() {
+    for number in ["201", "202"] {
+        let (mut world, a, b, _) = three(126);
+        let (near, far) = world.connected(a, b);
+        world.with_phone(a, |phone, now| phone.transfer(now, near, number));
+        notified(&mut world, a, 486, true);
+        world.settle();
+        assert_eq!(state(&mut world, "201").as_deref(), Some("CONNECTED ACTIVE"), "{number}");
+        assert!(world.hears(b, a, near) && world.hears(a, b, far), "{number}");
+        world.with_phone(b, |phone, now| phone.hang_up(now, far));
+        world.settle();
+        world.assert_at_rest();
+    }
+}
+
+#[test]
 fn a_target_that_fails_after_the_transferor_left_rings_the_transferor_back() {
     let (mut world, a, b, c) = three(130);
     let (near, far) = world.connected(a, b);

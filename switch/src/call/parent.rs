@@ -7,9 +7,7 @@
 //! lineAddToConference, lineRemoveFromConference; tapi-call-control §3.6, §7.7, §7.12.
 
 use media::{MEMBERS_MAX, Tone};
-use tapi::constant::{
-    CallInfoState, CallOrigin, CallState, ConnectedMode, DialToneMode, DisconnectMode, LineErr,
-};
+use tapi::constant::{CallOrigin, CallState, ConnectedMode, DialToneMode, DisconnectMode, LineErr};
 use tapi::{CallKey, CallMode, RequestKey};
 
 use super::conference::ConferenceKey;
@@ -240,10 +238,7 @@ impl Exchange {
 
     /// dwRelatedCallID of a member is the parent's dwCallID.
     pub(crate) fn relate_member(&mut self, member: CallId, parent: CallId) {
-        let parent = self.calls.get(parent.0).map(|call| call.connection);
-        let number = parent.and_then(|key| self.connections.get(key.0)).map_or(0, |c| c.call_id);
-        let fill = |info: &mut tapi::CallInfo| info.related_call_id = number;
-        self.tell_info(member, fill, CallInfoState::RelatedCallId);
+        self.tell_related(member, self.dw_call_id(parent));
     }
 
     /// lineRemoveFromConference, and lineDrop of a member: its party is hung up.
@@ -446,7 +441,7 @@ impl Exchange {
         let mode = CallMode::DialTone(DialToneMode::Internal);
         let line = line.unwrap_or_default();
         let consult = self.new_own_call(&line, CallState::DialTone, mode, tapi);
-        self.relate(parent, consult);
+        self.relate_to_parent(parent, consult);
         self.refresh_capability(consult);
         consult
     }

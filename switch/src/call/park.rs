@@ -207,8 +207,7 @@ impl Exchange {
             Some(OnTimeout::Forward(number)) => Some(number),
             _ => parked.by.clone(),
         };
-        let seek =
-            Seek { transferee: party, transferor: None, reason: CallReason::Reminder, refer: None };
+        let seek = Seek::reminder(party);
         let found = number.ok_or(Cause::UNKNOWN_NUMBER).and_then(|number| self.seek(&number, seek));
         if let Err(cause) = found {
             self.clear_called(party, cause.disconnect_mode(), &cause.reason_header());

@@ -114,6 +114,7 @@ impl Exchange {
             transferor: line,
             reason: CallReason::Transfer,
             refer: Some(refer.clone()),
+            consulted: 0,
         };
         self.set_state(id, CallState::OnHoldPendTransfer, CallMode::None);
         if let Err(cause) = self.seek(number, seek) {

@@ -7,7 +7,7 @@ use media::Tone;
 use sip_stack::endpoint::{EndCause, LegId, Release};
 use sip_stack::message::{HeaderName, Message};
 use tapi::constant::CallState;
-use tapi::constant::{CallReason, DisconnectMode};
+use tapi::constant::DisconnectMode;
 
 use super::cause::{Cause, clearing_mode, reasons_of};
 use super::seek::Seek;
@@ -138,8 +138,7 @@ impl Exchange {
             return self.drop_call(held);
         };
         self.finish(held);
-        let recall =
-            Seek { transferee, transferor: None, reason: CallReason::Reminder, refer: None };
+        let recall = Seek::reminder(transferee);
         if self.seek(&line, recall).is_err() {
             self.clear_called(transferee, DisconnectMode::Normal, "Q.850;cause=16");
         }

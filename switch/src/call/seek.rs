@@ -24,6 +24,16 @@ pub struct Seek {
     pub reason: CallReason,
     /// The REFER that is told how it goes.
     pub refer: Option<Refer>,
+    /// dwCallID of the consultation that a completed transfer ended, else 0.
+    pub consulted: u32,
+}
+
+impl Seek {
+    /// Somebody is to take back a party that was left waiting.
+    pub(crate) fn reminder(transferee: CallId) -> Seek {
+        let reason = CallReason::Reminder;
+        Seek { transferee, transferor: None, reason, refer: None, consulted: 0 }
+    }
 }
 
 impl Exchange {
@@ -32,6 +42,12 @@ impl Exchange {
     /// Errors: the cause why nobody can even be called; nothing has changed.
     pub(crate) fn seek(&mut self, number: &str, seek: Seek) -> Result<(), Cause> {
         let transferee = seek.transferee;
+        let call = self.calls.get(transferee.0).ok_or(Cause::NO_RESOURCES)?;
+        let parties = [call.party.line(), seek.transferor.as_deref()];
+        if seek.reason == CallReason::Transfer && parties.contains(&Some(number)) {
+            // Nobody is sent to where it is, or back to who sends it (sip-mapping §3.4).
+            return Err(Cause::NO_APPEARANCE);
+        }
         self.end_intrusion_of(transferee);
         let call = self.calls.get(transferee.0).ok_or(Cause::NO_RESOURCES)?;
         let origin = call.connection;
@@ -129,12 +145,7 @@ impl Exchange {
     /// The transferor has left: its line is rung for the party it left behind, once.
     fn recall(&mut self, seek: &Seek, cause: Cause) {
         let is_recall = seek.reason == CallReason::Reminder;
-        let again = Seek {
-            transferee: seek.transferee,
-            transferor: None,
-            reason: CallReason::Reminder,
-            refer: None,
-        };
+        let again = Seek::reminder(seek.transferee);
         let called_back = match (&seek.transferor, is_recall) {
             (Some(line), false) => self.seek(&line.clone(), again),
             _ => Err(cause),
@@ -203,8 +214,12 @@ impl Exchange {
         self.refresh_capability(id);
     }
 
-    /// Who was sent where by whom, for the parties' LINECALLINFO.
+    /// Who was sent where by whom, for the parties' LINECALLINFO. A party that comes back to who
+    /// left it was sent nowhere.
     fn describe_transfer(&mut self, key: ConnectionKey, seek: &Seek, winner: CallId) {
+        if seek.reason != CallReason::Transfer {
+            return;
+        }
         let numbers = (
             seek.transferor.clone().unwrap_or_default(),
             self.calls.get(winner.0).map(|call| call.number().to_owned()),
@@ -215,6 +230,9 @@ impl Exchange {
         for id in [a, b] {
             let (redirecting, redirection) = (redirecting.clone(), redirection.clone());
             let change = |info: &mut tapi::CallInfo| {
+                if seek.consulted != 0 {
+                    info.related_call_id = seek.consulted;
+                }
                 info.redirecting = redirecting;
                 info.redirection = redirection;
             };

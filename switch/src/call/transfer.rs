@@ -29,12 +29,14 @@ pub(crate) enum Asked {
 
 impl Exchange {
     /// lineSetupTransfer: the call goes to consultation hold, a consultation call with dial tone
-    /// appears beside it on the same phone.
+    /// appears beside it on the same phone. One that `dials_at_once` (ONESTEPTRANSFER) has no dial
+    /// tone.
     pub(crate) fn set_up_transfer(
         &mut self,
         id: CallId,
         consult: CallKey,
         request: RequestKey,
+        dials_at_once: bool,
     ) -> Result<CallId, LineErr> {
         let call = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?;
         if call.state != CallState::Connected || call.leg.is_none() {
@@ -46,13 +48,17 @@ impl Exchange {
         }
         self.done(Some(request));
         let connection = self.new_connection("", super::originate::MAX_FORWARDS);
+        let (state, mode) = match dials_at_once {
+            true => (CallState::Dialing, CallMode::None),
+            false => (CallState::DialTone, CallMode::DialTone(DialToneMode::Internal)),
+        };
         let other = self.new_call(NewParty {
             connection,
             side: Side::Caller,
             party: Party::Line(line),
             origination: Origination::Summoned,
-            state: CallState::DialTone,
-            mode: CallMode::DialTone(DialToneMode::Internal),
+            state,
+            mode,
             tapi: Some(consult),
         });
         self.relate(id, other);
@@ -61,7 +67,9 @@ impl Exchange {
         self.describe_made_call(other);
         self.refresh_capability(other);
         self.show_far_hold(id);
-        self.play(other, Tone::Dial);
+        if !dials_at_once {
+            self.play(other, Tone::Dial);
+        }
         Ok(other)
     }
 
@@ -152,14 +160,15 @@ impl Exchange {
         let target = self.far(consult).ok_or(LineErr::InvalCallState)?;
         let origin = self.calls.get(id.0).ok_or(LineErr::InvalCallHandle)?.connection;
         let by = self.calls.get(id.0).map(|call| call.number().to_owned());
+        let consulted = self.dw_call_id(consult);
         self.align(transferee, target).map_err(transfer_error)?;
         self.grant(asked);
         self.leave(id, asked);
         self.leave(consult, asked);
         self.move_call(target, origin);
         let by = by.as_deref().unwrap_or_default();
-        self.describe_target(target, transferee, by);
-        self.describe_transferee(transferee, target, by);
+        self.describe_target(target, transferee, (by, consulted));
+        self.describe_transferee(transferee, target, (by, consulted));
         self.connect_parties(origin);
         Ok(())
     }
@@ -177,7 +186,9 @@ impl Exchange {
         let line = self.calls.get(id.0).and_then(|call| call.party.line().map(str::to_owned));
         let call_id = self.connections.get(origin.0).map_or(0, |connection| connection.call_id);
         let by = line.clone().unwrap_or_default();
-        let seek = Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
+        let consulted = self.dw_call_id(consult);
+        let reason = CallReason::Transfer;
+        let seek = Seek { transferee, transferor: line, reason, refer: None, consulted };
         if let Some(connection) = self.connections.get_mut(search.0) {
             connection.seek = Some(seek);
             connection.caller = None;
@@ -201,7 +212,7 @@ impl Exchange {
             let fill = |info: &mut tapi::CallInfo| info.call_id = call_id;
             self.tell_info(target, fill, tapi::constant::CallInfoState::CallId);
             self.publish_move(target, former);
-            self.describe_target(target, transferee, &by);
+            self.describe_target(target, transferee, (&by, consulted));
         }
         if !self.treat_queued(search) {
             self.play(transferee, Tone::Ringback);
@@ -255,7 +266,8 @@ impl Exchange {
             self.leave_parked(id);
             return Ok(());
         }
-        let seek = Seek { transferee, transferor: line, reason: CallReason::Transfer, refer: None };
+        let reason = CallReason::Transfer;
+        let seek = Seek { transferee, transferor: line, reason, refer: None, consulted: 0 };
         self.seek(number, seek).map_err(refused)?;
         self.done(request);
         self.retire(id);
@@ -263,12 +275,25 @@ impl Exchange {
         Ok(())
     }
 
-    /// What the target's line is told of a transfer: TRANSFER, who calls, who sent it.
-    fn describe_target(&mut self, target: CallId, transferee: CallId, by: &str) {
+    /// dwCallID as applications read it now; 0 for a call that is gone.
+    pub(crate) fn dw_call_id(&self, id: CallId) -> u32 {
+        let key = self.calls.get(id.0).map(|call| call.connection);
+        key.and_then(|key| self.connections.get(key.0)).map_or(0, |connection| connection.call_id)
+    }
+
+    /// What the target's line is told of a transfer: TRANSFER, who calls, who sent it, and which
+    /// consultation call this was.
+    fn describe_target(
+        &mut self,
+        target: CallId,
+        transferee: CallId,
+        (by, consulted): (&str, u32),
+    ) {
         let caller = self.party_of(transferee);
         let redirecting = self.party_of_number(by);
         let redirection = self.party_of(target);
         let change = |info: &mut tapi::CallInfo| {
+            info.related_call_id = consulted;
             info.reason = CallReason::Transfer;
             info.caller = caller;
             info.redirecting = redirecting;
@@ -278,10 +303,16 @@ impl Exchange {
     }
 
     /// What the transferred party's line is told: who sent it, and where to.
-    fn describe_transferee(&mut self, transferee: CallId, target: CallId, by: &str) {
+    fn describe_transferee(
+        &mut self,
+        transferee: CallId,
+        target: CallId,
+        (by, consulted): (&str, u32),
+    ) {
         let redirecting = self.party_of_number(by);
         let redirection = self.party_of(target);
         let change = |info: &mut tapi::CallInfo| {
+            info.related_call_id = consulted;
             info.redirecting = redirecting;
             info.redirection = redirection;
         };
@@ -290,18 +321,30 @@ impl Exchange {
 
     /// The two calls of a consultation know each other (dwRelatedCallID).
     pub(crate) fn relate(&mut self, held: CallId, consult: CallId) {
-        let number = |id: CallId| {
-            let call = self.calls.get(id.0)?;
-            self.connections.get(call.connection.0).map(|connection| connection.call_id)
-        };
-        let (first, second) = (number(held).unwrap_or(0), number(consult).unwrap_or(0));
-        for (id, partner, related) in [(held, consult, second), (consult, held, first)] {
+        self.pair_up(held, consult);
+        self.tell_related(held, self.dw_call_id(consult));
+        self.tell_related(consult, self.dw_call_id(held));
+    }
+
+    /// The consultation call of a conference names the parent, as its members do; the parent names
+    /// nobody (tapi-call-control §1.4).
+    pub(crate) fn relate_to_parent(&mut self, parent: CallId, consult: CallId) {
+        self.pair_up(parent, consult);
+        self.tell_related(consult, self.dw_call_id(parent));
+    }
+
+    fn pair_up(&mut self, held: CallId, consult: CallId) {
+        for (id, partner) in [(held, consult), (consult, held)] {
             if let Some(call) = self.calls.get_mut(id.0) {
                 call.partner = Some(partner);
             }
-            let fill = |info: &mut tapi::CallInfo| info.related_call_id = related;
-            self.tell_info(id, fill, tapi::constant::CallInfoState::RelatedCallId);
         }
+    }
+
+    /// dwRelatedCallID of a call.
+    pub(crate) fn tell_related(&mut self, id: CallId, related: u32) {
+        let fill = |info: &mut tapi::CallInfo| info.related_call_id = related;
+        self.tell_info(id, fill, tapi::constant::CallInfoState::RelatedCallId);
     }
 
     /// After something changed at `id`, the far party's mode (ACTIVEHELD or ACTIVE) and its music.

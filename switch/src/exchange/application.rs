@@ -144,7 +144,7 @@ impl Exchange {
             }
             Intent::SetupTransfer { call, consultation, target, params } => {
                 let id = self.call_of(call)?;
-                let consult = self.set_up_transfer(id, consultation, request)?;
+                let consult = self.set_up_transfer(id, consultation, request, target.is_some())?;
                 self.apply_params(consult, &params);
                 target.map_or(Ok(()), |number| self.dial_more(consult, &number, true))
             }

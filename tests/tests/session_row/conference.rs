@@ -128,8 +128,8 @@ fn set_up(row: &mut Row, [a, b, c]: &[LivePhone; 3]) -> [LegId; 3] {
     row.told(&[
         (
             "201",
-            "REPLY 0; 201/2 ONHOLDPENDCONF; 201/3 DIALTONE INTERNAL; 201/2 INFO RELATEDCALLID; \
-             201/3 INFO RELATEDCALLID; 201 CONFERENCED 201/2; 201 INFO RELATEDCALLID",
+            "REPLY 0; 201/2 ONHOLDPENDCONF; 201/3 DIALTONE INTERNAL; 201/3 INFO RELATEDCALLID; \
+             201 CONFERENCED 201/2; 201 INFO RELATEDCALLID",
         ),
         ("203", "203 CONNECTED ACTIVEHELD"),
     ]);
@@ -229,8 +229,7 @@ fn an_application_prepares_for_one_more_and_a_member_that_hangs_up_leaves_two() 
     row.ask("linePrepareAddToConference", json!({"hConfCall": parent}));
     row.told(&[(
         "201",
-        "REPLY 0; 201/2 ONHOLDPENDCONF; 201/4 DIALTONE INTERNAL; 201/2 INFO RELATEDCALLID; \
-         201/4 INFO RELATEDCALLID",
+        "REPLY 0; 201/2 ONHOLDPENDCONF; 201/4 DIALTONE INTERNAL; 201/4 INFO RELATEDCALLID",
     )]);
     hear_each_other(b, c);
     row.tell("lineDial", "201/4", json!({"destAddress": "202"}));

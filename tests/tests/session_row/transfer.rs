@@ -7,6 +7,12 @@ use tests::row::{Row, hear_each_other};
 
 const LINES: [&str; 3] = ["201", "203", "206"];
 
+/// What 203 is told when 201 has completed its transfer to 206.
+const TRANSFERRED: &str = "203 INFO RELATEDCALLID|REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID";
+/// What 206 is told of it.
+const TARGET: &str =
+    "206 INFO CALLID; 206 INFO RELATEDCALLID|REASON|CALLERID|REDIRECTIONID|REDIRECTINGID";
+
 fn office() -> (Row, [LivePhone; 3]) {
     let row = Row::open(&LINES);
     let phones = row.phones(LINES);
@@ -50,6 +56,38 @@ fn a_phone_sends_its_party_to_another_by_refer() {
 }
 
 #[test]
+fn a_phone_that_has_left_is_rung_for_its_party_which_was_sent_nowhere() {
+    let (mut row, phones) = office();
+    let [a, b, c] = &phones;
+    let (near, far) = row.talk(a, b);
+    a.with(|phone| phone.transfer(near, "206"));
+    let target = c.incoming();
+    a.hang_up(near);
+    row.told(&[
+        ("201", "201 ONHOLDPENDTRANSFER; 201 IDLE"),
+        ("206", "206 NEW OWNER; 206 OFFERING ACTIVE OWNER"),
+    ]);
+    c.reject(target, 486);
+    let recall = a.incoming();
+    row.told(&[
+        ("201", "201/2 NEW OWNER; 201/2 OFFERING ACTIVE OWNER"),
+        ("206", "206 DISCONNECTED BUSY; 206 IDLE"),
+    ]);
+    a.answer(recall);
+    row.told(&[
+        ("201", "201/2 CONNECTED ACTIVE; 201/2 INFO CONNECTEDID"),
+        ("203", "203 INFO CONNECTEDID"),
+    ]);
+    hear_each_other(a, b);
+    assert_eq!(row.parties("201/2"), "REMINDER 203 201 203 - -");
+    assert_eq!(row.parties("203"), "DIRECT 201 203 201 - -");
+    b.hang_up(far);
+    a.ended(recall);
+    row.told(&[("201", "201/2 DISCONNECTED NORMAL; 201/2 IDLE"), ("203", "203 IDLE")]);
+    row.is_empty();
+}
+
+#[test]
 fn an_application_sends_a_party_to_another_line() {
     let (mut row, phones) = office();
     let [a, b, c] = &phones;
@@ -82,8 +120,8 @@ fn a_phone_asks_first_and_joins_its_two_parties_by_refer_with_replaces() {
     assert_eq!(a.transfer_outcome(), 200);
     row.told(&[
         ("201", "201 IDLE; 201/2 IDLE"),
-        ("203", "203 INFO REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
-        ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID; 206 INFO CONNECTEDID"),
+        ("203", TRANSFERRED),
+        ("206", &format!("{TARGET}; 206 INFO CONNECTEDID")),
     ]);
     a.hang_up(first);
     a.hang_up(second);
@@ -108,16 +146,10 @@ fn a_phone_leaves_its_party_to_a_consultation_that_still_rings() {
         ("206", "206 NEW OWNER; 206 OFFERING ACTIVE OWNER"),
     ]);
     a.with(|phone| phone.transfer_attended(first, second));
-    row.told(&[
-        ("201", "201 IDLE; 201/2 IDLE"),
-        ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID"),
-    ]);
+    row.told(&[("201", "201 IDLE; 201/2 IDLE"), ("206", TARGET)]);
     assert_eq!(row.parties("206"), "TRANSFER 203 206 - 201 206");
     c.answer(target);
-    row.told(&[
-        ("203", "203 INFO REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
-        ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID"),
-    ]);
+    row.told(&[("203", TRANSFERRED), ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID")]);
     hear_each_other(b, c);
     assert_eq!(row.parties("203"), "DIRECT 201 203 206 201 206");
     assert_eq!(row.parties("206"), "TRANSFER 203 206 203 201 206");
@@ -172,14 +204,46 @@ fn an_application_asks_first_and_joins_the_two_parties() {
     complete(&mut row, "TRANSFER");
     row.told(&[
         ("201", "REPLY 0; 201 IDLE; 201/2 IDLE"),
-        ("203", "203 INFO REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
-        ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID; 206 INFO CONNECTEDID"),
+        ("203", TRANSFERRED),
+        ("206", &format!("{TARGET}; 206 INFO CONNECTEDID")),
     ]);
     let [a, b, c] = &phones;
     hear_each_other(b, c);
     assert_eq!(row.parties("203"), "DIRECT 201 203 206 201 206");
     assert_eq!(row.parties("206"), "TRANSFER 203 206 203 201 206");
+    let consulted = row.info("201/2")["callId"].clone();
+    for line in ["203", "206"] {
+        assert_eq!(row.info(line)["relatedCallId"], consulted, "{line}");
+    }
     a.ended(near);
+    end(row, &phones, (far, target));
+}
+
+#[test]
+fn an_application_sets_up_and_dials_a_consultation_in_one_step() {
+    let (mut row, phones) = office();
+    let [a, b, c] = &phones;
+    let (near, far) = row.talk(a, b);
+    let wishes = json!({
+        "callParamFlags": ["LINECALLPARAMFLAGS_ONESTEPTRANSFER"], "targetAddress": "206",
+    });
+    row.tell("lineSetupTransfer", "201", json!({"callParams": wishes}));
+    let target = c.incoming();
+    row.told(&[
+        (
+            "201",
+            "REPLY 0; 201/2 DIALING; 201 INFO RELATEDCALLID; 201/2 INFO RELATEDCALLID; \
+             201 ONHOLDPENDTRANSFER; 201/2 INFO CALLEDID; 201/2 PROCEEDING; 201/2 RINGBACK",
+        ),
+        ("203", "203 CONNECTED ACTIVEHELD"),
+        ("206", "206 NEW OWNER; 206 OFFERING ACTIVE OWNER"),
+    ]);
+    complete(&mut row, "TRANSFER");
+    row.told(&[("201", "REPLY 0; 201 IDLE; 201/2 IDLE"), ("206", TARGET)]);
+    a.ended(near);
+    c.answer(target);
+    row.told(&[("203", TRANSFERRED), ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID")]);
+    hear_each_other(b, c);
     end(row, &phones, (far, target));
 }
 
@@ -190,16 +254,10 @@ fn an_application_leaves_its_party_to_a_consultation_that_still_rings() {
     let (near, far) = row.talk(a, b);
     let target = dial_consultation(&mut row, [a, b, c]);
     complete(&mut row, "TRANSFER");
-    row.told(&[
-        ("201", "REPLY 0; 201 IDLE; 201/2 IDLE"),
-        ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID"),
-    ]);
+    row.told(&[("201", "REPLY 0; 201 IDLE; 201/2 IDLE"), ("206", TARGET)]);
     a.ended(near);
     c.answer(target);
-    row.told(&[
-        ("203", "203 INFO REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
-        ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID"),
-    ]);
+    row.told(&[("203", TRANSFERRED), ("206", "206 CONNECTED ACTIVE; 206 INFO CONNECTEDID")]);
     hear_each_other(b, c);
     assert_eq!(row.parties("203"), "DIRECT 201 203 206 201 206");
     assert_eq!(row.parties("206"), "TRANSFER 203 206 203 201 206");
@@ -247,8 +305,8 @@ fn an_application_transfers_what_the_phone_holds_and_the_phone_consulted() {
     complete(&mut row, "TRANSFER");
     row.told(&[
         ("201", "REPLY 0; 201 IDLE; 201/2 IDLE"),
-        ("203", "203 INFO REDIRECTIONID|REDIRECTINGID; 203 CONNECTED ACTIVE; 203 INFO CONNECTEDID"),
-        ("206", "206 INFO CALLID; 206 INFO REASON|CALLERID|REDIRECTIONID|REDIRECTINGID; 206 INFO CONNECTEDID"),
+        ("203", TRANSFERRED),
+        ("206", &format!("{TARGET}; 206 INFO CONNECTEDID")),
     ]);
     hear_each_other(b, c);
     a.ended(first);
