@@ -13,11 +13,11 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::wav::{self, Sound};
-use super::{Captured, Format, Recorded, Recording, Tap, Way, pcap};
+use super::{
+    Captured, Format, Inflow, Outflow, Recorded, Recording, Tap, WAITING_MAX, Way, pcap, queue,
+};
 use crate::control::Notify;
 
-/// Packets that may wait for the thread: 0.8 s of 200 recorded calls.
-const QUEUE_MAX: usize = 16_384;
 /// Recordings that may wait to begin.
 const BEGINNINGS_MAX: usize = 256;
 /// Packets between two looks at what else is to be done.
@@ -53,7 +53,7 @@ struct Beginning {
 /// The handle of the thread.
 pub(crate) struct Recorder {
     beginnings: Option<SyncSender<Beginning>>,
-    queue: SyncSender<Captured>,
+    queue: Inflow,
     is_stopping: Arc<AtomicBool>,
     counters: Arc<RecorderCounters>,
     thread: Option<JoinHandle<()>>,
@@ -65,11 +65,19 @@ impl Recorder {
         notices: SyncSender<Notify>,
         now_us: impl Fn() -> u64 + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (queue, packets) = sync_channel(QUEUE_MAX);
+        let (mut recorder, mut writer, beginning) = Self::prepare(notices);
+        let run = move || writer.run(&beginning, &now_us);
+        recorder.thread = Some(Builder::new().name("recorder".to_owned()).spawn(run)?);
+        Ok(recorder)
+    }
+
+    /// The handle, and what its thread works with.
+    fn prepare(notices: SyncSender<Notify>) -> (Self, Writer, Receiver<Beginning>) {
+        let (queue, packets) = queue();
         let (beginnings, beginning) = sync_channel(BEGINNINGS_MAX);
         let is_stopping = Arc::new(AtomicBool::new(false));
         let counters = Arc::new(RecorderCounters::default());
-        let mut writer = Writer {
+        let writer = Writer {
             packets,
             notices,
             files: HashMap::new(),
@@ -77,10 +85,8 @@ impl Recorder {
             is_stopping: Arc::clone(&is_stopping),
             counters: Arc::clone(&counters),
         };
-        let run = move || writer.run(&beginning, &now_us);
-        let thread = Builder::new().name("recorder".to_owned()).spawn(run)?;
-        let (beginnings, thread) = (Some(beginnings), Some(thread));
-        Ok(Self { beginnings, queue, is_stopping, counters, thread })
+        let (beginnings, thread) = (Some(beginnings), None);
+        (Self { beginnings, queue, is_stopping, counters, thread }, writer, beginning)
     }
 
     /// Begins a recording; `None` if too many begin at once.
@@ -114,7 +120,7 @@ impl Drop for Recorder {
 }
 
 struct Writer {
-    packets: Receiver<Captured>,
+    packets: Outflow,
     notices: SyncSender<Notify>,
     files: HashMap<u64, Open>,
     /// Notices that found their queue full.
@@ -144,7 +150,7 @@ impl Writer {
                 .filter(|(_, open)| is_last || open.tap.is_over())
                 .map(|(ticket, _)| *ticket)
                 .collect();
-            let most = if over.is_empty() { BURST_MAX } else { QUEUE_MAX };
+            let most = if over.is_empty() { BURST_MAX } else { WAITING_MAX };
             self.drain(most, beginnings);
             self.flush(now_us());
             over.into_iter().for_each(|ticket| self.finish(ticket));
@@ -156,46 +162,36 @@ impl Writer {
     }
 
     fn begin(&mut self, beginning: Beginning) {
-        let ticket = beginning.recording.ticket;
-        let tap = Arc::clone(&beginning.tap);
-        match Open::new(beginning) {
-            Ok(open) => {
-                self.counters.active.fetch_add(1, Ordering::Relaxed);
-                self.files.insert(ticket, open);
-            }
-            Err(error) => {
-                tap.end();
-                self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                let failure = Some(error.raw_os_error().unwrap_or_default());
-                let recorded = Recorded { failure, ..Recorded::default() };
-                self.ended.push(Notify::Recorded { ticket, recorded });
-            }
-        }
+        begin(&mut self.files, &mut self.ended, &self.counters, beginning);
     }
 
     fn drain(&mut self, most: usize, beginnings: &Receiver<Beginning>) {
+        let Self { packets, files, ended, counters, .. } = self;
         let mut taken = 0;
-        while taken < most {
-            let Ok(captured) = self.packets.try_recv() else { break };
-            taken += 1;
+        let mut take = |captured: &Captured<'_>| {
             // A recording was told of before its first packet.
-            while !self.files.contains_key(&captured.ticket)
+            while !files.contains_key(&captured.ticket)
                 && let Ok(beginning) = beginnings.try_recv()
             {
-                self.begin(beginning);
+                begin(files, ended, counters, beginning);
             }
-            if let Some(open) = self.files.get_mut(&captured.ticket) {
-                open.take(&captured);
+            if let Some(open) = files.get_mut(&captured.ticket) {
+                open.take(captured);
             }
+        };
+        while taken < most && packets.take(&mut take) {
+            taken += 1;
         }
         let taken = u64::try_from(taken).unwrap_or_default();
-        self.counters.packets.fetch_add(taken, Ordering::Relaxed);
+        counters.packets.fetch_add(taken, Ordering::Relaxed);
     }
 
     fn flush(&mut self, now_us: u64) {
+        // What waits in the queue has its place yet, however long this thread was kept from it.
+        let heard_us = self.packets.oldest_us().map_or(now_us, |oldest_us| oldest_us.min(now_us));
         let mut failed = Vec::new();
         for (ticket, open) in &mut self.files {
-            if let Err(error) = open.flush(now_us) {
+            if let Err(error) = open.flush(now_us, heard_us) {
                 open.failure = Some(error.raw_os_error().unwrap_or_default());
                 failed.push(*ticket);
             }
@@ -222,6 +218,30 @@ impl Writer {
                 Err(TrySendError::Full(notice)) => return self.ended.push(notice),
                 Err(TrySendError::Disconnected(_)) => return self.ended.clear(),
             }
+        }
+    }
+}
+
+/// Opens the file of a recording; one that cannot be opened has ended.
+fn begin(
+    files: &mut HashMap<u64, Open>,
+    ended: &mut Vec<Notify>,
+    counters: &RecorderCounters,
+    beginning: Beginning,
+) {
+    let ticket = beginning.recording.ticket;
+    let tap = Arc::clone(&beginning.tap);
+    match Open::new(beginning) {
+        Ok(open) => {
+            counters.active.fetch_add(1, Ordering::Relaxed);
+            files.insert(ticket, open);
+        }
+        Err(error) => {
+            tap.end();
+            counters.failed.fetch_add(1, Ordering::Relaxed);
+            let failure = Some(error.raw_os_error().unwrap_or_default());
+            let recorded = Recorded { failure, ..Recorded::default() };
+            ended.push(Notify::Recorded { ticket, recorded });
         }
     }
 }
@@ -288,13 +308,13 @@ impl Open {
         })
     }
 
-    fn take(&mut self, captured: &Captured) {
+    fn take(&mut self, captured: &Captured<'_>) {
         self.packets += 1;
         match &mut self.content {
             Content::Wav(sound) => {
                 let voices = self.tap.voices.load();
                 let (way, at_us) = (captured.way, captured.at_us);
-                if !sound.take(way, at_us, captured.packet(), &voices) {
+                if !sound.take(way, at_us, captured.packet, &voices) {
                     self.late += 1;
                 }
             }
@@ -304,16 +324,16 @@ impl Open {
                     Way::To => (self.local, captured.peer),
                 };
                 let unix_us = *start_us + captured.at_us;
-                pcap::write(&mut self.waiting, unix_us, way, captured.packet());
+                pcap::write(&mut self.waiting, unix_us, way, captured.packet);
             }
         }
     }
 
-    /// Writes what waits, if it is much or old.
-    fn flush(&mut self, now_us: u64) -> Result<(), Error> {
+    /// Writes what waits, if it is much or old. No packet that came before `heard_us` is still to come.
+    fn flush(&mut self, now_us: u64, heard_us: u64) -> Result<(), Error> {
         let is_due = now_us.saturating_sub(self.flushed_us) >= FLUSH_US;
         if is_due && let Content::Wav(sound) = &mut self.content {
-            sound.flush(now_us, &mut self.waiting);
+            sound.flush(heard_us, &mut self.waiting);
         }
         if is_due || self.waiting.len() >= CHUNK {
             self.flushed_us = now_us;
@@ -369,4 +389,75 @@ impl Open {
 fn unfinished(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.part"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::MemberCodec;
+    use crate::recording::Voices;
+    use crate::rtp::{Header, RtpTime, Seq, Ssrc};
+
+    const RECORDINGS: u64 = 200;
+    const SECONDS: u16 = 2;
+    const SECOND_US: u64 = 1_000_000;
+
+    fn packet(number: u16, ssrc: u32) -> [u8; 172] {
+        let mut packet = [0x55; 172];
+        let header = Header {
+            payload: 0,
+            is_marked: false,
+            sequence: Seq(number),
+            timestamp: RtpTime(u32::from(number) * 160),
+            ssrc: Ssrc(ssrc),
+        };
+        header.write(&mut packet);
+        packet
+    }
+
+    /// What 200 recorded parties say and hear in two seconds lies in the queue before the thread runs.
+    #[test]
+    fn a_writer_that_was_kept_from_its_work_for_two_seconds_misses_no_packet_of_200_recordings() {
+        let folder = tempfile::tempdir().unwrap();
+        let (notices, ends) = sync_channel(usize::try_from(RECORDINGS).unwrap());
+        let (recorder, mut writer, beginning) = Recorder::prepare(notices);
+        let codecs = vec![MemberCodec::PCMU];
+        let taps: Vec<Arc<Tap>> = (0..RECORDINGS)
+            .map(|ticket| {
+                let format = if ticket % 2 == 0 { Format::Wav } else { Format::Pcap };
+                let path = folder.path().join(ticket.to_string());
+                let voices = Voices { from: codecs.clone(), to: codecs.clone() };
+                let recording =
+                    Recording { ticket, path, format, voices, now_unix_ms: 1_700_000_000_000 };
+                recorder.begin(recording, "127.0.0.1:4000".parse().unwrap(), 0).unwrap()
+            })
+            .collect();
+        let peer = "127.0.0.1:4002".parse().unwrap();
+        for number in 0..SECONDS * 50 {
+            let at_us = u64::from(number) * 20_000;
+            for tap in &taps {
+                tap.take(Way::From, None, &packet(number, 1), peer, at_us);
+                tap.take(Way::To, None, &packet(number, 2), peer, at_us);
+            }
+        }
+        // By then all of it is older than sound may be that is still to come.
+        let thread = thread::spawn(move || writer.run(&beginning, &|| 60 * SECOND_US));
+        let each = u64::from(SECONDS) * 100;
+        while recorder.counters().packets.load(Ordering::Relaxed) < RECORDINGS * each {
+            thread::yield_now();
+        }
+        taps.iter().for_each(|tap| tap.end());
+        for _ in 0..RECORDINGS {
+            let Ok(Notify::Recorded { ticket, recorded }) = ends.recv() else { panic!("no end") };
+            assert_eq!((recorded.packets, recorded.lost, recorded.failure), (each, 0, None));
+            let size = fs::metadata(folder.path().join(ticket.to_string())).unwrap().len();
+            // Two channels of 8000 samples a second.
+            let sound = u64::from(SECONDS) * 8_000 * 4 + 44;
+            assert!(ticket % 2 == 1 || size >= sound, "{ticket}: {size} of {sound}");
+        }
+        drop(recorder);
+        thread.join().unwrap();
+    }
 }
