@@ -276,6 +276,30 @@ fn a_phone_that_moves_is_followed_by_signalling_and_by_its_ssrc() {
 }
 
 #[test]
+fn a_second_call_from_the_address_of_the_first_is_heard_as_soon_as_the_first_goes_on() {
+    let mut pair = Pair::new(sharing(1).0);
+    pair.lock();
+    let mut c = Phone::new(0xc);
+    c.media = pair.a.media.try_clone().unwrap();
+    let d = Phone::new(0xd);
+    let (at_c, at_d) = (pair.relay.add(1).unwrap(), pair.relay.add(1).unwrap());
+    pair.relay.modify(at_c.id, 0, c.spec());
+    pair.relay.modify(at_d.id, 0, d.spec());
+    connect(&mut pair.relay, at_c.id, at_d.id);
+    d.media.set_nonblocking(true).unwrap();
+    until("the second call is heard", || {
+        c.talk(at_c.streams[0], 0);
+        assert_eq!(pair.a_to_b().ssrc.0, 0xa);
+        d.media.recv_from(&mut [0; 2_000]).is_ok()
+    });
+    d.media.set_nonblocking(false).unwrap();
+    c.talk(at_c.streams[0], 0);
+    assert_eq!(d.hear().0.ssrc.0, 0xc);
+    assert_eq!(pair.a_to_b().ssrc.0, 0xa);
+    assert!(pair.relay.report().ambiguous >= 1);
+}
+
+#[test]
 fn more_than_a_handful_or_less_than_a_pair_is_refused() {
     for ports in [9_000..=9_000, 9_001..=9_002, 9_000..=9_999] {
         let config = MediaConfig { shared_ports: Some(ports.clone()), ..MediaConfig::default() };

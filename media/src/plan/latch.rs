@@ -11,6 +11,9 @@ pub const GOOD_MIN: u8 = 5;
 /// port of the same host.
 pub const SILENCE_MIN_US: u64 = 3_000_000;
 
+/// So many packets may still come from an address that signalling has replaced: half a second of them.
+const LEFT_MAX: u8 = 25;
+
 /// Which hosts a stream's media may come from, as signalling named them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LatchRules {
@@ -63,7 +66,8 @@ enum State {
 /// Until [`GOOD_MIN`] packets of one SSRC with rising numbers came, a packet from exactly the
 /// SDP's address takes over. Only signalling opens the lock again; a stream that falls silent and
 /// goes on with the same SSRC and the next numbers from another port of the same host (its NAT
-/// forgot it) is followed.
+/// forgot it) is followed. What still comes from an address that signalling has just replaced is heard,
+/// and holds nobody there.
 ///
 /// Source: RFC 7362; security requirements SEC-81, 82, 83.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,12 +75,23 @@ pub struct Latch {
     state: State,
     last_us: u64,
     stream: Option<(Ssrc, Seq)>,
+    /// Where the peer was before it moved, and how many packets came from there since.
+    left: Option<(SocketAddr, u8)>,
 }
 
 impl Latch {
     /// Forgets the lock, after signalling said that the address may change.
     pub fn reopen(&mut self) {
         *self = Self::default();
+    }
+
+    /// Forgets the lock, after signalling named another address.
+    pub fn leave(&mut self) {
+        let former = match self.state {
+            State::Learning { address, .. } | State::Locked { address } => Some((address, 0)),
+            State::Open => self.left,
+        };
+        *self = Self { left: former, ..Self::default() };
     }
 
     /// The peer's address once it is final.
@@ -137,6 +152,9 @@ impl Latch {
         stream: Option<(Ssrc, Seq)>,
         now_us: u64,
     ) -> Judgement {
+        if self.is_late(exact, from) && rules.allows(from.ip()) {
+            return Judgement::Known;
+        }
         let judgement = match self.state {
             State::Open if exact == Some(from) || rules.allows(from.ip()) => Judgement::Latched,
             State::Open => Judgement::Foreign,
@@ -158,6 +176,15 @@ impl Latch {
         self.stream = stream;
         self.last_us = now_us;
         judgement
+    }
+
+    /// Whether a packet is one of the last from where the peer was; counts it.
+    fn is_late(&mut self, exact: Option<SocketAddr>, from: SocketAddr) -> bool {
+        let Some((left, count)) = &mut self.left else { return false };
+        let is_late =
+            self.state == State::Open && *left == from && exact != Some(from) && *count < LEFT_MAX;
+        *count += u8::from(is_late);
+        is_late
     }
 
     fn confirm(&mut self, stream: Option<(Ssrc, Seq)>) {
@@ -284,6 +311,34 @@ mod tests {
         let mut latch = locked("192.0.2.1:9");
         latch.reopen();
         assert_eq!(judge(&mut latch, "192.0.2.1:10", 2, 0, 0), Judgement::Latched);
+    }
+
+    #[test]
+    fn late_packets_from_where_a_phone_was_do_not_hold_it_there() {
+        for new in ["192.0.2.1:4000", "198.51.100.7:31000"] {
+            let mut latch = locked("198.51.100.7:30000");
+            latch.leave();
+            for sequence in 5..20 {
+                let late = judge(&mut latch, "198.51.100.7:30000", 1, sequence, 0);
+                assert_eq!(late, Judgement::Known);
+            }
+            assert_eq!(judge(&mut latch, new, 2, 0, 0), Judgement::Latched);
+            for sequence in 1..5 {
+                assert_eq!(judge(&mut latch, new, 2, sequence, 0), Judgement::Known);
+            }
+            assert_eq!(latch.locked(), Some(at(new)));
+            assert_eq!(judge(&mut latch, "198.51.100.7:30000", 1, 20, 0), Judgement::Foreign);
+        }
+    }
+
+    #[test]
+    fn a_phone_that_goes_on_where_it_was_is_believed_after_a_while() {
+        let mut latch = locked("198.51.100.7:30000");
+        latch.leave();
+        for sequence in 5..200 {
+            assert_ne!(judge(&mut latch, "198.51.100.7:30000", 1, sequence, 0), Judgement::Foreign);
+        }
+        assert_eq!(latch.locked(), Some(at("198.51.100.7:30000")));
     }
 
     #[test]

@@ -117,10 +117,11 @@ impl Ingress {
         }
     }
 
-    /// Lets the peer's addresses be learnt anew.
-    pub fn reopen(&mut self) {
-        self.media.reopen();
-        self.control.reopen();
+    /// Lets the peer's addresses be learnt anew; `has_moved`: signalling has named another one.
+    pub fn reopen(&mut self, has_moved: bool) {
+        let open = if has_moved { Latch::leave } else { Latch::reopen };
+        open(&mut self.media);
+        open(&mut self.control);
     }
 }
 

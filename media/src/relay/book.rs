@@ -2,14 +2,15 @@
 //!
 //! A source that has proved to be one stream's is that stream's alone. Any other packet is given to
 //! a stream only if no second one could be meant: by what signalling says of addresses and SSRCs, by
-//! the user name of a check, by the SSRC that was heard before. What stays ambiguous goes to nobody.
-//! Whether a stream takes what it is given is decided by its lock, as ever.
+//! the user name of a check, by the SSRC that was heard before, by who is heard elsewhere meanwhile. What
+//! stays ambiguous goes to nobody. Whether a stream takes what it is given is decided by its lock, as ever.
 //!
-//! LIMIT: two streams of one port whose peers have one source address (calls between two switches
-//! that both share ports) are told apart by SSRC alone, as far as SDP names it or it was heard.
-//! LIMIT: media that comes before its SDP is nobody's.
-//! LIMIT: a phone behind NAT that names all its streams alike (one SSRC for ever) is not heard in a
-//! second call of one port, or in the next one until the old one's source has rested.
+//! LIMIT: two streams of one port whose peers have one source address (calls between two switches that both
+//! share ports) are told apart by SSRC alone: as SDP names it, as it was heard, or because all others of the
+//! address go on with theirs. While another one is silent (on hold), a new SSRC is nobody's.
+//! LIMIT: media that comes before its SDP is nobody's, or that of the one stream whose source it shares.
+//! LIMIT: a phone behind NAT that names all its streams alike (one SSRC for ever) is not heard in the next
+//! call of one port until the old one's source has rested, unless it has another source.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +26,12 @@ use crate::rtcp;
 const NEAR_MAX: usize = 4_096;
 /// How long packets of a stream that ended before the first one may still come from its hosts.
 const HOST_REST_US: u64 = 2_000_000;
+/// A stream that is still heard so long after an SSRC was first seen does not send that.
+const SURE_US: u64 = 100_000;
+/// An SSRC that nobody may have is forgotten when it was not seen for so long.
+const CONTEST_US: u64 = 2_000_000;
+/// Contested sources that are remembered for one socket.
+const CONTESTS_MAX: usize = 4_096;
 /// Sources that are remembered after their streams have ended; of more, the oldest are forgotten.
 const RESTING_MAX: usize = 65_536;
 
@@ -39,6 +46,13 @@ pub(super) struct Signs {
     pub(super) fragment: Option<String>,
     /// They come from a port that its SDP does not name.
     pub(super) is_hidden: bool,
+}
+
+/// What a stream has taken last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Heard {
+    pub(super) ssrc: u32,
+    pub(super) at_us: u64,
 }
 
 /// Why a packet is nobody's.
@@ -71,6 +85,15 @@ struct Line {
     hosts: HashMap<IpAddr, Vec<usize>>,
     /// Hosts of streams that ended before their first packet, and until when one may come.
     ended: HashMap<IpAddr, u64>,
+    /// Sources with an SSRC that more than one stream may have.
+    contests: HashMap<SocketAddr, Contest>,
+}
+
+/// An SSRC of which it is not known whose it is.
+struct Contest {
+    ssrc: u32,
+    began_us: u64,
+    last_us: u64,
 }
 
 /// What is known of one address.
@@ -99,6 +122,8 @@ struct Stream {
     at: [Option<SocketAddr>; 2],
     /// Whether that is to be learnt, or learnt anew.
     is_sought: [bool; 2],
+    /// When signalling spoke of it last.
+    told_us: u64,
 }
 
 impl Book {
@@ -111,6 +136,7 @@ impl Book {
             sources: HashMap::new(),
             hosts: HashMap::new(),
             ended: HashMap::new(),
+            contests: HashMap::new(),
         };
         Self {
             lines: handful.sockets(worker).map(line).collect(),
@@ -131,48 +157,104 @@ impl Book {
         self.lines.get(line).map(|line| (line.fd, line.component))
     }
 
-    /// Whose a packet is: the slot of its lane. `heard` gives the SSRC that a lane has heard.
+    /// Whose a packet is: the slot of its lane. `heard` gives what a lane has taken last.
     pub(super) fn find(
+        &mut self,
+        line: usize,
+        (from, packet): (SocketAddr, &[u8]),
+        heard: impl Fn(usize) -> Option<Heard>,
+        now_us: u64,
+    ) -> Result<usize, Missed> {
+        let found = self.look_up(line, (from, packet), &heard, now_us);
+        let rivals = match found {
+            Found::Is(found) => return found,
+            Found::Among(rivals) => rivals,
+        };
+        let ssrc = ssrc(packet).ok_or(Missed::Ambiguous)?;
+        let began_us = self.contest(line, from, ssrc, now_us).ok_or(Missed::Ambiguous)?;
+        // Who is heard all the same sends something else; what is left must await a new SSRC.
+        let is_silent = |slot: &usize| {
+            heard(*slot).is_none_or(|heard| heard.at_us <= began_us.saturating_add(SURE_US))
+        };
+        let slot = only(rivals.into_iter().filter(is_silent))?;
+        let stream = self.stream(slot).ok_or(Missed::Ambiguous)?;
+        let awaits_new = heard(slot).is_none_or(|heard| heard.at_us < stream.told_us);
+        // An SDP alone could name anybody's address.
+        let is_vouched = stream.peer() == Some(from.ip());
+        if awaits_new && is_vouched { Ok(slot) } else { Err(Missed::Ambiguous) }
+    }
+
+    fn look_up(
         &self,
         line: usize,
         (from, packet): (SocketAddr, &[u8]),
-        heard: impl Fn(usize) -> Option<u32>,
+        heard: &impl Fn(usize) -> Option<Heard>,
         now_us: u64,
-    ) -> Result<usize, Missed> {
-        let line = self.lines.get(line).ok_or(Missed::Stranger)?;
+    ) -> Found {
+        let Some(line) = self.lines.get(line) else { return Found::Is(Err(Missed::Stranger)) };
         let source = line.sources.get(&from);
         if let Some(slot) = source.and_then(|source| source.sole) {
-            return Ok(slot);
+            return Found::Is(Ok(slot));
         }
         if let Some(fragment) = fragment(packet) {
             let key = (line.pair, fragment.to_owned());
-            return only(self.fragments.get(&key).into_iter().flatten().copied());
+            return Found::Is(only(self.fragments.get(&key).into_iter().flatten().copied()));
         }
         let ssrc = ssrc(packet);
         if source.is_some_and(|source| source.is_late(ssrc, now_us)) {
-            return Err(Missed::Stranger);
+            return Found::Is(Err(Missed::Stranger));
         }
         let settled = source.map_or(&[][..], |source| &source.settled);
         let expected = self.expected(line.component, source, from);
         if let (&[slot], true, []) = (&expected.vouched[..], expected.is_alone, settled) {
-            return Ok(slot);
+            return Found::Is(Ok(slot));
         }
         let near = line.hosts.get(&from.ip()).map_or(&[][..], Vec::as_slice);
         if near.len() > NEAR_MAX {
-            return Err(Missed::Ambiguous);
+            return Found::Is(Err(Missed::Ambiguous));
         }
-        let is_named = |slot: &usize| {
-            let named = self.stream(*slot).map_or(&[][..], |stream| &stream.signs.ssrcs);
-            ssrc.is_some_and(|ssrc| named.contains(&ssrc) || heard(*slot) == Some(ssrc))
-        };
-        let named: Vec<usize> = near.iter().chain(settled).copied().filter(is_named).collect();
-        match (&named[..], settled) {
-            ([], []) => self.guess((line, from), (&expected, near), now_us),
+        let at = line.component as usize;
+        let is_heard = |slot: usize| heard(slot).is_some_and(|heard| Some(heard.ssrc) == ssrc);
+        let is_sought = |slot: &usize| self.stream(*slot).is_some_and(|s| s.is_sought[at]);
+        let (mut named, mut twins): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        for slot in near.iter().chain(settled).copied() {
+            let Some(stream) = self.stream(slot) else { continue };
+            let is_elsewhere =
+                line.component == Component::Media && stream.at[at].is_some_and(|at| at != from);
+            if ssrc.is_some_and(|ssrc| stream.signs.ssrcs.contains(&ssrc)) {
+                named.push(slot);
+            } else if is_heard(slot) {
+                // Its NAT has moved it; or another phone, which is awaited, has the same SSRC.
+                let has_rival = near.iter().any(|other| *other != slot && is_sought(other));
+                let of_this = if is_elsewhere && has_rival { &mut twins } else { &mut named };
+                of_this.push(slot);
+            }
+        }
+        match (&named[..], &twins[..], settled) {
+            ([], [], []) => Found::Is(self.guess((line, from), (&expected, near), now_us)),
             // Whose SSRC is new at an address that is somebody's already?
-            ([], [slot]) if expected.vouched[..] == [*slot] => Ok(*slot),
-            ([], _) => Err(Missed::Ambiguous),
-            _ => only(named.into_iter()),
+            ([], [], [slot]) if expected.vouched[..] == [*slot] => Found::Is(Ok(*slot)),
+            ([], [], _) => Found::Among([settled, &expected.all].concat()),
+            ([], ..) => {
+                let awaited = near.iter().copied().filter(is_sought);
+                twins.extend(awaited.chain(settled.iter().copied()));
+                Found::Among(twins)
+            }
+            _ => Found::Is(only(named.into_iter())),
         }
+    }
+
+    /// When an SSRC was first seen at a source; `None` the first time.
+    fn contest(&mut self, line: usize, from: SocketAddr, ssrc: u32, now_us: u64) -> Option<u64> {
+        let contests = &mut self.lines.get_mut(line)?.contests;
+        if let Some(known) = contests.get_mut(&from).filter(|known| known.ssrc == ssrc) {
+            known.last_us = now_us;
+            return Some(known.began_us);
+        }
+        if contests.len() < CONTESTS_MAX || contests.contains_key(&from) {
+            contests.insert(from, Contest { ssrc, began_us: now_us, last_us: now_us });
+        }
+        None
     }
 
     /// Whose packet it is by what signalling says of addresses alone.
@@ -238,6 +320,7 @@ impl Book {
         rules: &LatchRules,
         signs: Signs,
         is_anew: bool,
+        now_us: u64,
     ) {
         let mut lines = self.lines.iter().enumerate().filter(|(_, line)| line.pair == pair);
         let (Some((media, _)), Some((control, _))) = (lines.next(), lines.next()) else { return };
@@ -255,7 +338,9 @@ impl Book {
             hosts: Vec::new(),
             at: [None; 2],
             is_sought: [true; 2],
+            told_us: 0,
         });
+        stream.told_us = now_us;
         if is_anew {
             stream.is_sought = [true; 2];
         }
@@ -330,6 +415,7 @@ impl Book {
         }
         for line in &mut self.lines {
             line.ended.retain(|_, until_us| now_us < *until_us);
+            line.contests.retain(|_, contest| now_us.saturating_sub(contest.last_us) < CONTEST_US);
         }
     }
 
@@ -386,6 +472,13 @@ impl Book {
             remove(&mut self.fragments, &(stream.pair, fragment.clone()), slot);
         }
     }
+}
+
+/// Whose a packet is.
+enum Found {
+    Is(Result<usize, Missed>),
+    /// That of one of these.
+    Among(Vec<usize>),
 }
 
 /// Who expects packets from an address.

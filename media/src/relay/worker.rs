@@ -371,7 +371,7 @@ impl Worker {
                     if let Some(lane) = self.lane(&bound) {
                         lane.signs = *signs;
                     }
-                    self.look(&bound, false);
+                    self.look(&bound, false, now_us);
                 }
                 Ok(Command::Close(bound)) => self.close(&bound, now_us),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
@@ -446,7 +446,7 @@ impl Worker {
         }
         let is_anew = has_moved || learns_anew;
         if is_anew {
-            lane.ingress.reopen();
+            lane.ingress.reopen(has_moved && old.remote.is_some());
         }
         outlet.set_direction(plan.is_sending, plan.is_muxed);
         if plan.is_watched && !lane.plan.is_watched || is_anew {
@@ -456,7 +456,7 @@ impl Worker {
         lane.plan = plan;
         lane.sink = to.sink;
         lane.inlet = to.inlet;
-        self.look(bound, is_anew);
+        self.look(bound, is_anew, now_us);
         if let Some(kernel) = &kernel {
             kernel.changed(bound);
         }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const NEVER: fn(usize) -> Option<u32> = |_| None;
+const NEVER: fn(usize) -> Option<Heard> = |_| None;
 const SECOND_US: u64 = 1_000_000;
 
 /// A book of one pair without sockets.
@@ -16,6 +16,7 @@ fn book() -> Book {
         sources: HashMap::new(),
         hosts: HashMap::new(),
         ended: HashMap::new(),
+        contests: HashMap::new(),
     };
     Book {
         lines: [Component::Media, Component::Control].map(line).into(),
@@ -38,20 +39,20 @@ fn rules(remote: &str, peer: &str) -> LatchRules {
 /// A phone whose SDP says where its media comes from.
 fn open_phone(book: &mut Book, slot: usize, remote: &str) {
     let peer = at(remote).ip().to_string();
-    book.update((slot, 0), &rules(remote, &peer), Signs::default(), false);
+    book.update((slot, 0), &rules(remote, &peer), Signs::default(), false, 1);
 }
 
 /// A phone behind a NAT.
 fn hidden_phone(book: &mut Book, slot: usize, remote: &str, nat: &str) {
     let signs = Signs { is_hidden: true, ..Signs::default() };
-    book.update((slot, 0), &rules(remote, nat), signs, false);
+    book.update((slot, 0), &rules(remote, nat), signs, false, 1);
 }
 
 fn rtp(ssrc: u32) -> Vec<u8> {
     [&[0x80, 0, 0, 1, 0, 0, 0, 0], &ssrc.to_be_bytes()[..], &[0x55; 160]].concat()
 }
 
-fn find(book: &Book, from: &str, ssrc: u32) -> Result<usize, Missed> {
+fn find(book: &mut Book, from: &str, ssrc: u32) -> Result<usize, Missed> {
     book.find(0, (at(from), &rtp(ssrc)), NEVER, 1)
 }
 
@@ -63,13 +64,13 @@ fn phones_of_one_host_are_told_apart_by_the_addresses_of_their_sdp() {
     let mut book = book();
     open_phone(&mut book, 0, "192.0.2.1:4000");
     open_phone(&mut book, 1, "192.0.2.1:4002");
-    assert_eq!(find(&book, "192.0.2.1:4000", 1), Ok(0));
-    assert_eq!(find(&book, "192.0.2.1:4002", 2), Ok(1));
+    assert_eq!(find(&mut book, "192.0.2.1:4000", 1), Ok(0));
+    assert_eq!(find(&mut book, "192.0.2.1:4002", 2), Ok(1));
     // Which of the two sends from a port that neither named?
-    assert_eq!(find(&book, "192.0.2.1:4004", 3), AMBIGUOUS);
+    assert_eq!(find(&mut book, "192.0.2.1:4004", 3), AMBIGUOUS);
     book.settle(0, Component::Media, at("192.0.2.1:4000"));
-    assert_eq!(find(&book, "192.0.2.1:4004", 3), Ok(1));
-    assert_eq!(find(&book, "192.0.2.2:4000", 1), STRANGER);
+    assert_eq!(find(&mut book, "192.0.2.1:4004", 3), Ok(1));
+    assert_eq!(find(&mut book, "192.0.2.2:4000", 1), STRANGER);
 }
 
 #[test]
@@ -77,13 +78,13 @@ fn two_phones_behind_one_nat_are_given_nothing_until_one_of_them_is_known() {
     let mut book = book();
     hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
     hidden_phone(&mut book, 1, "10.0.0.2:4000", "198.51.100.1");
-    assert_eq!(find(&book, "198.51.100.1:30001", 1), AMBIGUOUS);
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 1), AMBIGUOUS);
     let named = Signs { ssrcs: vec![7], is_hidden: true, ..Signs::default() };
-    book.update((0, 0), &rules("10.0.0.1:4000", "198.51.100.1"), named, false);
-    assert_eq!(find(&book, "198.51.100.1:30001", 7), Ok(0));
+    book.update((0, 0), &rules("10.0.0.1:4000", "198.51.100.1"), named, false, 1);
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 7), Ok(0));
     book.settle(0, Component::Media, at("198.51.100.1:30001"));
-    assert_eq!(find(&book, "198.51.100.1:30001", 9), Ok(0));
-    assert_eq!(find(&book, "198.51.100.1:30002", 8), Ok(1));
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 9), Ok(0));
+    assert_eq!(find(&mut book, "198.51.100.1:30002", 8), Ok(1));
 }
 
 #[test]
@@ -91,24 +92,24 @@ fn whoever_names_an_address_behind_somebody_elses_nat_gets_nothing_from_there() 
     let mut book = book();
     hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
     let guess = rules("198.51.100.1:30001", "203.0.113.9");
-    book.update((1, 0), &guess, Signs::default(), false);
-    assert_eq!(find(&book, "198.51.100.1:30001", 1), AMBIGUOUS);
+    book.update((1, 0), &guess, Signs::default(), false, 1);
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 1), AMBIGUOUS);
     book.settle(0, Component::Media, at("198.51.100.1:30001"));
     // The address is contested: what is known is the SSRC that was heard.
     let packet = rtp(1);
-    let heard = |slot| (slot == 0).then_some(1);
+    let heard = |slot| (slot == 0).then_some(Heard { ssrc: 1, at_us: 1 });
     assert_eq!(book.find(0, (at("198.51.100.1:30001"), &packet), heard, 1), Ok(0));
-    assert_eq!(find(&book, "198.51.100.1:30001", 2), AMBIGUOUS);
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 2), AMBIGUOUS);
 }
 
 #[test]
 fn media_of_a_gateway_comes_from_another_host_than_its_signalling() {
     let mut book = book();
     for (slot, remote) in ["192.0.2.9:4000", "192.0.2.9:4002"].into_iter().enumerate() {
-        book.update((slot, 0), &rules(remote, "192.0.2.8"), Signs::default(), false);
+        book.update((slot, 0), &rules(remote, "192.0.2.8"), Signs::default(), false, 1);
     }
-    assert_eq!(find(&book, "192.0.2.9:4002", 2), Ok(1));
-    assert_eq!(find(&book, "192.0.2.8:4002", 2), AMBIGUOUS);
+    assert_eq!(find(&mut book, "192.0.2.9:4002", 2), Ok(1));
+    assert_eq!(find(&mut book, "192.0.2.8:4002", 2), AMBIGUOUS);
 }
 
 #[test]
@@ -116,16 +117,16 @@ fn two_streams_of_one_address_are_told_apart_by_ssrc_or_not_at_all() {
     let mut book = book();
     open_phone(&mut book, 0, "192.0.2.1:16384");
     open_phone(&mut book, 1, "192.0.2.1:16384");
-    assert_eq!(find(&book, "192.0.2.1:16384", 5), AMBIGUOUS);
+    assert_eq!(find(&mut book, "192.0.2.1:16384", 5), AMBIGUOUS);
     for (slot, ssrc) in [(0, 5), (1, 6)] {
         let named = Signs { ssrcs: vec![ssrc], ..Signs::default() };
-        book.update((slot, 0), &rules("192.0.2.1:16384", "192.0.2.1"), named, false);
-        assert_eq!(find(&book, "192.0.2.1:16384", ssrc), Ok(slot));
+        book.update((slot, 0), &rules("192.0.2.1:16384", "192.0.2.1"), named, false, 1);
+        assert_eq!(find(&mut book, "192.0.2.1:16384", ssrc), Ok(slot));
         book.settle(slot, Component::Media, at("192.0.2.1:16384"));
     }
-    assert_eq!(find(&book, "192.0.2.1:16384", 5), Ok(0));
-    assert_eq!(find(&book, "192.0.2.1:16384", 6), Ok(1));
-    assert_eq!(find(&book, "192.0.2.1:16384", 7), AMBIGUOUS);
+    assert_eq!(find(&mut book, "192.0.2.1:16384", 5), Ok(0));
+    assert_eq!(find(&mut book, "192.0.2.1:16384", 6), Ok(1));
+    assert_eq!(find(&mut book, "192.0.2.1:16384", 7), AMBIGUOUS);
 }
 
 #[test]
@@ -135,14 +136,14 @@ fn late_packets_of_an_ended_stream_are_nobodys_and_the_same_phones_next_ones_are
     book.settle(0, Component::Media, at("198.51.100.1:30001"));
     book.close(0, Some(1), SECOND_US);
     hidden_phone(&mut book, 1, "10.0.0.1:4000", "198.51.100.1");
-    assert_eq!(find(&book, "198.51.100.1:30001", 1), STRANGER);
-    assert_eq!(find(&book, "198.51.100.1:30001", 2), Ok(1));
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 1), STRANGER);
+    assert_eq!(find(&mut book, "198.51.100.1:30001", 2), Ok(1));
     book.close(1, None, SECOND_US);
     // It ended before its first packet, which may still come.
     hidden_phone(&mut book, 2, "10.0.0.2:4000", "198.51.100.1");
-    assert_eq!(find(&book, "198.51.100.1:30003", 3), AMBIGUOUS);
+    assert_eq!(find(&mut book, "198.51.100.1:30003", 3), AMBIGUOUS);
     book.sweep(4 * SECOND_US);
-    assert_eq!(find(&book, "198.51.100.1:30003", 3), Ok(2));
+    assert_eq!(find(&mut book, "198.51.100.1:30003", 3), Ok(2));
     book.close(2, None, 5 * SECOND_US);
     book.sweep(100 * SECOND_US);
     assert!(book.lines.iter().all(|line| line.sources.is_empty() && line.hosts.is_empty()));
@@ -158,7 +159,7 @@ fn rtcp_without_a_port_of_its_own_in_the_sdp_is_known_by_the_media() {
     let report = [&[0x80, 200, 0, 6][..], &9u32.to_be_bytes(), &[0; 20]].concat();
     let from = at("198.51.100.1:30007");
     assert_eq!(book.find(1, (from, &report), NEVER, 1), AMBIGUOUS);
-    let heard = |slot| Some([8, 9][slot]);
+    let heard = |slot| Some(Heard { ssrc: [8, 9][slot], at_us: 1 });
     assert_eq!(book.find(1, (from, &report), heard, 1), Ok(1));
 }
 
@@ -168,7 +169,7 @@ fn checks_go_to_the_stream_that_they_name() {
     for (slot, fragment) in ["aaaa", "bbbb"].into_iter().enumerate() {
         let fragment = Some(fragment.to_owned());
         let signs = Signs { fragment, ..Signs::default() };
-        book.update((slot, 0), &LatchRules::default(), signs, false);
+        book.update((slot, 0), &LatchRules::default(), signs, false, 1);
     }
     let check = |name: &str| {
         let mut packet = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
@@ -184,7 +185,179 @@ fn checks_go_to_the_stream_that_they_name() {
     book.settle(1, Component::Media, from);
     // An address that has proved to be one stream's is no other's.
     assert_eq!(book.find(0, (from, &check("aaaa:xyz")), NEVER, 1), Ok(1));
-    assert_eq!(find(&book, "198.51.100.1:30007", 3), Ok(1));
+    assert_eq!(find(&mut book, "198.51.100.1:30007", 3), Ok(1));
+}
+
+/// What streams have taken, by slot.
+#[derive(Default)]
+struct Ears([Option<Heard>; 3]);
+
+impl Ears {
+    /// A packet comes; whose it is, which then has taken it.
+    fn hear(
+        &mut self,
+        book: &mut Book,
+        from: &str,
+        ssrc: u32,
+        now_ms: u64,
+    ) -> Result<usize, Missed> {
+        let (from, at_us) = (at(from), now_ms * 1_000);
+        let found = book.find(0, (from, &rtp(ssrc)), |slot| self.0[slot], at_us);
+        if let Ok(slot) = found {
+            self.0[slot] = Some(Heard { ssrc, at_us });
+            book.settle(slot, Component::Media, from);
+        }
+        found
+    }
+}
+
+const ONE: &str = "192.0.2.1:16384";
+
+/// Signalling says again, or for the first time, that a stream's media comes from [`ONE`].
+fn tell(book: &mut Book, slot: usize, now_ms: u64) {
+    let rules = rules(ONE, "192.0.2.1");
+    book.update((slot, 0), &rules, Signs::default(), false, now_ms * 1_000);
+}
+
+#[test]
+fn a_phone_that_changes_its_ssrc_or_its_port_on_hold_resume_and_transfer_is_still_itself() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    open_phone(&mut book, 0, "192.0.2.1:4000");
+    open_phone(&mut book, 1, "192.0.2.1:4002");
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4000", 1, 0), Ok(0));
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4002", 2, 0), Ok(1));
+    // Without a word.
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4000", 3, 20), Ok(0));
+    // With a re-INVITE that changes nothing, and with the other one's SSRC.
+    open_phone(&mut book, 0, "192.0.2.1:4000");
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4000", 2, 40), Ok(0));
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4002", 2, 40), Ok(1));
+    // With one that names another port.
+    let moved = rules("192.0.2.1:4004", "192.0.2.1");
+    book.update((0, 0), &moved, Signs::default(), true, 50_000);
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4004", 4, 60), Ok(0));
+    assert_eq!(ears.hear(&mut book, "192.0.2.1:4002", 5, 60), Ok(1));
+}
+
+#[test]
+fn a_second_call_from_one_address_is_heard_as_soon_as_the_first_one_goes_on() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    tell(&mut book, 0, 0);
+    assert_eq!(ears.hear(&mut book, ONE, 1, 0), Ok(0));
+    tell(&mut book, 1, 1_000);
+    // One packet of the first call may have been overtaken by its new SSRC.
+    for now_ms in (1_000..=1_100).step_by(20) {
+        assert_eq!(ears.hear(&mut book, ONE, 2, now_ms), AMBIGUOUS);
+        assert_eq!(ears.hear(&mut book, ONE, 1, now_ms), Ok(0));
+    }
+    assert_eq!(ears.hear(&mut book, ONE, 1, 1_120), Ok(0));
+    assert_eq!(ears.hear(&mut book, ONE, 2, 1_120), Ok(1));
+    assert_eq!(ears.hear(&mut book, ONE, 1, 1_140), Ok(0));
+    assert_eq!(ears.hear(&mut book, ONE, 2, 1_140), Ok(1));
+}
+
+#[test]
+fn while_the_first_call_is_silent_a_new_ssrc_from_its_address_is_nobodys() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    tell(&mut book, 0, 0);
+    assert_eq!(ears.hear(&mut book, ONE, 1, 0), Ok(0));
+    tell(&mut book, 1, 1_000);
+    for now_ms in (1_000..4_000).step_by(20) {
+        assert_eq!(ears.hear(&mut book, ONE, 2, now_ms), AMBIGUOUS);
+    }
+    // What SDP names is known at once.
+    let signs = Signs { ssrcs: vec![2], ..Signs::default() };
+    book.update((1, 0), &rules(ONE, "192.0.2.1"), signs, false, 4_000_000);
+    assert_eq!(ears.hear(&mut book, ONE, 2, 4_020), Ok(1));
+    assert_eq!(ears.hear(&mut book, ONE, 1, 4_020), Ok(0));
+}
+
+#[test]
+fn of_two_calls_from_one_address_the_one_that_signalling_has_changed_may_change_its_ssrc() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    let both = |book: &mut Book, ears: &mut Ears, ssrcs: [u32; 2], from_ms: u64| {
+        let mut found = [AMBIGUOUS; 2];
+        for now_ms in (from_ms..from_ms + 400).step_by(20) {
+            found = ssrcs.map(|ssrc| ears.hear(book, ONE, ssrc, now_ms));
+        }
+        found
+    };
+    tell(&mut book, 0, 0);
+    assert_eq!(ears.hear(&mut book, ONE, 1, 0), Ok(0));
+    tell(&mut book, 1, 0);
+    assert_eq!(both(&mut book, &mut ears, [1, 2], 100), [Ok(0), Ok(1)]);
+    // A transfer behind the far switch that signalling does not tell of: it might be either's.
+    assert_eq!(both(&mut book, &mut ears, [1, 3], 1_000), [Ok(0), AMBIGUOUS]);
+    tell(&mut book, 1, 2_000);
+    assert_eq!(both(&mut book, &mut ears, [1, 3], 2_000), [Ok(0), Ok(1)]);
+    // Both at once, and the same for both, cannot be told apart.
+    tell(&mut book, 0, 3_000);
+    tell(&mut book, 1, 3_000);
+    assert_eq!(both(&mut book, &mut ears, [4, 5], 3_000), [AMBIGUOUS; 2]);
+    assert_eq!(both(&mut book, &mut ears, [6, 6], 4_000), [AMBIGUOUS; 2]);
+    book.sweep(10 * SECOND_US);
+    assert!(book.lines.iter().all(|line| line.contests.is_empty()));
+}
+
+#[test]
+fn phones_behind_one_nat_that_all_have_the_same_ssrc_are_told_apart_while_they_talk() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    let [first, second] = ["198.51.100.1:30001", "198.51.100.1:30002"];
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    assert_eq!(ears.hear(&mut book, first, 7, 0), Ok(0));
+    hidden_phone(&mut book, 1, "10.0.0.2:4000", "198.51.100.1");
+    // The first one's NAT may have moved it.
+    assert_eq!(ears.hear(&mut book, second, 7, 20), AMBIGUOUS);
+    assert_eq!(ears.hear(&mut book, first, 7, 200), Ok(0));
+    assert_eq!(ears.hear(&mut book, second, 7, 200), Ok(1));
+    assert_eq!(ears.hear(&mut book, first, 7, 220), Ok(0));
+    assert_eq!(ears.hear(&mut book, second, 7, 220), Ok(1));
+}
+
+#[test]
+fn a_phone_that_its_nat_moves_is_known_by_its_ssrc_where_nobody_else_is_awaited() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    assert_eq!(ears.hear(&mut book, "198.51.100.1:30001", 7, 0), Ok(0));
+    assert_eq!(ears.hear(&mut book, "198.51.100.1:30002", 7, 20), Ok(0));
+    hidden_phone(&mut book, 1, "10.0.0.2:4000", "198.51.100.1");
+    for now_ms in (40..5_000).step_by(20) {
+        assert_eq!(ears.hear(&mut book, "198.51.100.1:30003", 7, now_ms), AMBIGUOUS);
+    }
+    assert_eq!(ears.hear(&mut book, "198.51.100.1:30004", 8, 5_000), Ok(1));
+    assert_eq!(ears.hear(&mut book, "198.51.100.1:30003", 7, 5_020), Ok(0));
+}
+
+#[test]
+fn who_names_the_address_of_somebody_else_gets_none_of_its_ssrcs() {
+    let (mut book, mut ears) = (book(), Ears::default());
+    let nat = "198.51.100.1:30001";
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    assert_eq!(ears.hear(&mut book, nat, 1, 0), Ok(0));
+    let guess = rules(nat, "203.0.113.9");
+    book.update((1, 0), &guess, Signs::default(), false, 1);
+    for now_ms in (20..1_000).step_by(20) {
+        assert_eq!(ears.hear(&mut book, nat, 1, now_ms), Ok(0));
+        // Events of some phones have an SSRC of their own.
+        assert_eq!(ears.hear(&mut book, nat, 2, now_ms), AMBIGUOUS);
+    }
+}
+
+#[test]
+fn rtcp_that_comes_before_rtp_goes_to_the_only_phone_that_is_awaited() {
+    let mut book = book();
+    hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
+    let report = [&[0x80, 200, 0, 6][..], &9u32.to_be_bytes(), &[0; 20]].concat();
+    // Beside media (RFC 5761), and at the port of its own.
+    for line in [0, 1] {
+        assert_eq!(book.find(line, (at("198.51.100.1:30007"), &report), NEVER, 1), Ok(0));
+    }
+    book.settle(0, Component::Control, at("198.51.100.1:30007"));
+    hidden_phone(&mut book, 1, "10.0.0.2:4000", "198.51.100.1");
+    // The media of both is still awaited.
+    assert_eq!(book.find(0, (at("198.51.100.1:30008"), &report), NEVER, 1), AMBIGUOUS);
+    assert_eq!(book.find(1, (at("198.51.100.1:30008"), &report), NEVER, 1), Ok(1));
+    assert_eq!(book.find(1, (at("198.51.100.1:30007"), &report), NEVER, 1), Ok(0));
 }
 
 /// A phone of the simulation.
@@ -194,6 +367,8 @@ struct Simulated {
     port: u16,
     is_hidden: bool,
     names_itself: bool,
+    /// It has the SSRC that all such phones have.
+    is_twin: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -207,8 +382,9 @@ enum Event {
 
 fn phones() -> impl Strategy<Value = Vec<Simulated>> {
     let phone =
-        (0..3u8, any::<bool>(), any::<bool>()).prop_map(|(host, is_hidden, names_itself)| {
-            Simulated { host, port: 0, is_hidden, names_itself }
+        (0..3u8, any::<[bool; 3]>()).prop_map(|(host, [is_hidden, names_itself, is_twin])| {
+            let names_itself = names_itself && !is_twin;
+            Simulated { host, port: 0, is_hidden, names_itself, is_twin }
         });
     proptest::collection::vec(phone, 2..6).prop_map(|mut phones| {
         for (phone, port) in phones.iter_mut().zip(30_000..) {
@@ -240,12 +416,12 @@ proptest! {
         let source = |phone: &Simulated| {
             SocketAddr::new(Ipv4Addr::new(198, 51, 100, phone.host).into(), phone.port)
         };
-        let mut heard = [None; 6];
+        let mut heard: [Option<Heard>; 6] = [None; 6];
         for (event, now_us) in events.into_iter().zip((1..).map(|n| n * 100_000)) {
             let (Event::Expect(at) | Event::Describe(at) | Event::Talk(at) | Event::End(at)) = event;
             let Some(phone) = phones.get(at) else { continue };
             let from = source(phone);
-            let ssrc = 100 + u32::try_from(at).unwrap();
+            let ssrc = if phone.is_twin { 7 } else { 100 + u32::try_from(at).unwrap() };
             let is_hidden = phone.is_hidden;
             match event {
                 // Who has ended does not come again here: that would be another stream.
@@ -253,7 +429,7 @@ proptest! {
                     is_open[at] = true;
                     let hosts = vec![from.ip()];
                     let signs = Signs { hosts, is_hidden, ..Signs::default() };
-                    book.update((at, 0), &LatchRules::default(), signs, true);
+                    book.update((at, 0), &LatchRules::default(), signs, true, now_us);
                 }
                 Event::Describe(_) if is_open[at] => {
                     let private = SocketAddr::from(([10, 0, 0, 1], 4_000));
@@ -261,7 +437,7 @@ proptest! {
                     let rules = LatchRules { remote, remote_rtcp: None, peer: Some(from.ip()) };
                     let ssrcs = if phone.names_itself { vec![ssrc] } else { Vec::new() };
                     let signs = Signs { ssrcs, is_hidden, ..Signs::default() };
-                    book.update((at, 0), &rules, signs, false);
+                    book.update((at, 0), &rules, signs, false, now_us);
                 }
                 // Before anything is expected of it, it has no call and says nothing.
                 Event::Talk(_) if is_open[at] => {
@@ -269,7 +445,7 @@ proptest! {
                     let found = book.find(0, (from, &rtp(ssrc)), known, now_us);
                     if let Ok(slot) = found {
                         prop_assert_eq!(slot, at);
-                        heard[at] = Some(ssrc);
+                        heard[at] = Some(Heard { ssrc, at_us: now_us });
                         if book.is_new(slot, Component::Media, from) {
                             book.settle(slot, Component::Media, from);
                         }
@@ -278,8 +454,8 @@ proptest! {
                 }
                 Event::End(_) if is_open[at] => {
                     is_open[at] = false;
-                    book.close(at, heard[at], now_us);
-                    heard[at] = Some(ssrc);
+                    book.close(at, heard[at].map(|heard| heard.ssrc), now_us);
+                    heard[at] = Some(Heard { ssrc, at_us: now_us });
                 }
                 _ => {}
             }

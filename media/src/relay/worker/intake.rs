@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{BATCHES_MAX, BURST_MAX, Bound, Worker};
 use crate::plan::Component;
 use crate::relay::batch::{BATCH_MAX, Batch};
-use crate::relay::book::Missed;
+use crate::relay::book::{Heard, Missed};
 use crate::relay::notice::unpack;
 use crate::relay::steer::Places;
 
@@ -70,8 +70,9 @@ impl Worker {
         for _ in 0..BATCHES_MAX {
             let (at, room) = (arrivals.len(), BATCH_MAX - arrivals.len());
             let count = batch.receive(fd, at, room, false);
-            let whose = |at| (self.whose(line, batch, at, now_us), component);
-            arrivals.extend((at..at + count).map(whose));
+            for at in at..at + count {
+                arrivals.push((self.whose(line, batch, at, now_us), component));
+            }
             if count < room {
                 return;
             }
@@ -80,11 +81,15 @@ impl Worker {
     }
 
     /// The slot of the lane that a packet of a shared socket is for.
-    fn whose(&self, line: usize, batch: &mut Batch, at: usize, now_us: u64) -> usize {
-        let (Some(book), Some((packet, from))) = (&self.book, batch.packet(at)) else {
+    fn whose(&mut self, line: usize, batch: &mut Batch, at: usize, now_us: u64) -> usize {
+        let (Some(book), Some((packet, from))) = (&mut self.book, batch.packet(at)) else {
             return NOBODY;
         };
-        let heard = |slot: usize| self.lanes.get(slot)?.as_ref()?.ingress.ssrc();
+        let lanes = &self.lanes;
+        let heard = |slot: usize| {
+            let ingress = &lanes.get(slot)?.as_ref()?.ingress;
+            Some(Heard { ssrc: ingress.ssrc()?, at_us: ingress.last_us })
+        };
         let counter = match book.find(line, (from, packet), heard, now_us) {
             Ok(slot) => return slot,
             Err(Missed::Stranger) => &self.signal.strangers,
@@ -97,7 +102,7 @@ impl Worker {
     }
 
     /// Notes what signalling says of where a lane's packets come from, where streams share ports.
-    pub(super) fn look(&mut self, bound: &Bound, is_anew: bool) {
+    pub(super) fn look(&mut self, bound: &Bound, is_anew: bool, now_us: u64) {
         let (Some(book), Some(pair)) = (&mut self.book, bound.pair.shared_pair()) else { return };
         let slot = bound.pair.slot;
         let lane = self.lanes.get(slot).and_then(Option::as_ref);
@@ -105,7 +110,8 @@ impl Worker {
         if is_anew {
             bound.is_found.store(false, Ordering::Relaxed);
         }
-        book.update((slot, pair), &lane.plan.rules, lane.signs.clone(), is_anew);
+        let (rules, signs) = (&lane.plan.rules, lane.signs.clone());
+        book.update((slot, pair), rules, signs, is_anew, now_us);
     }
 
     /// The next socket that may hold more; its lane takes part again.
