@@ -13,8 +13,9 @@ use std::time::Duration;
 pub use crate::codec::{MemberCodec, ToneCodec, Voice};
 pub use crate::context::{
     Audience, CONFERENCES_MAX, ConferenceId, DIGITS_MAX, Fingerprint, FingerprintHash, Format,
-    Handshake, MEMBERS_MAX, PARTIALS_MAX, PayloadMap, Performance, STREAMS_MAX, Security, Sound,
-    SoundId, StreamPorts, StreamSpec, Termination, TerminationId, Treatment, Whereabouts,
+    Handshake, HandshakeFault, MEMBERS_MAX, PARTIALS_MAX, PayloadMap, Performance, STREAMS_MAX,
+    Security, Sound, SoundId, StreamPorts, StreamSpec, Termination, TerminationId, Treatment,
+    Whereabouts,
 };
 pub use crate::dsp::tone::{Country, Partial, Tone};
 pub use crate::ear::{Signal, WATCHED_TONES_MAX, Watch, WatchedTone};
@@ -231,6 +232,15 @@ pub enum Notify {
         ticket: u64,
         /// How it ended.
         recorded: Recorded,
+    },
+    /// A handshake gave no keys, and there will be none: nothing passes.
+    Unprotected {
+        /// The termination.
+        id: TerminationId,
+        /// Index of its stream.
+        stream: usize,
+        /// Why.
+        fault: HandshakeFault,
     },
     /// A performance came to its end; one that was stopped or replaced does not say so.
     Performed {

@@ -30,12 +30,12 @@ pub mod srtp;
 
 pub use control::{
     Audience, CONFERENCES_MAX, ConferenceId, Country, DIGITS_MAX, DirectionStatistics, Dropped,
-    FastPathConfig, FastPathMode, Fingerprint, FingerprintHash, Format, Handshake, KernelInterface,
-    MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify, PARTIALS_MAX, Partial,
-    PayloadMap, Performance, PortSteering, RelayReport, SHARED_PORTS_MAX, Security, Signal, Sound,
-    SoundId, Speaker, StreamPorts, StreamSpec, StreamStatistics, Termination, TerminationId,
-    TerminationStatistics, Tone, ToneCodec, Treatment, Voice, WATCHED_TONES_MAX, Watch,
-    WatchedTone, Whereabouts,
+    FastPathConfig, FastPathMode, Fingerprint, FingerprintHash, Format, Handshake, HandshakeFault,
+    KernelInterface, MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, Notify,
+    PARTIALS_MAX, Partial, PayloadMap, Performance, PortSteering, RelayReport, SHARED_PORTS_MAX,
+    Security, Signal, Sound, SoundId, Speaker, StreamPorts, StreamSpec, StreamStatistics,
+    Termination, TerminationId, TerminationStatistics, Tone, ToneCodec, Treatment, Voice,
+    WATCHED_TONES_MAX, Watch, WatchedTone, Whereabouts,
 };
 #[cfg(feature = "io")]
 pub use relay::{Relay, RelayControl, Watcher, begin_threads_with};

@@ -10,10 +10,13 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Pair, draw, local, receive, relay, rtp, until};
+use common::{PATIENCE, Pair, draw, local, receive, relay, rtp, until};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use media::srtp::{Keys, Material, Opener, Sealer, Suite};
-use media::{Fingerprint, FingerprintHash, Handshake, MediaPlane, Security, StreamSpec};
+use media::{
+    Fingerprint, FingerprintHash, Handshake, HandshakeFault, MediaPlane, Notify, Security,
+    StreamSpec,
+};
 use sha2::{Digest as _, Sha256};
 
 /// A phone in the middle of a handshake.
@@ -140,9 +143,35 @@ fn another_certificate_than_signalling_named_gets_no_keys() {
     for _ in 0..30 {
         shaker.step(&pair.a.media, pair.a_ports.rtp);
     }
+    until_failed(&pair, HandshakeFault::Fingerprint);
     pair.b.talk(pair.b_ports, 0);
     until("the packet to be held back", || pair.sent(pair.a_id).dropped.authentication == 1);
     assert_eq!(pair.sent(pair.a_id).packets, 0);
+}
+
+/// Waits until the relay has said that the handshake of the first phone failed, and why.
+fn until_failed(pair: &Pair, wanted: HandshakeFault) {
+    loop {
+        let notice = pair.notices.recv_timeout(PATIENCE).unwrap();
+        if let Notify::Unprotected { id, stream, fault } = notice {
+            return assert_eq!((id, stream, fault), (pair.a_id, 0, wanted));
+        }
+    }
+}
+
+/// A fatal alert in the clear, as who finds no common suite sends it.
+#[test]
+fn a_phone_that_ends_the_handshake_by_an_alert_is_told_of() {
+    let mut pair = Pair::new(relay(draw(10)));
+    let certificate = certificate();
+    pair.relay.modify(pair.a_id, 0, spec(&pair, fingerprint(&certificate), true));
+    let mut hello = [0; 4_096];
+    pair.a.media.set_read_timeout(Some(PATIENCE)).unwrap();
+    pair.a.media.recv_from(&mut hello).unwrap();
+    // RFC 6347 §4.1: an alert of DTLS 1.2, epoch 0; RFC 5246 §7.2: fatal, handshake_failure.
+    let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
+    pair.a.media.send_to(&alert, local(pair.a_ports.rtp)).unwrap();
+    until_failed(&pair, HandshakeFault::Refused(40));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use sip_stack::auth::{ClientCredentials, DigestClient};
 use sip_stack::message::{Message, Method};
 use sip_stack::time::Seeded;
-use tests::interop::{self, Baresip, Linphone, Peer, packets_flow};
+use tests::interop::{self, Baresip, Linphone, Peer, RSA, packets_flow};
 use tests::program::Program;
 
 /// An office whose line 202 speaks SRTP by handshakes or not at all, as do others if they want to.
@@ -85,6 +85,22 @@ fn a_linphone_shakes_hands_with_a_party_whose_keys_stand_in_the_sdp() {
     ada.command("dial", "202");
     ben.talks();
     talk_by_handshake(&program, ["AES_CM_128_HMAC_SHA1_80", LINPHONE]);
+}
+
+#[test]
+fn a_phone_with_an_rsa_certificate_gets_no_media_and_the_log_says_why() {
+    let program = program(&[]);
+    let ada = Baresip::start(&program, "201", "udp", true);
+    let account = format!(";mediaenc=dtls_srtp{RSA}");
+    let mut ben = Baresip::with(&program, "202", "udp", true, &account);
+    ben.command("dial", "201");
+    ben.until("CALL_ESTABLISHED");
+    ada.until("CALL_ESTABLISHED");
+    program
+        .says("a DTLS handshake failed, no media passes: the phone has shown no ECDSA certificate");
+    program.reaches("media_handshakes_failed_total", 1);
+    assert_eq!(shown(&program, "202"), "DTLS failed");
+    ben.command("hangup", "");
 }
 
 /// What a browser writes, and what it wants to read.

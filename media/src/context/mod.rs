@@ -19,6 +19,6 @@ pub use performance::{DIGITS_MAX, Format, PARTIALS_MAX, Performance, Performer, 
 pub use player::{Frame, PACKET_LEN, Player};
 pub use sound::{SOUND_RATES_HZ, Sound, SoundId};
 pub use termination::{
-    Fingerprint, FingerprintHash, Handshake, PayloadMap, STREAMS_MAX, Security, StreamPorts,
-    StreamSpec, Termination, TerminationId, Treatment, Whereabouts,
+    Fingerprint, FingerprintHash, Handshake, HandshakeFault, PayloadMap, STREAMS_MAX, Security,
+    StreamPorts, StreamSpec, Termination, TerminationId, Treatment, Whereabouts,
 };

@@ -120,6 +120,33 @@ pub struct Handshake {
     pub is_client: bool,
 }
 
+/// Why a DTLS handshake gave no keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeFault {
+    /// The peer has shown no certificate, or one whose key is not of the kinds that are understood.
+    #[error(
+        "the phone has shown no ECDSA certificate (P-256 or P-384), and RSA ones are not understood: give it \
+         an ECDSA certificate, or keys in its SDP (srtp_keys = \"sdes\")"
+    )]
+    Certificate,
+    /// The certificate is not the one that signalling named.
+    #[error("the phone's certificate is not the one that its SDP names (a=fingerprint)")]
+    Fingerprint,
+    /// The peer ended it; a peer that awaits our hello and has an RSA certificate does so by 40.
+    #[error(
+        "the phone has refused it with alert {0} (40, handshake_failure, where it has an RSA certificate alone: \
+         only ECDSA is understood)"
+    )]
+    Refused(u8),
+    /// The peer fell silent.
+    #[error("the phone did not answer in time")]
+    Silence,
+    /// Anything else.
+    #[error("the phone did not keep to DTLS 1.2 or 1.3 as RFC 5764 wants it")]
+    Protocol,
+}
+
 /// A certificate's digest (RFC 8122).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fingerprint {

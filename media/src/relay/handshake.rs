@@ -1,7 +1,8 @@
 //! DTLS handshakes on media ports (RFC 5763, 5764): one thread beside the workers, so that no packet
 //! waits for a signature. A worker gives it what looks like DTLS; it gives the worker keys.
 //!
-//! LIMIT: peers with RSA certificates are not understood: ECDSA alone is offered.
+//! LIMIT: peers with RSA certificates are not understood: the library (dimpl) asks for ECDSA alone and has no
+//! way to be told otherwise.
 //! LIMIT: one certificate for the life of the process, not one for each call.
 
 use std::collections::HashMap;
@@ -11,15 +12,18 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, Dtls, DtlsCertificate, KeyingMaterial, Output, SrtpProfile};
+use dimpl::{
+    CertificateError, Config, CryptoError, Dtls, DtlsCertificate, Error, KeyingMaterial, Output,
+    SecurityError, SrtpProfile,
+};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq;
 
 use super::command::{Command, Mailbox};
 use super::thread::begin_thread;
 use super::worker::Bound;
-use crate::context::{Fingerprint, FingerprintHash, Handshake};
-use crate::control::MediaError;
+use crate::context::{Fingerprint, FingerprintHash, Handshake, HandshakeFault};
+use crate::control::{MediaError, Notify};
 use crate::srtp::{Keys, Material, Opener, Sealer, Suite};
 
 /// Packets and commands that may wait; more packets are lost, as a network may lose them.
@@ -64,6 +68,7 @@ impl Handshakes {
     pub(super) fn start(
         (tasks, queue): (SyncSender<Task>, Receiver<Task>),
         workers: Vec<Mailbox>,
+        notices: SyncSender<Notify>,
     ) -> Result<Self, MediaError> {
         let failed = |what: String| MediaError::Worker(std::io::Error::other(what));
         let certificate = super::certificate::draw()
@@ -76,6 +81,7 @@ impl Handshakes {
             config: Arc::new(config),
             certificate,
             workers,
+            notices,
             sessions: HashMap::new(),
             buffer: vec![0; RECORD_MAX],
         };
@@ -122,6 +128,7 @@ struct Thread {
     config: Arc<Config>,
     certificate: DtlsCertificate,
     workers: Vec<Mailbox>,
+    notices: SyncSender<Notify>,
     /// By the life of their port pair.
     sessions: HashMap<u32, Session>,
     buffer: Vec<u8>,
@@ -136,14 +143,15 @@ struct Session {
     peer: Option<SocketAddr>,
     /// The peer's certificate is the one that signalling named.
     is_known: bool,
+    has_keys: bool,
     deadline: Option<Instant>,
 }
 
-/// What became of a session after an input.
-#[derive(PartialEq, Eq)]
-enum Fate {
-    Goes,
-    Failed,
+/// Why a session is over.
+enum End {
+    /// Its peer has closed it.
+    Closed,
+    Failed(HandshakeFault),
 }
 
 #[expect(clippy::disallowed_methods, reason = "the rim: handshakes get their time here")]
@@ -191,6 +199,7 @@ impl Thread {
             is_client: handshake.is_client,
             peer: None,
             is_known: false,
+            has_keys: false,
             deadline: Some(now()),
         };
         self.sessions.insert(life, session);
@@ -199,8 +208,10 @@ impl Thread {
     fn receive(&mut self, bound: &Arc<Bound>, from: SocketAddr, packet: &[u8]) {
         let Some(session) = self.sessions.get_mut(&bound.life) else { return };
         session.peer = Some(from);
-        let is_taken = session.dtls.handle_packet(packet).is_ok();
-        if !is_taken || drain(session, &mut self.buffer, &self.workers) == Fate::Failed {
+        let taken = session.dtls.handle_packet(packet).map_err(|error| fault(&error));
+        let drained = taken.and_then(|()| drain(session, &mut self.buffer, &self.workers));
+        if let Err(end) = drained {
+            report(&self.notices, session, &end);
             self.sessions.remove(&bound.life);
         }
     }
@@ -213,14 +224,50 @@ impl Thread {
                 return true;
             }
             session.deadline = None;
-            let goes_on = session.dtls.handle_timeout(now_at).is_ok();
-            goes_on && drain(session, buffer, workers) == Fate::Goes
+            let woken = session.dtls.handle_timeout(now_at).map_err(|error| fault(&error));
+            let drained = woken.and_then(|()| drain(session, buffer, workers));
+            drained.inspect_err(|end| report(&self.notices, session, end)).is_ok()
         });
     }
 }
 
+/// Tells of a handshake that failed. Whoever has keys needs it no more.
+fn report(notices: &SyncSender<Notify>, session: &Session, end: &End) {
+    let End::Failed(fault) = *end else { return };
+    if !session.has_keys {
+        let (id, stream) = session.bound.key;
+        // A lost notice is a line that the log lacks.
+        let _ = notices.try_send(Notify::Unprotected { id, stream, fault });
+    }
+}
+
+/// What an error of the library says of the peer.
+fn fault(error: &Error) -> End {
+    End::Failed(match error {
+        Error::CertificateError(
+            CertificateError::NoClientCertificateReceived
+            | CertificateError::NoClientCertificateForVerification
+            | CertificateError::NoServerCertificateReceived
+            | CertificateError::UnsupportedEcCurve
+            | CertificateError::MissingEcCurveParameter,
+        )
+        | Error::CryptoError(
+            CryptoError::UnsupportedSignatureAlgorithm(_)
+            | CryptoError::UnsupportedPublicKeyAlgorithm,
+        )
+        | Error::SecurityError(SecurityError::UnsupportedSignatureScheme(_)) => {
+            HandshakeFault::Certificate
+        }
+        Error::SecurityError(SecurityError::FatalAlert { description }) => {
+            HandshakeFault::Refused(*description)
+        }
+        Error::Timeout(_) => HandshakeFault::Silence,
+        _ => HandshakeFault::Protocol,
+    })
+}
+
 /// Takes everything that a session wants done.
-fn drain(session: &mut Session, buffer: &mut Vec<u8>, workers: &[Mailbox]) -> Fate {
+fn drain(session: &mut Session, buffer: &mut Vec<u8>, workers: &[Mailbox]) -> Result<(), End> {
     for _ in 0..OUTPUTS_MAX {
         match session.dtls.poll_output(buffer) {
             Output::Packet(packet) => {
@@ -234,26 +281,28 @@ fn drain(session: &mut Session, buffer: &mut Vec<u8>, workers: &[Mailbox]) -> Fa
             }
             Output::Timeout(deadline) => {
                 session.deadline = Some(deadline);
-                return Fate::Goes;
+                return Ok(());
             }
             Output::PeerCert(certificate) => {
                 let made = fingerprint(session.wanted.hash, certificate);
                 session.is_known = made.octets.ct_eq(&session.wanted.octets).into();
                 if !session.is_known {
-                    return Fate::Failed;
+                    return Err(End::Failed(HandshakeFault::Fingerprint));
                 }
             }
             Output::KeyingMaterial(material, profile) => {
                 // Nobody has keys who has not shown the certificate that signalling named.
                 let keys = keys(&material, profile, session.is_client);
-                let Some(keys) = keys.filter(|_| session.is_known) else { return Fate::Failed };
+                let keys = keys.filter(|_| session.is_known);
+                let keys = keys.ok_or(End::Failed(HandshakeFault::Protocol))?;
+                session.has_keys = true;
                 hand_out(&session.bound, &keys, workers);
             }
-            Output::CloseNotify => return Fate::Failed,
+            Output::CloseNotify => return Err(End::Closed),
             _ => {}
         }
     }
-    Fate::Goes
+    Ok(())
 }
 
 /// RFC 5764 §4.2: the client's key, the server's key, the client's salt, the server's salt.

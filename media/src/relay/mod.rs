@@ -110,7 +110,7 @@ impl Relay {
             .collect::<Result<Vec<_>, _>>()
             .map_err(MediaError::Worker)?;
         let mailboxes = workers.iter().map(|thread| thread.mailbox.clone()).collect();
-        let handshakes = Handshakes::start((door, tasks), mailboxes)?;
+        let handshakes = Handshakes::start((door, tasks), mailboxes, notices.clone())?;
         let control = RelayControl {
             config,
             clock,

@@ -51,6 +51,8 @@ pub struct MediaEnd {
     pub(crate) asked: Asked,
     /// The remote description changed since the relay was told.
     is_fresh: bool,
+    /// A DTLS handshake of its phone gave no keys.
+    pub(crate) has_failed_handshake: bool,
 }
 
 impl MediaEnd {
@@ -71,6 +73,7 @@ impl MediaEnd {
             repertoire: Repertoire::default(),
             asked: Asked::default(),
             is_fresh: false,
+            has_failed_handshake: false,
         }
     }
 
@@ -331,7 +334,9 @@ impl MediaEnd {
             Security::Dtls(_) => {
                 let known = self.termination.and_then(|id| plane.statistics(id));
                 let suite = known.and_then(|known| known.streams.get(stream)?.suite);
-                Some(suite.map_or("DTLS".to_owned(), |suite| format!("DTLS {}", suite.name())))
+                let without_keys = if self.has_failed_handshake { "DTLS failed" } else { "DTLS" };
+                let name = suite.map(|suite| format!("DTLS {}", suite.name()));
+                Some(name.unwrap_or_else(|| without_keys.to_owned()))
             }
             Security::Plain => None,
         }

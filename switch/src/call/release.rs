@@ -3,7 +3,7 @@
 //! A local drop goes to IDLE at once; the far party sees DISCONNECTED with its mode, then IDLE,
 //! because the switch puts its phone on hook. Source: sip-mapping §2.2, §2.3; TAPI lineDrop.
 
-use media::Tone;
+use media::{HandshakeFault, TerminationId, Tone};
 use sip_stack::endpoint::{EndCause, LegId, Release};
 use sip_stack::message::{HeaderName, Message};
 use tapi::constant::CallState;
@@ -13,6 +13,7 @@ use super::cause::{Cause, clearing_mode, reasons_of};
 use super::seek::Seek;
 use super::transfer::Asked;
 use super::{CallId, ConnectionKey, Side, Timer};
+use crate::exchange::counters::count;
 use crate::exchange::{Exchange, default_mode};
 
 /// How long a user hears that the consulted party is gone before the held one is back (§2.9.4).
@@ -242,6 +243,18 @@ impl Exchange {
         for id in [a, b] {
             self.clear_called(id, DisconnectMode::QosUnavail, "Q.850;cause=41");
         }
+    }
+
+    /// A phone's DTLS handshake gave no keys. The call stays, silent, until the media timeout: what comes
+    /// before there are keys anybody could have sent, and must not end a call.
+    pub(crate) fn on_handshake_failed(&mut self, id: TerminationId, fault: HandshakeFault) {
+        count(&self.counters.media_handshakes_failed_total);
+        let call = self.by_termination.get(&id).and_then(|call| self.calls.get_mut(call.0));
+        let Some(call) = call else { return };
+        call.end.has_failed_handshake = true;
+        let (party, peer) = (call.party.number(), call.end.peer);
+        let call_id = self.connections.get(call.connection.0).map(|known| known.call_id);
+        tracing::warn!(party, ?peer, ?call_id, "a DTLS handshake failed, no media passes: {fault}");
     }
 
     /// `[completion] keep_failed_call` is over: a failed attempt ends.

@@ -61,6 +61,8 @@ counters! {
     sip_messages_malformed_total: "counter",
     /// Calls refused because no media port was free.
     media_ports_exhausted_total: "counter",
+    /// DTLS handshakes on media ports that gave no keys.
+    media_handshakes_failed_total: "counter",
     /// Media packets received on calls that are over.
     media_packets_received_total: "counter",
     /// Media packets sent on calls that are over.

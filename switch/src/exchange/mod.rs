@@ -439,6 +439,7 @@ impl Exchange {
             media::Notify::Recorded { ticket, recorded } => self.on_recorded(*ticket, *recorded),
             media::Notify::Tone { id, name, .. } => self.on_tone(*id, *name),
             media::Notify::Signal { id, signal, .. } => self.on_signal(*id, *signal),
+            media::Notify::Unprotected { id, fault, .. } => self.on_handshake_failed(*id, *fault),
             _ => {}
         }
     }
