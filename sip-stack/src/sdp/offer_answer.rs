@@ -136,10 +136,11 @@ pub fn answer_locally(
 }
 
 /// An offer from scratch with one audio stream: click-to-dial, or the answer to an INVITE or
-/// re-INVITE without offer. Without `codecs`: PCMU, PCMA, G722 and telephone-event.
+/// re-INVITE without offer. Without `codecs`: PCMU, PCMA, G722, Opus of any kind and telephone-event.
 pub fn full_offer(codecs: &[Codec], relay: RelayMedia) -> Session {
     let codecs = if codecs.is_empty() {
-        vec![Codec::pcmu(), Codec::pcma(), Codec::g722(), Codec::telephone_event()]
+        let opus = Codec { fmtp: None, ..Codec::opus() };
+        vec![Codec::pcmu(), Codec::pcma(), Codec::g722(), opus, Codec::telephone_event()]
     } else {
         codecs.to_vec()
     };

@@ -310,8 +310,9 @@ fn a_local_answer_keeps_an_rtcp_port_that_is_not_the_next() {
 #[test]
 fn an_offer_from_scratch_has_the_common_codecs_and_events() {
     let text = written(&full_offer(&[], end(20000)));
-    assert!(text.contains("m=audio 20000 RTP/AVP 0 8 9 101\r\n"));
-    assert!(text.contains("a=rtpmap:9 G722/8000\r\n"));
+    assert!(text.contains("m=audio 20000 RTP/AVP 0 8 9 96 101\r\n"));
+    assert!(text.contains("a=rtpmap:9 G722/8000\r\na=rtpmap:96 opus/48000/2\r\n"));
+    assert!(!text.contains("a=fmtp:96"));
     assert!(text.contains("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"));
     assert!(text.contains("a=sendrecv\r\n"));
 }
