@@ -9,7 +9,7 @@ mod linphone;
 mod peer;
 mod sipp;
 
-pub use baresip::{Baresip, packets_flow};
+pub use baresip::{Baresip, RSA, packets_flow};
 pub use linphone::Linphone;
 pub use peer::{Audio, Peer, hear_each_other, relay_port};
 pub use sipp::{Log, Logged, Running, Sipp, register, sdp};

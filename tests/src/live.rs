@@ -13,9 +13,13 @@ use crate::program::{PATIENCE, pause};
 /// A tenth of a second.
 const TONE_SAMPLES: usize = 800;
 
-/// How much of the power of G.711 samples is at one frequency (Goertzel).
-fn power_share(samples: &[i16], frequency_hz: u16) -> f64 {
-    let coefficient = 2.0 * (std::f64::consts::TAU * f64::from(frequency_hz) / 8_000.0).cos();
+/// Samples a second of G.711.
+const G711_HZ: u32 = 8_000;
+
+/// How much of the power of samples is at one frequency (Goertzel).
+pub fn power_share(samples: &[i16], rate_hz: u32, frequency_hz: u16) -> f64 {
+    let turn = std::f64::consts::TAU * f64::from(frequency_hz) / f64::from(rate_hz);
+    let coefficient = 2.0 * turn.cos();
     let (mut one, mut two) = (0.0, 0.0);
     for sample in samples {
         let next = f64::from(*sample) + coefficient * one - two;
@@ -182,7 +186,7 @@ impl LivePhone {
     /// Waits until what is heard is these frequencies together, for a tenth of a second at least.
     pub fn hears_frequencies(&self, frequencies_hz: &[u16]) {
         self.hears_sound(&format!("{frequencies_hz:?} Hz"), |sound| {
-            let shares = frequencies_hz.iter().map(|hz| power_share(sound, *hz));
+            let shares = frequencies_hz.iter().map(|hz| power_share(sound, G711_HZ, *hz));
             shares.clone().sum::<f64>() > 0.8 && { shares }.all(|share| share > 0.1)
         });
     }
@@ -190,7 +194,7 @@ impl LivePhone {
     /// Waits until a tone of the field is heard: which of the frequencies depends on the country.
     pub fn hears_one_of(&self, frequencies_hz: &[u16]) {
         self.hears_sound(&format!("one of {frequencies_hz:?} Hz"), |sound| {
-            frequencies_hz.iter().any(|hz| power_share(sound, *hz) > 0.8)
+            frequencies_hz.iter().any(|hz| power_share(sound, G711_HZ, *hz) > 0.8)
         });
     }
 

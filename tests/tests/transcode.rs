@@ -8,14 +8,19 @@
 use std::time::Instant;
 
 use config::{Srtp, SrtpKeys};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sip_stack::endpoint::LegId;
 use sip_stack::sdp::Codec;
 use switch::phone::Behaviour;
+use tests::interop::{self, Baresip};
 use tests::program::{LivePhone, PATIENCE, Program, office, pause};
 
 /// The peak of a hum.
 const PEAK: f64 = 8_000.0;
+/// How much louder or softer a tone may come out.
+const ABOUT: f64 = 0.25;
+/// The same of a tone that somebody else's program makes and turns into the rate of its codec.
+const ROUGHLY: f64 = 0.5;
 /// What of a tone that nobody hums may be there.
 const NONE: f64 = 200.0;
 
@@ -47,10 +52,14 @@ fn hum(phone: &LivePhone, leg: LegId, tone: u16) {
 
 /// Waits until a phone has heard one frequency, as loud as it was hummed, and none of the others.
 fn hears(phone: &LivePhone, tone: u16, others: &[u16]) {
+    hears_within(phone, tone, others, ABOUT);
+}
+
+fn hears_within(phone: &LivePhone, tone: u16, others: &[u16], tolerance: f64) {
     let start = Instant::now();
     loop {
         let level = |hz: u16| phone.with(|phone| phone.heard_level(hz, 200));
-        let is_right = (level(tone) / PEAK - 1.0).abs() < 0.25;
+        let is_right = (level(tone) / PEAK - 1.0).abs() < tolerance;
         if is_right && others.iter().all(|other| level(*other) < NONE) {
             return;
         }
@@ -368,4 +377,69 @@ fn a_transcoded_party_may_speak_srtp() {
     b.hears_digits("5");
     hear_each_other(&a, &b, [500, 1_300]);
     shown(&program, &["201", "202"], true);
+}
+
+/// A baresip decodes what it hears with libopus and spandsp and makes a tone of its own with them.
+#[test]
+fn a_stock_soft_phone_of_another_codec_hears_the_tone_that_is_hummed_and_is_heard_itself() {
+    let program = Program::with(interop::office(|text| text));
+    let mut calls = Vec::new();
+    for (line, own, other, foreign, tone) in [
+        ("201", Codec::pcmu(), "202", "opus/48000/2", 1_300),
+        ("203", Codec::opus(), "204", "g722/16000/1", 900),
+        ("205", Codec::g722(), "206", "pcma/8000/1", 700),
+    ] {
+        let mut peer =
+            Baresip::with(&program, other, "udp", true, &format!(";audio_codecs={foreign}"));
+        let phone = phone(&program, line, &[own]);
+        let leg = if foreign.starts_with("g722") {
+            peer.command("dial", line);
+            let leg = phone.incoming();
+            phone.answer(leg);
+            leg
+        } else {
+            phone.call(other)
+        };
+        phone.connected(leg);
+        hum(&phone, leg, tone);
+        calls.push((phone, leg, peer, tone));
+    }
+    for (phone, leg, peer, tone) in &calls {
+        shown(&program, &[&phone.number()], true);
+        hears_within(phone, 440, &[*tone, 2_900], ROUGHLY);
+        peer.hears(*tone, &[440, 2_900]);
+        phone.hang_up(*leg);
+        peer.until_closed();
+    }
+}
+
+#[test]
+fn a_phone_that_an_application_calls_is_offered_opus_and_translated_only_where_it_must_be() {
+    let program = Program::with(office(|text| text));
+    let [opus, pcmu] = [Codec::opus(), Codec::pcmu()].map(|codec| vec![codec]);
+    let (a, b) = (phone(&program, "201", &opus), phone(&program, "202", &opus));
+    let c = phone(&program, "203", &pcmu);
+    let mut application = program.application("crm");
+    let line = application.open("201");
+    for (other, is_transcoded) in [(&b, false), (&c, true)] {
+        let number = other.number();
+        application
+            .call("lineMakeCall", json!({"hLine": line, "destAddress": number}))
+            .expect("lineMakeCall");
+        let near = a.incoming();
+        a.connected(near);
+        let far = other.incoming();
+        other.answer(far);
+        other.connected(far);
+        hum(&a, near, 500);
+        hum(other, far, 1_300);
+        hear_each_other(&a, other, [500, 1_300]);
+        shown(&program, &["201", &number], is_transcoded);
+        program.until("/api/v1/calls", |answer| {
+            let mut rows = answer["items"].as_array().into_iter().flatten();
+            rows.any(|row| row["line"] == "201" && row["codec"] == "opus")
+        });
+        other.hang_up(far);
+        a.ended(near);
+    }
 }

@@ -11,11 +11,19 @@ use serde_json::{Value, json};
 
 use super::{free_port, spawn};
 use crate::certificates::write_identity;
+use crate::live::power_share;
 use crate::program::{PATIENCE, Program, pause};
 
 /// Seconds of tone that a baresip says.
 const TONE_SECONDS: u32 = 60;
 const RATE_HZ: u32 = 8000;
+/// The peak of the tone.
+const PEAK: f64 = 8_000.0;
+/// The file that is said has the rate of G.711, whatever the codec; what is heard is written down.
+const FILES: &str = "ausrc_srate 8000\nausrc_channels 1\nmodule sndfile.so\nsnd_path ";
+
+/// A parameter of an account that baresip does not know: it keeps the RSA certificate that it makes itself.
+pub const RSA: &str = ";certificate=rsa";
 
 /// A registered baresip; killed when dropped.
 pub struct Baresip {
@@ -32,7 +40,8 @@ impl Baresip {
         Baresip::with(program, line, transport, answers, "")
     }
 
-    /// The same with further parameters of its account, such as `;mediaenc=srtp`.
+    /// The same with further parameters of its account, such as `;mediaenc=srtp`. One that is given
+    /// codecs (`;audio_codecs=opus/48000/2`) remembers what it hears, for [`Baresip::hears`].
     pub fn with(
         program: &Program,
         line: &str,
@@ -62,11 +71,16 @@ impl Baresip {
         };
         let mut config = fill(include_str!("../../interop/baresip.config"));
         // Loaded by those alone that need them: the module of DTLS makes a certificate first.
-        for module in ["dtls_srtp", "ice"].into_iter().filter(|name| account.contains(name)) {
+        let modules = ["dtls_srtp", "ice", "opus", "g722"];
+        for module in modules.into_iter().filter(|name| account.contains(name)) {
             config.push_str(&format!("module {module}.so\n"));
         }
+        let mut accounts = fill(include_str!("../../interop/baresip.accounts"));
+        if account.contains("audio_codecs") {
+            accounts = accounts.replace(";audio_codecs=pcmu", "");
+            config.push_str(&format!("{FILES}{}\n", at.display()));
+        }
         write("config", config.as_bytes());
-        let accounts = fill(include_str!("../../interop/baresip.accounts"));
         write("accounts", format!("{}{account}\n", accounts.trim_end()).as_bytes());
         write("contacts", b"");
         write("tone.wav", &tone());
@@ -79,7 +93,7 @@ impl Baresip {
             .current_dir(at)
             .stdin(Stdio::null())
             .stderr(Stdio::null());
-        if account.contains("dtls_srtp") {
+        if account.contains("dtls_srtp") && !account.contains(RSA) {
             elliptic(at, &mut command);
         }
         let child = spawn(command.stdout(log), "baresip-core");
@@ -155,6 +169,44 @@ impl Baresip {
             assert!(!is_late, "baresip {}: no {what}\n{}", self.line, self.log());
             pause();
         }
+    }
+
+    /// Waits until it hears a frequency, for half a second, and none of the others. Only of one that was
+    /// given codecs.
+    pub fn hears(&self, tone: u16, others: &[u16]) {
+        let begun = Instant::now();
+        loop {
+            let (sound, rate_hz) = self.heard();
+            let share = |hz: u16| power_share(&sound, rate_hz, hz);
+            if share(tone) > 0.9 && others.iter().all(|other| share(*other) < 0.01) {
+                return;
+            }
+            let what = format!("{tone} Hz {} of {} samples", share(tone), sound.len());
+            let is_late = begun.elapsed() > PATIENCE;
+            assert!(!is_late, "baresip {}: {what}\n{}", self.line, self.log());
+            pause();
+        }
+    }
+
+    /// What it has heard in the last half second, as soon as there is so much, and its rate. Its file has
+    /// no length before the call is over.
+    fn heard(&self) -> (Vec<i16>, u32) {
+        let files = std::fs::read_dir(self.folder.path()).expect("the folder is there");
+        let mut paths = files.flatten().map(|file| file.path());
+        let heard = paths.find(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        let octets = heard.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let data = octets.windows(4).position(|name| name == b"data");
+        let (Some(data), Some(format)) = (data, octets.get(20..36)) else {
+            return (Vec::new(), RATE_HZ);
+        };
+        let word = |at: usize| u16::from_le_bytes([format[at], format[at + 1]]);
+        assert_eq!((word(0), word(14)), (1, 16), "PCM of 16 bits");
+        let (channels, rate_hz) = (usize::from(word(2)), u32::from(word(4)));
+        let frames = octets.get(data + 8..).unwrap_or_default().chunks_exact(2 * channels);
+        let wanted = usize::try_from(rate_hz / 2).expect("small");
+        let Some(skipped) = frames.len().checked_sub(wanted) else { return (Vec::new(), rate_hz) };
+        let sound = frames.skip(skipped).map(|frame| i16::from_le_bytes([frame[0], frame[1]]));
+        (sound.collect(), rate_hz)
     }
 
     /// What it has printed, with all SIP messages.
@@ -233,7 +285,7 @@ pub(super) fn tone() -> Vec<u8> {
     wav.extend_from_slice(&bytes.to_le_bytes());
     for sample in 0..TONE_SECONDS * RATE_HZ {
         let phase = f64::from(sample) * 440.0 * std::f64::consts::TAU / f64::from(RATE_HZ);
-        wav.extend_from_slice(&((phase.sin() * 8000.0) as i16).to_le_bytes());
+        wav.extend_from_slice(&((phase.sin() * PEAK) as i16).to_le_bytes());
     }
     wav
 }
