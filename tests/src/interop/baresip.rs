@@ -171,25 +171,28 @@ impl Baresip {
         }
     }
 
-    /// Waits until it hears a frequency, for half a second, and none of the others. Only of one that was
-    /// given codecs.
+    /// Waits until it has heard a frequency for a tenth of a second, and none of the others meanwhile. Only
+    /// of one that was given codecs.
     pub fn hears(&self, tone: u16, others: &[u16]) {
         let begun = Instant::now();
         loop {
             let (sound, rate_hz) = self.heard();
-            let share = |hz: u16| power_share(&sound, rate_hz, hz);
-            if share(tone) > 0.9 && others.iter().all(|other| share(*other) < 0.01) {
+            let tenth = usize::try_from(rate_hz / 10).expect("small");
+            let is_it = |part: &[i16]| {
+                let share = |hz: u16| power_share(part, rate_hz, hz);
+                share(tone) > 0.9 && others.iter().all(|other| share(*other) < 0.01)
+            };
+            if sound.chunks_exact(tenth).any(is_it) {
                 return;
             }
-            let what = format!("{tone} Hz {} of {} samples", share(tone), sound.len());
             let is_late = begun.elapsed() > PATIENCE;
-            assert!(!is_late, "baresip {}: {what}\n{}", self.line, self.log());
+            let samples = sound.len();
+            assert!(!is_late, "baresip {}: no {tone} Hz in {samples}\n{}", self.line, self.log());
             pause();
         }
     }
 
-    /// What it has heard in the last half second, as soon as there is so much, and its rate. Its file has
-    /// no length before the call is over.
+    /// What it has heard, and its rate. Its file has no length before the call is over.
     fn heard(&self) -> (Vec<i16>, u32) {
         let files = std::fs::read_dir(self.folder.path()).expect("the folder is there");
         let mut paths = files.flatten().map(|file| file.path());
@@ -203,9 +206,7 @@ impl Baresip {
         assert_eq!((word(0), word(14)), (1, 16), "PCM of 16 bits");
         let (channels, rate_hz) = (usize::from(word(2)), u32::from(word(4)));
         let frames = octets.get(data + 8..).unwrap_or_default().chunks_exact(2 * channels);
-        let wanted = usize::try_from(rate_hz / 2).expect("small");
-        let Some(skipped) = frames.len().checked_sub(wanted) else { return (Vec::new(), rate_hz) };
-        let sound = frames.skip(skipped).map(|frame| i16::from_le_bytes([frame[0], frame[1]]));
+        let sound = frames.map(|frame| i16::from_le_bytes([frame[0], frame[1]]));
         (sound.collect(), rate_hz)
     }
 
