@@ -1,13 +1,20 @@
 //! How connections are accepted when the process has no file descriptor left: who comes is turned away at
 //! once instead of waiting unheard, nothing spins, and the log says it once.
+//!
+//! Each door keeps a descriptor for this moment. It must not lose it to whoever else wants one just
+//! then, so all doors accept one after the other, and the connection that is turned away becomes the
+//! spare again in one step, in which its number is never free.
 
-use std::fs::File;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use rustix::io::{DupFlags, dup3};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
@@ -15,8 +22,9 @@ use tokio::time::{Instant, sleep};
 const PAUSE: Duration = Duration::from_millis(100);
 /// The log is told so often at most.
 const SAY_EVERY: Duration = Duration::from_secs(60);
-/// What the spare descriptor is of: it can be opened wherever the process is confined to.
-const NOTHING: &str = "/dev/null";
+
+/// While one door gives up its spare for a moment, no other one accepts.
+static ACCEPTING: Mutex<()> = Mutex::new(());
 
 /// A listener that outlives the exhaustion of descriptors.
 #[derive(Debug)]
@@ -24,7 +32,8 @@ pub struct Door {
     listener: TcpListener,
     name: &'static str,
     /// Kept for the moment when there is no other: it is given up to take a connection and close it.
-    spare: Option<File>,
+    /// A duplicate of the listener, which can be had wherever the process is confined to.
+    spare: Option<OwnedFd>,
     said: Option<Instant>,
     /// Failures since a connection was accepted last.
     failures: u64,
@@ -36,14 +45,20 @@ impl Door {
     /// A listener, and what the log calls it.
     #[must_use]
     pub fn new(listener: TcpListener, name: &'static str) -> Self {
-        let spare = File::open(NOTHING).ok();
+        let spare = listener.as_fd().try_clone_to_owned().ok();
         Self { listener, name, spare, said: None, failures: 0, is_announced: false }
     }
 
     /// The next connection; counts those that could not be accepted.
     pub async fn accept(&mut self, failed: &AtomicU64) -> (TcpStream, SocketAddr) {
         loop {
-            let error = match self.listener.accept().await {
+            // The spare comes before whoever waits: without it the next one could not be turned away.
+            if let Err(error) = self.keep_spare() {
+                self.say(&error);
+                sleep(PAUSE).await;
+                continue;
+            }
+            let error = match poll_fn(|context| self.poll(context)).await {
                 Ok(accepted) => {
                     self.is_well();
                     return accepted;
@@ -60,18 +75,33 @@ impl Door {
         }
     }
 
+    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let _alone = alone();
+        self.listener.poll_accept(context)
+    }
+
+    fn keep_spare(&mut self) -> io::Result<()> {
+        if self.spare.is_none() {
+            self.spare = Some(self.listener.as_fd().try_clone_to_owned()?);
+        }
+        Ok(())
+    }
+
     /// Accepts whoever waits by means of the spare descriptor, and closes the connection.
     fn turn_away(&mut self) -> bool {
-        if self.spare.take().is_none() {
-            self.spare = File::open(NOTHING).ok();
-            return false;
-        }
+        let _alone = alone();
+        drop(self.spare.take());
         let mut context = Context::from_waker(Waker::noop());
-        let taken = self.listener.poll_accept(&mut context);
-        let is_away = matches!(taken, Poll::Ready(Ok(_)));
-        drop(taken);
-        self.spare = File::open(NOTHING).ok();
-        is_away
+        let Poll::Ready(Ok((stream, _))) = self.listener.poll_accept(&mut context) else {
+            return false;
+        };
+        // Takes it out of the poller; should that fail, it is closed all the same.
+        if let Ok(stream) = stream.into_std() {
+            let mut descriptor = OwnedFd::from(stream);
+            let has_become_spare = dup3(&self.listener, &mut descriptor, DupFlags::CLOEXEC);
+            self.spare = has_become_spare.is_ok().then_some(descriptor);
+        }
+        true
     }
 
     fn say(&mut self, error: &io::Error) {
@@ -93,4 +123,8 @@ impl Door {
             tracing::info!(failures, "{} accepts connections again", self.name);
         }
     }
+}
+
+fn alone() -> MutexGuard<'static, ()> {
+    ACCEPTING.lock().unwrap_or_else(PoisonError::into_inner)
 }
