@@ -420,3 +420,31 @@ fn an_address_that_is_not_ours_is_refused_at_start() {
     let started = media::Relay::start(MediaConfig { address, ..MediaConfig::default() });
     assert!(matches!(started.err(), Some(MediaError::Socket { operation: "bind", .. })));
 }
+
+#[test]
+fn an_address_that_nobody_vouched_for_is_sent_little_until_it_has_sent_something() {
+    const TALKED: u16 = 100;
+    // Five a second for five seconds.
+    const TRIAL: u64 = 25;
+    let mut pair = Pair::new(relay(draw(64)));
+    let mut moved = Phone::new(0xb2);
+    pair.relay.modify(pair.b_id, 0, StreamSpec { is_unproven: true, ..moved.spec() });
+    for _ in 0..TALKED {
+        pair.a.talk(pair.a_ports, 0);
+    }
+    until("all of it", || pair.received(pair.a_id).packets == u64::from(TALKED));
+    moved.hear();
+    let sent = pair.sent(pair.b_id);
+    assert!((1..=TRIAL).contains(&sent.packets), "{}", sent.packets);
+    until("what was held back", || {
+        let sent = pair.sent(pair.b_id);
+        sent.packets + sent.dropped.undeliverable == u64::from(TALKED)
+    });
+    moved.talk(pair.b_ports, 0);
+    pair.a.hear();
+    let before = pair.sent(pair.b_id).packets;
+    for _ in 0..TALKED {
+        pair.a.talk(pair.a_ports, 0);
+    }
+    until("all of it", || pair.sent(pair.b_id).packets == before + u64::from(TALKED));
+}

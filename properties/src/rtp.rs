@@ -28,6 +28,7 @@ fn plan(peer: SocketAddr) -> ForwardPlan {
         is_muxed: false,
         is_receiving: true,
         is_sending: true,
+        is_unproven: false,
         is_watched: true,
         accept: [0, 8, RENUMBERED.0].into_iter().collect(),
         telephone_event: Some(RENUMBERED.0),

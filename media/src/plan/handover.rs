@@ -61,7 +61,7 @@ pub fn handover(
         return None;
     }
     let peer = ingress.media.locked()?;
-    let sink = ends.sink.filter(|sink| sink.is_listening())?;
+    let sink = ends.sink.filter(|sink| sink.is_listening() && !sink.is_unproven())?;
     let to = sink.media_remote()?;
     if !plan.is_rtp {
         return Some(Handover { peer, to, rtp: None });

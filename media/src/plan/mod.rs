@@ -3,9 +3,11 @@
 //! Must not know why. Hops 4 and 5 of a packet's path: check, latch the source, count, rewrite.
 //! No lock, no allocation, no system call, no clock.
 //!
-//! LIMIT: a peer is sent media at its SDP's address before anything came from there, so that early
-//! media, announcements and phones that only listen work. Signalling vouches for the address; the
-//! rate limit of SEC-86 for addresses that never answered is not applied.
+//! A peer is sent media at its SDP's address before anything came from there, so that early media,
+//! announcements and phones that only listen work: where the host is that of its signalling, which has
+//! proved itself, or is named by a trunk. Another host gets so little until something comes that nobody is
+//! flooded by being named (SEC-86, [`Outlet::may_send`]).
+//!
 //! LIMIT: no keep-alives of RFC 6263. A peer behind NAT that is sent nothing for minutes may have to
 //! send first; [`Treatment::Silence`](crate::Treatment::Silence) keeps its binding open.
 
@@ -62,6 +64,8 @@ pub struct ForwardPlan {
     pub is_receiving: bool,
     /// We may send to the peer.
     pub is_sending: bool,
+    /// The address that signalling named has to prove itself by a packet.
+    pub is_unproven: bool,
     /// Silence of the peer is worth a notice.
     pub is_watched: bool,
     /// Payload types the peer may send; empty means any.
@@ -337,7 +341,7 @@ fn on_rtp(
     let Some(sent_payload) = plan.sent_payload(header.payload) else {
         return Ok(held_back(sink, DropReason::Payload));
     };
-    let Some(to) = sink.media_remote() else {
+    let Some(to) = sink.media_remote().filter(|_| sink.may_send(arrival.now_us)) else {
         return Ok(held_back(sink, DropReason::Undeliverable));
     };
     let source = plan.source;
@@ -366,7 +370,7 @@ fn on_datagram(
     if !sink.is_listening() {
         return Ok(held_back(sink, DropReason::Direction));
     }
-    let Some(to) = sink.media_remote() else {
+    let Some(to) = sink.media_remote().filter(|_| sink.may_send(arrival.now_us)) else {
         return Ok(held_back(sink, DropReason::Undeliverable));
     };
     Ok(Verdict::Send { to, component: Component::Media, length, is_rtcp: false })
@@ -397,7 +401,7 @@ fn on_rtcp(
     }
     let component = if sink.is_muxed() { Component::Media } else { Component::Control };
     let remote = if sink.is_muxed() { sink.media_remote() } else { sink.control_remote() };
-    let Some(to) = remote else {
+    let Some(to) = remote.filter(|_| sink.may_send(arrival.now_us)) else {
         return Ok(held_back(sink, DropReason::Undeliverable));
     };
     if let Some(report) = rtcp::read_sender_report(arrival.packet) {
@@ -425,6 +429,7 @@ fn learn_media(
         Judgement::Known => {}
         Judgement::Latched => {
             own.set_media(Some(arrival.from));
+            own.set_proven();
             // A peer whose media moved has moved its RTCP as well.
             ingress.control.reopen();
             *finding = Some(Finding::Latched(arrival.from));

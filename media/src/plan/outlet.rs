@@ -22,6 +22,9 @@ use crate::srtp::Sealer;
 const FRAME_US: u64 = 20_000;
 /// Packets of an event come at least so often; after the last one speech goes on so much later.
 const EVENT_GAP_US: u64 = 100_000;
+/// What an address that has not proved itself is sent: five packets a second for five seconds.
+const TRIAL_US: u64 = 5_000_000;
+const TRIAL_EVERY_US: u64 = 200_000;
 /// Round trips longer than this are a wrong clock.
 const ROUND_TRIP_MAX_US: u64 = 60_000_000;
 
@@ -34,6 +37,7 @@ pub struct Outlet {
     is_treated: AtomicBool,
     is_muxed: AtomicBool,
     is_secure: AtomicBool,
+    trial: Trial,
     sealer: ArcSwapOption<Sealer>,
     continuity: Continuity,
     last_sr: AtomicU32,
@@ -48,6 +52,16 @@ pub struct Outlet {
     pub received: DirectionCounters,
     /// Counters of what the peer was sent; written by the worker that forwards.
     pub sent: DirectionCounters,
+}
+
+/// What goes to an address that has not proved itself (SEC-86).
+#[derive(Debug, Default)]
+struct Trial {
+    is_on: AtomicBool,
+    /// When the first packet went there; 0 before.
+    since_us: AtomicU64,
+    /// When the next one may.
+    next_us: AtomicU64,
 }
 
 /// One SSRC with numbers and times that go on, whoever the source is.
@@ -106,6 +120,33 @@ impl Outlet {
     /// Sets where the peer receives RTCP, if not with the media.
     pub fn set_control(&self, remote: Option<SocketAddr>) {
         self.control.store(remote);
+    }
+
+    /// Nothing has come yet from the address that signalling named: it is sent little, for a while.
+    pub fn set_unproven(&self) {
+        self.trial.since_us.store(0, Ordering::Relaxed);
+        self.trial.next_us.store(0, Ordering::Relaxed);
+        self.trial.is_on.store(true, Ordering::SeqCst);
+    }
+
+    /// The address where the peer is sent media is the peer's.
+    pub fn set_proven(&self) {
+        self.trial.is_on.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the peer's address still has to prove itself.
+    #[must_use]
+    pub fn is_unproven(&self) -> bool {
+        self.trial.is_on.load(Ordering::Relaxed)
+    }
+
+    /// Whether another packet may go to the peer now, and notes that it does: always, once its address has
+    /// proved itself.
+    ///
+    /// Source: security requirement SEC-86.
+    #[must_use]
+    pub fn may_send(&self, now_us: u64) -> bool {
+        !self.is_unproven() || self.trial.takes(now_us)
     }
 
     /// Sets whether the peer may be sent media, and whether RTCP goes with it.
@@ -350,6 +391,25 @@ impl Outlet {
     }
 }
 
+impl Trial {
+    fn takes(&self, now_us: u64) -> bool {
+        // Two senders at once may both be first; one packet more is no flood.
+        let since_us = match self.since_us.load(Ordering::Relaxed) {
+            0 => {
+                self.since_us.store(now_us.max(1), Ordering::Relaxed);
+                now_us
+            }
+            since_us => since_us,
+        };
+        let is_over = now_us.saturating_sub(since_us) >= TRIAL_US;
+        if is_over || now_us < self.next_us.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.next_us.store(now_us.saturating_add(TRIAL_EVERY_US), Ordering::Relaxed);
+        true
+    }
+}
+
 impl Continuity {
     fn begin(&self, source: u64, header: &Header, stamp: Stamp) {
         let clock_hz = if stamp.clock_hz == 0 { CLOCK_DEFAULT_HZ } else { stamp.clock_hz };
@@ -411,6 +471,25 @@ mod tests {
             timestamp: RtpTime(timestamp),
             ssrc: Ssrc(ssrc),
         }
+    }
+
+    #[test]
+    fn an_unproven_address_gets_five_packets_a_second_for_five_seconds_and_a_proven_one_all() {
+        let outlet = Outlet::default();
+        let sent_in = |seconds: std::ops::Range<u64>| {
+            let moments = (seconds.start * 100..seconds.end * 100).map(|tick| 1 + tick * 10_000);
+            moments.filter(|now_us| outlet.may_send(*now_us)).count()
+        };
+        assert_eq!(sent_in(0..1), 100);
+        outlet.set_unproven();
+        assert_eq!(sent_in(1..2), 5);
+        assert_eq!(sent_in(2..6), 20);
+        assert_eq!(sent_in(6..60), 0);
+        // Another address has its own trial.
+        outlet.set_unproven();
+        assert_eq!(sent_in(60..61), 5);
+        outlet.set_proven();
+        assert_eq!(sent_in(61..62), 100);
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Scene {
             is_muxed: false,
             is_receiving: true,
             is_sending: true,
+            is_unproven: false,
             is_watched: true,
             accept: [0, 8, 101].into_iter().collect(),
             telephone_event: Some(101),

@@ -89,7 +89,10 @@ fn check(
             if has_moved {
                 latch.nominate(from, arrival.now_us);
                 match arrival.component {
-                    Component::Media => bound.outlet.set_media(Some(from)),
+                    Component::Media => {
+                        bound.outlet.set_proven();
+                        bound.outlet.set_media(Some(from));
+                    }
                     Component::Control => bound.outlet.set_control(Some(from)),
                 }
             }

@@ -108,6 +108,7 @@ pub(super) fn play(
         let player = lane.player.as_mut().filter(|_| to.is_some());
         made = player.map(|player| (player.source(), player.play(sines, packet)));
     }
+    let to = to.filter(|_| made.is_some() && outlet.may_send(now_us));
     let (Some((source, frame)), Some(to)) = (made, to) else { return over };
     let stamp = Stamp {
         source,

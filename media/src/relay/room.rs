@@ -108,7 +108,8 @@ fn speak(
     if !bound.outlet.is_listening() || bound.outlet.hears_event(now_us) {
         return;
     }
-    let Some(to) = bound.outlet.media_remote() else { return };
+    let to = bound.outlet.media_remote().filter(|_| bound.outlet.may_send(now_us));
+    let Some(to) = to else { return };
     let header = frame.header;
     let (source, clock_hz) = (member.source(), frame.clock_hz);
     let stamp = Stamp { source, payload: header.payload, clock_hz, now_us, lead: 0 };

@@ -374,7 +374,7 @@ impl MediaEnd {
         let is_open = !(theirs.is_rtp() && self.protection.is_required() && security.is_plain());
         StreamSpec {
             remote: address,
-            remote_rtcp: theirs.rtcp_address(remote),
+            remote_rtcp: theirs.rtcp_address(remote).filter(|rtcp| self.is_party(*rtcp, address)),
             rtcp_mux: theirs.rtcp_mux && local.as_ref().is_some_and(|ours| ours.rtcp_mux),
             receive: is_open && direction.is_sending(),
             send: is_open && direction.is_receiving(),
@@ -382,6 +382,7 @@ impl MediaEnd {
             sdp_changed,
             is_rtp: theirs.is_rtp(),
             peer: self.peer,
+            is_unproven: self.is_hidden(address),
             clocks: clocks(local.as_ref()),
             telephone_event: local.as_ref().and_then(telephone_event),
             security,
@@ -405,7 +406,15 @@ impl MediaEnd {
         Some(Whereabouts { hosts: self.peer.into_iter().collect(), remotes, is_hidden })
     }
 
-    /// Whether a phone that describes itself so is behind a NAT.
+    /// Whether RTCP may go there: a phone's goes where its media is or its signalling, to no third host
+    /// (RFC 3605 would let it name any; SEC-86).
+    fn is_party(&self, rtcp: SocketAddr, media: Option<SocketAddr>) -> bool {
+        let host = rtcp.ip().to_canonical();
+        let is_at = |other: IpAddr| other.to_canonical() == host;
+        !self.is_phone || media.is_some_and(|media| is_at(media.ip())) || self.peer.is_some_and(is_at)
+    }
+
+    /// Whether a phone that describes itself so is behind a NAT, or names somebody else's host.
     fn is_hidden(&self, described: Option<SocketAddr>) -> bool {
         let (Some(described), Some(peer)) = (described, self.peer) else { return false };
         self.is_phone && described.ip().to_canonical() != peer.to_canonical()

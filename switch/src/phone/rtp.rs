@@ -124,6 +124,11 @@ impl Voice {
         self.waiting.extend(frames.into_iter().take(room));
     }
 
+    /// Says nothing of what was to be said before the voice goes on.
+    pub(super) fn go_on(&mut self) {
+        self.waiting.clear();
+    }
+
     pub(super) fn send(&mut self, to: SocketAddr, payload: u8) {
         let instrument = self.instrument.as_mut().filter(|own| own.payload() == payload);
         if let (true, Some(instrument)) = (self.waiting.is_empty(), instrument) {

@@ -95,7 +95,7 @@ impl Phone {
         mut entropy: Box<dyn Entropy + Send>,
     ) -> Result<Phone, PhoneError> {
         let (wire, flow) = Wire::open(access, switch)?;
-        let rtp = UdpSocket::bind((flow.local.ip(), 0))?;
+        let rtp = UdpSocket::bind((behaviour.media_host.unwrap_or(flow.local.ip()), 0))?;
         rtp.set_nonblocking(true)?;
         let ssrc = entropy.next_u64() as u32;
         let config = PhoneConfig {
@@ -311,6 +311,11 @@ impl Phone {
     /// The next packets of its voice get lost on their way, so many of them.
     pub fn lose(&mut self, packets: u16) {
         self.voice.say((0..packets).map(|_| keypad::Frame::Lost));
+    }
+
+    /// Whatever it was still to say or to lose is forgotten; its voice goes on.
+    pub fn go_on(&mut self) {
+        self.voice.go_on();
     }
 
     /// The SSRC of its voice.

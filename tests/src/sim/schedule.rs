@@ -138,6 +138,7 @@ impl Schedule {
             hundred_rel: self.below(4) == 0,
             codecs,
             srtp: Behaviour::default().srtp,
+            media_host: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod amplification;
 mod api;
 mod ban;
 mod flood;
+mod media;
 mod privilege;
 mod secrecy;
 mod toll;

@@ -1,6 +1,6 @@
 //! What a phone is told beforehand, and what its user notices.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use config::{Srtp, SrtpKeys};
 use sip_stack::endpoint::LegId;
@@ -44,6 +44,8 @@ pub struct Behaviour {
     pub codecs: Vec<Codec>,
     /// Whether it speaks SRTP, and how it offers keys.
     pub srtp: (Srtp, SrtpKeys),
+    /// The host of its media, where that is not the one of its signalling.
+    pub media_host: Option<IpAddr>,
 }
 
 impl Default for Behaviour {
@@ -57,6 +59,7 @@ impl Default for Behaviour {
             hundred_rel: false,
             codecs: Vec::new(),
             srtp: (Srtp::Off, SrtpKeys::Sdes),
+            media_host: None,
         }
     }
 }
