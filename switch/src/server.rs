@@ -50,6 +50,7 @@ use crate::registry::Registry;
 use crate::store::{RecordLimits, SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
 use exchange_thread::{Capture, Inbox, Rim, Waiting};
+use gate::Keeper;
 use notify::Manager;
 use resolve::Bound;
 use supervisor::{Signals, Supervisor};
@@ -106,7 +107,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let manager = Manager::from_environment().map(Arc::new);
     let (mailbox, inputs) = mpsc::channel(MAX_MAILBOX);
     let (new_work, waiting) = mpsc::channel(MAX_NEW_WORK);
-    let gate = gate::open(&config);
+    let (gate, keeper) = gate::open(&config);
     let (relay, notices) = Relay::start(media_config(&config))?;
     let watcher = relay.watcher();
     kernel_path::announce(config.media.fast_path, &watcher.read());
@@ -117,7 +118,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let listener = bind_api(&config, runtime)?;
     // Whatever is started from here on has no rights of its own.
     privilege::shed();
-    let store = open_store(&config)?;
+    let store = open_store(&config, (&gate, &keeper))?;
     let api_address = listener.local_addr().map_err(ServerError::System)?;
 
     let counters: Arc<Counters> = Arc::default();
@@ -185,12 +186,17 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
 }
 
 /// The state file of the configuration.
-fn open_store(config: &Config) -> Result<Arc<dyn Store>, ServerError> {
-    let store = SqliteStore::open(&config.state.path, clock::unix_ms())?;
-    limit_call_records(&store, config);
+fn open_store(
+    config: &Config,
+    (gate, keeper): (&Gate, &Keeper),
+) -> Result<Arc<dyn Store>, ServerError> {
+    let store: Arc<dyn Store> =
+        Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
+    limit_call_records(store.as_ref(), config);
+    gate::restore(gate, keeper, &store);
     look_after_recordings(config);
     privilege::announce();
-    Ok(Arc::new(store))
+    Ok(store)
 }
 
 /// Keeps as many call records as the configuration says.

@@ -31,6 +31,14 @@ pub(super) fn security(root: &Section<'_>) -> Security {
         let numbers = numbers.filter(|number| section.is_number(number));
         security.emergency = numbers.map(|number| number.value).collect();
     }
+    if let Some(names) = section.strings("scanners", "a list such as [\"friendly-scanner\"]") {
+        for name in names.iter().filter(|name| !is_telling(&name.value)) {
+            let found = format!("\"{}\" is too short to tell anybody by", name.value);
+            section.context.fault(&name.span, found, "four to 64 printable characters");
+        }
+        let names = names.into_iter().take(MAX_LIST);
+        security.scanners = names.map(|name| name.value.to_ascii_lowercase()).collect();
+    }
     if let Some(section) = section.table("limits") {
         security.limits = limits(&section, security.limits);
         section.finish();
@@ -41,6 +49,11 @@ pub(super) fn security(root: &Section<'_>) -> Security {
     }
     section.finish();
     security
+}
+
+/// Whether a name is such that it is not part of many others.
+fn is_telling(name: &str) -> bool {
+    (4..=64).contains(&name.len()) && name.bytes().all(|octet| matches!(octet, b' '..=b'~'))
 }
 
 /// What a line may spend.
@@ -92,6 +105,7 @@ fn bans(section: &Section<'_>, default: BanRules) -> BanRules {
         within: section.duration("within", SECOND).unwrap_or(default.within),
         duration,
         longest,
+        alarm: section.integer("alarm", 1..=1_000_000).unwrap_or(default.alarm),
     }
 }
 
@@ -120,6 +134,9 @@ mod tests {
         assert_eq!(security.exempt[0].to_string(), "192.0.2.0/24");
         assert_eq!((security.limits.unauthenticated, security.limits.calls), (7, 5));
         assert!(security.emergency.is_empty());
+        assert!(security.scanners.contains(&"friendly-scanner".to_owned()));
+        let text = format!("{BASE}[security]\nscanners = [\"EvilScan\"]\n");
+        assert_eq!(parse(&text, "x").unwrap().security.scanners, ["evilscan"]);
         assert_eq!(security.bans.longest.as_secs(), 48 * 3600);
     }
 
@@ -142,6 +159,8 @@ mod tests {
         for (text, found) in [
             ("[security]\nexempt = [\"192.0.2.0/33\"]\n", "is no network"),
             ("[security]\nexempt = [\"localhost\"]\n", "is no network"),
+            ("[security]\nscanners = [\"x\"]\n", "is too short"),
+            ("[security.bans]\nalarm = 0\n", "security.bans.alarm is 0"),
             ("[security.limits]\ncalls = 0\n", "security.limits.calls is 0"),
             ("[security.bans]\nlongest = \"1m\"\n", "is shorter than"),
             ("[security.bans]\nfailure = 3\n", "unknown setting"),

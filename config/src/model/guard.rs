@@ -22,6 +22,9 @@ pub struct Security {
     pub exempt: Vec<Network>,
     /// Numbers that a registered phone may call whatever else goes on; default 112 and 911.
     pub emergency: Vec<String>,
+    /// What programs call themselves (User-Agent or From) whose requests are dropped unless they have
+    /// authenticated; lower case. Default some that look for something to break into.
+    pub scanners: Vec<String>,
     /// `[security.limits]`.
     pub limits: RateLimits,
     /// `[security.bans]`.
@@ -87,7 +90,13 @@ pub struct BanRules {
     pub duration: Duration,
     /// … up to this; default 24 hours.
     pub longest: Duration,
+    /// So many failed logins for one line within the same time, from wherever, are an alarm; default 50.
+    pub alarm: u32,
 }
+
+/// Names that no phone has.
+const SCANNERS: [&str; 6] =
+    ["friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "sipscan", "pplsip"];
 
 impl Default for Security {
     fn default() -> Self {
@@ -95,6 +104,7 @@ impl Default for Security {
         Self {
             exempt: own.iter().filter_map(|own| Network::parse(own)).collect(),
             emergency: vec!["112".to_owned(), "911".to_owned()],
+            scanners: SCANNERS.map(str::to_owned).to_vec(),
             limits: RateLimits {
                 unauthenticated: 20,
                 authenticated: 50,
@@ -109,6 +119,7 @@ impl Default for Security {
                 within: Duration::from_secs(300),
                 duration: Duration::from_secs(600),
                 longest: Duration::from_secs(86_400),
+                alarm: 50,
             },
         }
     }

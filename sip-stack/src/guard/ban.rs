@@ -45,6 +45,12 @@ pub enum BanReason {
 }
 
 impl BanReason {
+    /// The reason of these words.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        [Self::Failures, Self::Administrator].into_iter().find(|reason| reason.text() == text)
+    }
+
     /// In a few words.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -68,6 +74,23 @@ pub struct Ban {
     pub until: Now,
     /// How often this source has been banned, this time included.
     pub times: u32,
+    /// How long it had been in force before this process began.
+    pub before: Duration,
+}
+
+/// A ban that an earlier process had made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FormerBan {
+    /// An IPv4 address, or the first address of an IPv6 /64.
+    pub source: IpAddr,
+    /// Why.
+    pub reason: BanReason,
+    /// How long ago it began.
+    pub age: Duration,
+    /// How long it still lasts; zero where it is over and only counts for how long the next one lasts.
+    pub left: Duration,
+    /// How often this source had been banned, this time included.
+    pub times: u32,
 }
 
 /// All bans, and for a while those that are over: the next one lasts longer.
@@ -90,12 +113,22 @@ impl Bans {
         let times = self.0.get(&source).map_or(0, |ban| ban.times).saturating_add(1);
         let doubled = 1_u32.checked_shl(times - 1).unwrap_or(u32::MAX);
         let turn = settings.first.saturating_mul(doubled).min(settings.longest);
-        let ban = Ban { source, reason, since: now, until: now + duration.unwrap_or(turn), times };
+        let until = now + duration.unwrap_or(turn);
+        let ban = Ban { source, reason, since: now, until, times, before: Duration::ZERO };
         if self.0.len() >= MAX_BANS && !self.0.contains_key(&source) {
             self.make_room(now, settings.longest);
         }
         self.0.insert(source, ban);
         ban
+    }
+
+    /// Takes up what an earlier process had decided; what is known already is newer.
+    pub(super) fn restore(&mut self, now: Now, former: FormerBan) {
+        let FormerBan { source, reason, age, left, times } = former;
+        if self.0.len() < MAX_BANS {
+            let ban = Ban { source, reason, since: now, until: now + left, times, before: age };
+            self.0.entry(source).or_insert(ban);
+        }
     }
 
     fn make_room(&mut self, now: Now, memory: Duration) {
@@ -164,6 +197,29 @@ mod tests {
         assert!(bans.list(at(1)).is_empty());
         let next = bans.ban(at(2), address(1), BanReason::Failures, (None, &settings));
         assert_eq!(next.times, 1);
+    }
+
+    #[test]
+    fn what_an_earlier_process_had_decided_goes_on_and_counts() {
+        let settings = BanSettings::default();
+        let mut bans = Bans::default();
+        let former = FormerBan {
+            source: address(1),
+            reason: BanReason::Failures,
+            age: Duration::from_secs(200),
+            left: Duration::from_secs(400),
+            times: 1,
+        };
+        bans.restore(at(5), former);
+        let over = FormerBan { source: address(2), left: Duration::ZERO, times: 3, ..former };
+        bans.restore(at(5), over);
+        assert!(bans.is_banned(at(404), address(1)) && !bans.is_banned(at(405), address(1)));
+        assert!(!bans.is_banned(at(5), address(2)));
+        assert_eq!(bans.list(at(6))[0].before.as_secs(), 200);
+        let next = bans.ban(at(6), address(2), BanReason::Failures, (None, &settings));
+        assert_eq!((next.times, (next.until - next.since).as_secs()), (4, 4800));
+        bans.restore(at(7), over);
+        assert!(bans.is_banned(at(8), address(2)), "what is newer stays");
     }
 
     #[test]

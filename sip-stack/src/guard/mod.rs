@@ -16,11 +16,11 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-pub use ban::{Ban, BanReason, BanSettings, MAX_BANS};
+pub use ban::{Ban, BanReason, BanSettings, FormerBan, MAX_BANS};
 pub use bucket::{Bucket, Rate};
 pub use network::{Network, source_of};
 pub use overload::OverloadSettings;
-pub use peek::{Kind, Peek, is_to_number, peek};
+pub use peek::{Kind, Peek, calls_itself, is_to_number, peek};
 
 use bytes::Bytes;
 
@@ -70,6 +70,8 @@ pub struct GuardSettings {
     pub overload: OverloadSettings,
     /// Numbers that a flow that has proved who it is may call whatever else goes on.
     pub emergency: Vec<String>,
+    /// What programs call themselves that only look for something to break into; lower case.
+    pub scanners: Vec<String>,
     /// Sources that are remembered; read at the start only.
     pub max_sources: usize,
 }
@@ -87,6 +89,7 @@ impl Default for GuardSettings {
             bans: BanSettings::default(),
             overload: OverloadSettings::default(),
             emergency: Vec::new(),
+            scanners: Vec::new(),
             max_sources: 65_536,
         }
     }
@@ -128,6 +131,8 @@ pub enum Notice {
         /// At what.
         what: &'static str,
     },
+    /// A source says by its name that it only looks for something to break into; said once a minute.
+    Scanner(SocketAddr),
 }
 
 /// What the guard counts, and how much it holds.
@@ -141,6 +146,8 @@ pub struct GuardCounts {
     pub connections_limited: u64,
     /// What was no SIP, beyond a rate.
     pub malformed_limited: u64,
+    /// Requests of programs that only look for something to break into.
+    pub scanners: u64,
     /// New work refused with 503 because of overload.
     pub refused: u64,
     /// New work dropped because of overload.
@@ -176,6 +183,7 @@ struct Source {
     /// When a login was good here, last.
     proved_at: Option<Now>,
     mentioned_at: Option<Now>,
+    scanned_at: Option<Now>,
 }
 
 struct Flow {
@@ -244,6 +252,9 @@ impl Guard {
         let is_within = is_exempt || is_emergency || self.is_within(now, from, peek, is_known);
         if !is_within {
             self.counts.limited += 1;
+            return Admission::Drop;
+        }
+        if !is_exempt && !is_known && self.is_scanner(now, from, peek.kind, octets) {
             return Admission::Drop;
         }
         if !is_exempt
@@ -316,6 +327,23 @@ impl Guard {
             self.note(Notice::Limited { source: from, what });
         }
         false
+    }
+
+    /// Whether a request comes from a program that calls itself what nobody's phone does (SEC-66). A
+    /// help against noise and no protection: it is dropped, and nobody is banned for a name.
+    fn is_scanner(&mut self, now: Now, from: SocketAddr, kind: Kind, octets: &[u8]) -> bool {
+        if kind == Kind::Response || !calls_itself(octets, &self.settings.scanners) {
+            return false;
+        }
+        self.counts.scanners += 1;
+        let Some(source) = self.sources.enter(source_of(from.ip()), Source::default) else {
+            return true;
+        };
+        if source.scanned_at.is_none_or(|at| now - at >= MENTION_EVERY) {
+            source.scanned_at = Some(now);
+            self.note(Notice::Scanner(from));
+        }
+        true
     }
 
     /// Whether what is no SIP may still be looked at and answered.
@@ -409,6 +437,11 @@ impl Guard {
             self.note(Notice::Lifted(source));
         }
         was_banned
+    }
+
+    /// Takes up the bans of an earlier process.
+    pub fn restore(&mut self, now: Now, former: impl IntoIterator<Item = FormerBan>) {
+        former.into_iter().for_each(|former| self.bans.restore(now, former));
     }
 
     /// The bans in force, the oldest first.

@@ -107,6 +107,33 @@ pub fn is_to_number(octets: &[u8], numbers: &[String]) -> bool {
     numbers.iter().any(|number| number.as_bytes() == user)
 }
 
+/// Whether User-Agent or From of a request have one of these words, which are lower case.
+#[must_use]
+pub fn calls_itself(octets: &[u8], words: &[String]) -> bool {
+    if words.is_empty() {
+        return false;
+    }
+    let mut rest = octets.trim_ascii_start();
+    while let Some(end) = memchr(b'\n', rest) {
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if matches!(rest.first(), None | Some(b'\r' | b'\n')) {
+            return false;
+        }
+        let is_name = [&b"user-agent"[..], b"from", b"f"].into_iter().any(|name| {
+            let is_so = rest.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name));
+            is_so && rest.get(name.len()..).is_some_and(|more| more.trim_ascii_start().starts_with(b":"))
+        });
+        if is_name && words.iter().any(|word| has_word(line_of(rest), word.as_bytes())) {
+            return true;
+        }
+    }
+    false
+}
+
+fn has_word(line: &[u8], word: &[u8]) -> bool {
+    !word.is_empty() && line.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +167,23 @@ mod tests {
         assert!(!invite("From: <sip:b>;tag=1\r\nTo: <sip:a>\r\nX: ;tag=2\r\n"));
         assert!(!invite("Topic: <sip:a>;tag=1\r\nTo: <sip:a>;tagged=2\r\n"));
         assert!(!invite("Subject: x\r\n\r\nTo: <sip:a>;tag=1\r\n"), "a body is no header");
+    }
+
+    #[test]
+    fn finds_what_a_program_calls_itself_in_user_agent_and_from_and_nowhere_else() {
+        let words = ["sipvicious".to_owned(), "friendly-scanner".to_owned()];
+        let is_found = |headers: &str| {
+            calls_itself(format!("OPTIONS sip:a SIP/2.0\r\n{headers}\r\n").as_bytes(), &words)
+        };
+        assert!(is_found("User-Agent: friendly-scanner\r\n"));
+        assert!(is_found("Via: x\r\nUSER-AGENT :\r\n  Friendly-Scanner 2\r\n"));
+        assert!(is_found("From: \"SIPVicious\" <sip:100@1.1.1.1>;tag=1\r\n"));
+        assert!(is_found("f:sipvicious<sip:a>\r\n"));
+        assert!(calls_itself(b"\r\n\r\nOPTIONS sip:a SIP/2.0\r\nf:sipvicious\r\n\r\n", &words));
+        assert!(!is_found("User-Agent: Yealink SIP-T54W\r\nSubject: sipvicious\r\n"));
+        assert!(!is_found("Foo: sipvicious\r\nUser-Agents: sipvicious\r\n"));
+        assert!(!is_found("Subject: x\r\n\r\nUser-Agent: sipvicious\r\n"), "a body is no header");
+        assert!(!calls_itself(b"OPTIONS sip:a SIP/2.0\r\nUser-Agent: x\r\n\r\n", &[]));
     }
 
     #[test]

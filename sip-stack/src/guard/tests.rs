@@ -227,3 +227,24 @@ fn a_stranger_is_told_no_more_than_it_said_and_whoever_proved_itself_everything(
     assert_eq!(guard.fit(at(1), stranger, &answer, Some(1)), Some(answer.clone()));
     assert_eq!(guard.fit(at(1), peer("127.0.0.1:1"), &answer, None), Some(answer));
 }
+
+#[test]
+fn who_calls_itself_a_scanner_is_dropped_mentioned_once_a_minute_and_not_banned() {
+    const SCAN: &[u8] = b"OPTIONS sip:100@1.1.1.1 SIP/2.0\r\nUser-Agent: friendly-scanner\r\n\r\n";
+    let scanners = vec!["friendly-scanner".to_owned()];
+    let exempt = vec![Network::host("127.0.0.1".parse().unwrap())];
+    let mut guard = Guard::new(GuardSettings { scanners, exempt, ..GuardSettings::default() });
+    let (scanner, phone) = (peer("203.0.113.7:5060"), peer("203.0.113.9:5060"));
+    assert_eq!(passed(&mut guard, at(1000), scanner, SCAN, 3), 0);
+    assert_eq!(guard.notice(), Some(Notice::Scanner(scanner)));
+    assert_eq!(guard.notice(), None);
+    assert_eq!(guard.counts(at(1000)).scanners, 3);
+    assert!(!guard.is_banned(at(1000), scanner.ip()));
+    // The same address with another name is heard, and whoever has proved who it is may have any.
+    assert_eq!(passed(&mut guard, at(1000), scanner, OPTIONS, 1), 1);
+    guard.authenticated(at(1000), phone);
+    assert_eq!(passed(&mut guard, at(1000), phone, SCAN, 1), 1);
+    assert_eq!(passed(&mut guard, at(1000), peer("127.0.0.1:9"), SCAN, 1), 1);
+    assert_eq!(passed(&mut guard, at(62_000), scanner, SCAN, 1), 0);
+    assert_eq!(guard.notice(), Some(Notice::Scanner(scanner)));
+}

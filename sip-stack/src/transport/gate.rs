@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::{
-    guard::{Admission, Ban, BanReason, Guard, GuardCounts, GuardSettings, Notice},
+    guard::{Admission, Ban, BanReason, FormerBan, Guard, GuardCounts, GuardSettings, Notice},
     time::Now,
 };
 
@@ -124,6 +124,11 @@ impl Gate {
         self.with(|guard, now| guard.lift(now, address))
     }
 
+    /// Takes up the bans of an earlier process.
+    pub fn restore(&self, former: impl IntoIterator<Item = FormerBan>) {
+        self.with(|guard, now| guard.restore(now, former));
+    }
+
     /// The bans in force, the oldest first.
     pub fn bans(&self) -> Vec<BanRow> {
         self.with(|guard, now| guard.bans(now).into_iter().map(|ban| row(ban, now)).collect())
@@ -136,7 +141,7 @@ impl Gate {
 }
 
 fn row(ban: Ban, now: Now) -> BanRow {
-    BanRow { ban, age: now - ban.since, left: ban.until - now }
+    BanRow { ban, age: ban.before + (now - ban.since), left: ban.until - now }
 }
 
 impl fmt::Debug for Gate {

@@ -67,6 +67,11 @@ pub fn rate_limited(source: SocketAddr, what: &str) {
     let _ = write_event("rate_limited", Some(source), "", what);
 }
 
+/// A source calls itself what only those do who look for something to break into; written once a minute.
+pub fn scanner(source: SocketAddr) {
+    let _ = write_event("scanner", Some(source), "", "a name of [security] scanners");
+}
+
 /// A caller of the control interface had no valid token.
 pub fn api_refused(source: Option<SocketAddr>, reason: &str) {
     let _ = write_event("api_auth_fail", source, "", reason);

@@ -3,6 +3,7 @@
 //! The exchange emits [`Change`]s; the store writes them behind its back and never makes it wait. The
 //! store knows rows, not what they mean.
 
+mod ban;
 mod completion;
 mod dialog;
 mod record;
@@ -62,6 +63,13 @@ pub enum Change {
     },
     /// Keep this record of a call that is over.
     AddCallRecord(Box<StoredCallRecord>),
+    /// Keep this ban in place of the former one of the same source.
+    SaveBan(StoredBan),
+    /// Forget the ban of a source.
+    RemoveBan {
+        /// [`StoredBan::source`].
+        source: String,
+    },
 }
 
 /// What a change is about; a later change about the same thing replaces an earlier one.
@@ -83,6 +91,8 @@ pub(crate) enum Subject {
     Centre,
     /// A call that is over, by a number of its own.
     CallRecord(u64),
+    /// A ban by its source.
+    Ban(String),
 }
 
 impl Change {
@@ -100,6 +110,8 @@ impl Change {
             Self::RemoveDialog { tag } => Subject::Dialog(tag.clone()),
             Self::SaveCentre { .. } => Subject::Centre,
             Self::AddCallRecord(record) => Subject::CallRecord(record.id),
+            Self::SaveBan(ban) => Subject::Ban(ban.source.clone()),
+            Self::RemoveBan { source } => Subject::Ban(source.clone()),
         }
     }
 }
@@ -288,6 +300,21 @@ pub struct StoredDialog {
     pub remote: String,
 }
 
+/// A source that is not listened to, as a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredBan {
+    /// An IPv4 address, or the first address of an IPv6 /64.
+    pub source: String,
+    /// Why, in words.
+    pub reason: String,
+    /// When it began, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// When it is over, in milliseconds since 1970.
+    pub until_unix_ms: u64,
+    /// How often this source was banned, this time included.
+    pub times: u32,
+}
+
 /// Keeps state over a restart. Implementations never block the caller and never panic.
 pub trait Store: Send + Sync {
     /// Takes a change to write soon; within a second it survives the death of the process.
@@ -311,6 +338,9 @@ pub trait Store: Send + Sync {
 
     /// The picture of the call centre that the previous run kept. Answers it once.
     fn take_centre(&self) -> Option<String>;
+
+    /// Who was banned in the previous run, and who had been a while ago. Answers it once.
+    fn take_bans(&self) -> Vec<StoredBan>;
 
     /// The records of calls that are over, also of those that were applied a moment ago. Waits for
     /// the database.

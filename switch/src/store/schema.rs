@@ -3,16 +3,18 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
-use super::{Change, StoredBinding, StoredForward, StoredForwarding, completion, dialog, record};
+use super::{
+    Change, StoredBinding, StoredForward, StoredForwarding, ban, completion, dialog, record,
+};
 
 /// `PRAGMA application_id`: the file is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -49,6 +51,7 @@ const MIGRATIONS: [&str; 7] = [
     "CREATE TABLE centre (id INTEGER PRIMARY KEY CHECK (id = 1), snapshot TEXT NOT NULL) STRICT",
     record::TABLE,
     dialog::TABLE,
+    ban::TABLE,
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -133,6 +136,8 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
             statement.execute([snapshot])?;
         }
         Change::AddCallRecord(call) => record::add(transaction, call)?,
+        Change::SaveBan(kept) => ban::save(transaction, kept)?,
+        Change::RemoveBan { source } => ban::remove(transaction, source)?,
     }
     Ok(())
 }

@@ -12,9 +12,9 @@ use config::StatePath;
 use rusqlite::{Connection, ErrorCode};
 
 use super::{
-    Change, Counters, RecordLimits, RecordQuery, Store, StoreCounts, StoreError, StoredBinding,
-    StoredCallRecord, StoredCompletions, StoredDialog, StoredForwarding, Subject, completion,
-    dialog, record, schema,
+    Change, Counters, RecordLimits, RecordQuery, Store, StoreCounts, StoreError, StoredBan,
+    StoredBinding, StoredCallRecord, StoredCompletions, StoredDialog, StoredForwarding, Subject, ban,
+    completion, dialog, record, schema,
 };
 
 /// Most changes waiting for the writer; more are lost and counted.
@@ -50,6 +50,7 @@ pub struct SqliteStore {
     completions: Mutex<StoredCompletions>,
     dialogs: Mutex<Vec<StoredDialog>>,
     centre: Mutex<Option<String>>,
+    bans: Mutex<Vec<StoredBan>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -73,12 +74,14 @@ impl SqliteStore {
         connection
             .execute("DELETE FROM completions WHERE expires_at_unix_ms <= ?1", [now])
             .map_err(unreadable)?;
+        ban::sweep(&connection, now_unix_ms).map_err(unreadable)?;
         let restored = schema::bindings(&connection).map_err(unreadable)?;
         let forwardings = schema::forwardings(&connection).map_err(unreadable)?;
         let messages = schema::messages(&connection).map_err(unreadable)?;
         let completions = completion::read(&connection).map_err(unreadable)?;
         let dialogs = dialog::read(&connection).map_err(unreadable)?;
         let centre = schema::centre(&connection).map_err(unreadable)?;
+        let bans = ban::read(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
         let writer = Writer {
@@ -103,6 +106,7 @@ impl SqliteStore {
             completions: Mutex::new(completions),
             dialogs: Mutex::new(dialogs),
             centre: Mutex::new(centre),
+            bans: Mutex::new(bans),
             counters,
             writer: Some(writer),
         })
@@ -144,6 +148,10 @@ impl Store for SqliteStore {
 
     fn take_centre(&self) -> Option<String> {
         self.centre.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn take_bans(&self) -> Vec<StoredBan> {
+        std::mem::take(&mut *self.bans.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn call_records(&self, query: RecordQuery) -> Vec<StoredCallRecord> {

@@ -6,8 +6,8 @@ use config::StatePath;
 use rusqlite::Connection;
 
 use super::{
-    Change, SqliteStore, Store, StoreError, StoredBinding, StoredCompletion, StoredDialog,
-    StoredForward, StoredForwarding, StoredMessage,
+    Change, SqliteStore, Store, StoreError, StoredBan, StoredBinding, StoredCompletion,
+    StoredDialog, StoredForward, StoredForwarding, StoredMessage,
 };
 
 fn binding(id: u64, line: &str) -> StoredBinding {
@@ -124,6 +124,7 @@ fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
         "centre",
         "call_records",
         "dialogs",
+        "bans",
     ];
     let dropped = later.map(|table| format!("DROP TABLE {table};")).concat();
     old.execute_batch(&format!("{dropped} PRAGMA user_version = 1")).unwrap();
@@ -285,7 +286,7 @@ fn a_file_of_a_later_release_is_refused() {
     let path = folder.path().join("state.db");
     drop(open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 7, .. })));
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 8, .. })));
 }
 
 #[test]
@@ -356,4 +357,33 @@ fn the_latest_picture_of_the_call_centre_comes_back_once() {
     let store = open(&path).unwrap();
     assert_eq!(store.take_centre().as_deref(), Some("{\"new\":2}"));
     assert_eq!(store.take_centre(), None);
+}
+
+#[test]
+fn bans_come_back_but_for_those_that_were_lifted_or_are_long_over() {
+    const DAY_MS: u64 = 86_400_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = StatePath::File(folder.path().join("state.db"));
+    let open = |now_unix_ms| SqliteStore::open(&path, now_unix_ms).unwrap();
+    let ban = |source: &str, until_unix_ms| StoredBan {
+        source: source.to_owned(),
+        reason: "administrator".to_owned(),
+        since_unix_ms: 1_000,
+        until_unix_ms,
+        times: 1,
+    };
+    let store = open(1_000);
+    for (source, until) in [("192.0.2.1", 5_000), ("192.0.2.2", 9_000), ("2001:db8::", DAY_MS)] {
+        store.apply(Change::SaveBan(ban(source, until)));
+    }
+    store.apply(Change::SaveBan(ban("192.0.2.1", 6_000)));
+    store.flush();
+    store.apply(Change::RemoveBan { source: "192.0.2.2".to_owned() });
+    drop(store);
+    let store = open(7_000);
+    let kept = [ban("192.0.2.1", 6_000), ban("2001:db8::", DAY_MS)];
+    assert_eq!(store.take_bans(), kept, "what is over still counts for the next one");
+    assert_eq!(store.take_bans(), []);
+    drop(store);
+    assert_eq!(open(6_000 + DAY_MS).take_bans(), [ban("2001:db8::", DAY_MS)]);
 }

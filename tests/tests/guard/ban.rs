@@ -89,6 +89,62 @@ fn a_ban_by_hand_ends_by_itself_and_needs_the_right() {
     program.until("/api/v1/bans", |answer| answer["items"] == json!([]));
 }
 
+/// Waits until so many bans are in the state file: the writer works behind the scenes.
+fn keeps(program: &Program, count: u64) {
+    let file = rusqlite::Connection::open(program.database()).unwrap();
+    let start = Instant::now();
+    loop {
+        let kept: u64 =
+            file.query_row("SELECT count(*) FROM bans", [], |row| row.get(0)).unwrap_or_default();
+        if kept == count {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{kept} bans are kept");
+        pause();
+    }
+}
+
+#[test]
+fn bans_outlive_a_death_of_the_process_and_those_that_were_lifted_stay_lifted() {
+    let program = Program::with_database(&office(|text| text));
+    for source in ["127.0.0.9", "127.0.0.8"] {
+        let done = program.command(&["bans", "--ban", source, "--duration", "1h"]);
+        assert!(done.status.success(), "{done:?}");
+    }
+    keeps(&program, 2);
+    assert!(program.command(&["bans", "--lift", "127.0.0.8"]).status.success());
+    let before = program.get("/api/v1/bans").1;
+    keeps(&program, 1);
+    let program = program.crash_and_restart();
+    let after = program.get("/api/v1/bans").1;
+    let rows = after["items"].as_array().unwrap();
+    assert_eq!(rows.len(), 1, "{after}");
+    for member in ["source", "reason", "times"] {
+        assert_eq!(rows[0][member], before["items"][0][member]);
+    }
+    let end = |bans: &serde_json::Value| bans["items"][0]["expiresAt"].as_u64().unwrap();
+    assert!(end(&after).abs_diff(end(&before)) < 60_000, "{before} {after}");
+    let mut banned = Stranger::at("127.0.0.9", program.sip);
+    assert_eq!(banned.register("201", "pw-201", SILENCE), None);
+    let mut lifted = Stranger::at("127.0.0.8", program.sip);
+    assert_eq!(lifted.register("201", "pw-201", PATIENCE), Some(200));
+}
+
+#[test]
+fn programs_that_call_themselves_scanners_get_no_answer_and_a_line_in_the_log() {
+    let program = Program::start();
+    let mut scanner = Stranger::at("127.0.0.2", program.sip);
+    let named = "User-Agent: friendly-scanner\r\n";
+    let options = scanner.request("OPTIONS", "sip:office.test", "100", named);
+    assert!(scanner.ask(&options, SILENCE).is_none());
+    logged(&program, "SECURITY event=scanner src=127.0.0.2 ");
+    assert!(program.metric("guard_scanners_total") >= 1);
+    // Nobody is banned for a name, which anybody can forge.
+    assert_eq!(program.get("/api/v1/bans").1, json!({"items": []}));
+    let options = scanner.request("OPTIONS", "sip:office.test", "100", "User-Agent: phone\r\n");
+    assert!(scanner.ask(&options, PATIENCE).is_some());
+}
+
 #[test]
 fn an_address_where_a_phone_is_registered_is_not_banned_and_the_switch_itself_never() {
     let program = Program::with(office(|text| {
