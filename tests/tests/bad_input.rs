@@ -262,6 +262,27 @@ fn a_session_description_that_is_none_is_refused() {
 }
 
 #[test]
+fn a_description_that_names_a_port_of_the_relay_is_refused() {
+    let program = Program::start();
+    let bystanders = Bystanders::talk(&program);
+    let _called = program.live_phone("204");
+    let mut peer = Peer::new(&program);
+    let rows = program.get("/api/v1/media").1;
+    let ports = rows["items"].as_array().unwrap().iter().map(|row| row["port"].as_u64().unwrap());
+    let ports: Vec<u64> = ports.collect();
+    assert_eq!(ports.len(), 2, "{rows}");
+    for port in ports {
+        let body = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP 0\r\n"
+        );
+        assert_eq!(peer.refused_invite("application/sdp", &body), 488);
+    }
+    program.says("SECURITY event=forbidden src=127.0.0.1 ");
+    bystanders.are_unharmed(&program);
+}
+
+#[test]
 fn streams_that_carry_no_sip_are_closed() {
     let program = Program::start();
     let bystanders = Bystanders::talk(&program);

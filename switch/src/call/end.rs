@@ -134,6 +134,11 @@ impl MediaEnd {
         self.ports.get(stream).map(|ports| ports.rtp)
     }
 
+    /// Whether a port is one of its own.
+    pub(crate) fn has_port(&self, port: u16) -> bool {
+        self.ports.iter().any(|ports| ports.rtp == port || ports.rtcp == port)
+    }
+
     /// The stream that tones belong to: the first that carries audio.
     pub fn audio_stream(&self) -> Option<usize> {
         let is_audio = |media: &Media| media.kind == MediaKind::Audio && !media.is_rejected();

@@ -145,7 +145,7 @@ impl Exchange {
     /// The answer for the caller that an early answer of the called phone allows. `None` for a
     /// late offer: there the caller gets its offer in the 200.
     fn early_answer(&mut self, caller: CallId, called: CallId, sdp: &Bytes) -> Option<Bytes> {
-        let mut answer = Session::parse(sdp).ok()?;
+        let mut answer = Session::parse(sdp).ok().filter(|answer| !self.leads_back(answer))?;
         let far = self.calls.get_mut(called.0)?;
         far.end.screen_answer(&mut answer).ok()?;
         far.end.hear(answer.clone());
@@ -225,7 +225,7 @@ impl Exchange {
 
     /// The answer to our offer, if there is one and it leaves something to talk with.
     pub(crate) fn answer_of(&self, id: CallId, sdp: Option<&Bytes>) -> Option<Session> {
-        let mut answer = Session::parse(sdp?).ok()?;
+        let mut answer = Session::parse(sdp?).ok().filter(|answer| !self.leads_back(answer))?;
         self.calls.get(id.0)?.end.screen_answer(&mut answer).ok()?;
         self.calls.get(id.0)?.end.agrees_to(&answer).then_some(answer)
     }

@@ -40,6 +40,7 @@ pub(crate) mod recording;
 pub mod refer;
 pub mod release;
 pub mod ring;
+pub(crate) mod screen;
 pub mod seek;
 pub mod shared;
 pub mod splice;

@@ -27,6 +27,10 @@ impl Exchange {
         if let Err(why) = call.end.protection.screen_offer(&mut offer) {
             return self.refuse_media(leg, why);
         }
+        if self.leads_back(&offer) {
+            return self.refuse(leg, Incompatible::STATUS);
+        }
+        let Some(call) = self.calls.get(id.0) else { return };
         if !call.end.can_answer_alone(&offer) || self.ends_translation(id, &offer) {
             return self.pass_offer_on(id, leg, offer);
         }

@@ -83,9 +83,8 @@ impl Exchange {
         };
         let mut protection = self.new_end(&party).protection;
         protection.allow_sdes(self.allows_sdes(&flow));
-        if let Some(Err(refused)) = offer.as_mut().map(|offer| protection.screen_offer(offer)) {
-            let warning = refused.warning(&self.config.domain);
-            let reply = Reply::new(Incompatible::STATUS).header("Warning", warning);
+        let screened = self.screen_offer((&party, &flow), &protection, offer.as_mut());
+        if let Err(reply) = screened {
             return self.reject_leg(leg, reply);
         }
         let mut shared = None;

@@ -1,0 +1,58 @@
+//! What keeps a party's description from being taken up at all, before anything is made of it.
+
+use std::net::SocketAddr;
+
+use sip_stack::endpoint::Reply;
+use sip_stack::flow::Flow;
+use sip_stack::sdp::{Incompatible, Session};
+
+use super::Party;
+use super::protection::Protection;
+use crate::exchange::{Exchange, Output};
+
+impl Exchange {
+    /// Takes out of an INVITE's offer what may not be.
+    ///
+    /// Errors: the refusal, when nothing is left or it leads back into the relay.
+    pub(crate) fn screen_offer(
+        &mut self,
+        (party, flow): (&Party, &Flow),
+        protection: &Protection,
+        offer: Option<&mut Session>,
+    ) -> Result<(), Reply> {
+        let Some(offer) = offer else { return Ok(()) };
+        let warning = match protection.screen_offer(offer) {
+            Err(refused) => refused.warning(&self.config.domain),
+            Ok(()) if !self.leads_back(offer) => return Ok(()),
+            Ok(()) => {
+                self.outputs.push(Output::CallBarred {
+                    source: Some(flow.remote),
+                    line: party.line().unwrap_or_default().to_owned(),
+                    reason: "its media would come back to a port of the relay",
+                });
+                format!("399 {} \"Media Leads Back To This Switch\"", self.config.domain)
+            }
+        };
+        Err(Reply::new(Incompatible::STATUS).header("Warning", warning))
+    }
+
+    /// Whether a description names ports of our relay that serve a call: its media would go round in
+    /// here, or into somebody else's call (SEC-87). Calls that come back to us are joined by the core.
+    pub(crate) fn leads_back(&self, described: &Session) -> bool {
+        let live = described.media.iter().filter(|media| !media.is_rejected());
+        let mut addresses = live.filter_map(|media| media.rtp_address(described));
+        addresses.any(|address| self.is_relay_port(address))
+    }
+
+    fn is_relay_port(&self, address: SocketAddr) -> bool {
+        let media = &self.config.media;
+        let host = address.ip().to_canonical();
+        let is_ours = host == media.address.to_canonical()
+            || media.public_address.is_some_and(|public| public.to_canonical() == host);
+        let range = media.shared_ports.as_ref().unwrap_or(&media.ports);
+        // Hardly anybody gets past this, so all calls can be asked.
+        is_ours
+            && range.contains(&address.port())
+            && self.calls.iter().any(|(_, call)| call.end.has_port(address.port()))
+    }
+}
