@@ -68,7 +68,7 @@ const API_NEEDS_RESTART: [Setting; 3] = [
     }),
 ];
 
-const APPLIED: [Setting; 27] = [
+const APPLIED: [Setting; 28] = [
     ("sip.tls", |old, new| old.sip.tls != new.sip.tls),
     ("sip.websocket", |old, new| old.sip.origins != new.sip.origins),
     ("media.music", |old, new| old.media.music != new.media.music),
@@ -79,6 +79,7 @@ const APPLIED: [Setting; 27] = [
     ("security", |old, new| without_size(&old.security) != without_size(&new.security)),
     ("subscriptions", |old, new| old.subscriptions != new.subscriptions),
     ("api.tokens", |old, new| old.api.tokens != new.api.tokens),
+    ("api.audit_file", |old, new| old.api.audit_file != new.api.audit_file),
     ("call_records", |old, new| old.call_records != new.call_records),
     ("recording", |old, new| old.recording != new.recording),
     ("switch", |old, new| old.switch.drain_timeout != new.switch.drain_timeout),
@@ -133,7 +134,7 @@ impl Config {
     /// that needs a restart as it is in `running`.
     #[must_use]
     pub fn over(self, running: &Self) -> Self {
-        let tokens = self.api.tokens;
+        let (tokens, audit_file) = (self.api.tokens, self.api.audit_file);
         Self {
             domain: running.domain.clone(),
             sip: self.sip.over(&running.sip),
@@ -145,7 +146,7 @@ impl Config {
                 ..running.media.clone()
             },
             security: self.security.over(&running.security),
-            api: Api { tokens, ..running.api.clone() },
+            api: Api { tokens, audit_file, ..running.api.clone() },
             state: running.state.clone(),
             switch: Switch { drain_timeout: self.switch.drain_timeout, ..running.switch.clone() },
             ..self

@@ -43,6 +43,7 @@ use crate::api::{Api, Tokens};
 use crate::cli::{self, Run};
 use crate::exchange::counters::Counters;
 use crate::exchange::{Exchange, ExchangeParts, Input};
+use crate::observe::audit::AuditFile;
 use crate::observe::hep::Hep;
 use crate::observe::trace::Trace;
 use crate::observe::{Family, Metrics, Sample, Source};
@@ -139,6 +140,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         (Arc::clone(&trace), Arc::clone(&store)),
     );
     api.guard(Arc::clone(&gate));
+    api.audit(AuditFile::start(config.api.audit_file.clone()).map_err(ServerError::System)?);
     let local = transports.local_addresses();
     let exchange = exchange(&config, relay, counters, &local, &*store)?;
     let capture = Capture { trace, hep: collector(&config)? };

@@ -354,6 +354,7 @@ pub(super) fn api(root: &Section<'_>, sip: &Sip) -> Api {
         tokens: Vec::new(),
         resume_window: Duration::from_secs(60),
         max_queued_messages: 10_000,
+        audit_file: None,
     };
     let Some(section) = root.table("api") else { return api };
     let expected = "an address such as \"127.0.0.1:8080\"";
@@ -392,6 +393,7 @@ pub(super) fn api(root: &Section<'_>, sip: &Sip) -> Api {
     if let Some(limit) = section.integer("max_queued_messages", 1..=1_000_000) {
         api.max_queued_messages = usize::try_from(limit).unwrap_or(api.max_queued_messages);
     }
+    api.audit_file = audit_file(&section);
     let mut seen = Vec::new();
     for entry in section.array("tokens") {
         api.tokens.extend(token(&entry, &mut seen));
@@ -399,6 +401,16 @@ pub(super) fn api(root: &Section<'_>, sip: &Sip) -> Api {
     }
     section.finish();
     api
+}
+
+fn audit_file(section: &Section<'_>) -> Option<PathBuf> {
+    let expected = "the path of a file; a relative one starts at the folder of this file";
+    let path = section.string("audit_file", expected)?;
+    if path.value.is_empty() || path.value.contains('\0') {
+        section.context.fault(&path.span, "api.audit_file is empty", expected);
+        return None;
+    }
+    Some(section.context.folder.join(path.value))
 }
 
 fn token(entry: &Section<'_>, seen: &mut Vec<(String, Secret)>) -> Option<Token> {

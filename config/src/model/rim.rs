@@ -189,6 +189,8 @@ pub struct Api {
     pub resume_window: Duration,
     /// Messages an application may be behind before it is closed with 1013; default 10000.
     pub max_queued_messages: usize,
+    /// Who changed what is written to this file as well as to the log; default none.
+    pub audit_file: Option<PathBuf>,
 }
 
 /// One bearer token, `[[api.tokens]]`.

@@ -1,5 +1,5 @@
-//! Who did what (SEC-78): one log line, target `audit`, for each thing that a token changed or tried
-//! to change. Over `/tapi` everything counts that is not a question.
+//! Who did what (SEC-78): one log line, target `audit`, and one in `[api] audit_file`, for each thing that a
+//! token changed or tried to change. Over `/tapi` everything counts that is not a question.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::response::Response;
 
 use super::Api;
 use super::token::{Peer, bearer};
+use crate::observe::audit::Deed;
 
 /// Longest part of a path or name that is written down.
 const MAX_TEXT: usize = 128;
@@ -30,18 +31,22 @@ pub(super) async fn watch(State(api): State<Arc<Api>>, request: Request, next: N
     let response = next.run(request).await;
     let (source, status) = (source(peer), response.status().as_u16());
     tracing::info!(target: "audit", token = who, source, %method, path, status, "changed");
+    let outcome = Some((path.as_str(), status));
+    write(&api, Deed { token: &who, source: &source, method: method.as_str(), outcome });
     response
 }
 
 /// Writes down what an application asks for, if it is more than a question.
-pub(super) fn note(token: &str, source: &str, text: &str) {
-    if !tracing::enabled!(target: "audit", tracing::Level::INFO) {
-        return;
-    }
+pub(super) fn note(api: &Api, token: &str, source: &str, text: &str) {
     for method in tapi::server::methods(text).iter().filter(|method| !is_question(method)) {
         let method = printable(method);
         tracing::info!(target: "audit", token, source, method, "TAPI");
+        write(api, Deed { token, source, method: &method, outcome: None });
     }
+}
+
+fn write(api: &Api, deed: Deed<'_>) {
+    api.audit.get().into_iter().for_each(|file| file.note(deed));
 }
 
 /// The address for the log.

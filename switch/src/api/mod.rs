@@ -21,6 +21,7 @@ mod rest;
 mod tapi_socket;
 mod token;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,6 +45,7 @@ pub use token::Tokens;
 
 use self::applications::Close;
 use crate::exchange::{Input, Output};
+use crate::observe::audit::AuditFile;
 use crate::observe::trace::Trace;
 use crate::observe::{Metrics, Sample};
 use crate::store::Store;
@@ -90,6 +92,7 @@ pub struct Api {
     is_responsive: AtomicBool,
     rates: rate::Rates,
     gate: OnceLock<Arc<Gate>>,
+    audit: OnceLock<AuditFile>,
     counters: Arc<ApiCounters>,
 }
 
@@ -117,6 +120,7 @@ impl Api {
             is_responsive: AtomicBool::new(true),
             rates: rate::Rates::default(),
             gate: OnceLock::new(),
+            audit: OnceLock::new(),
             counters: Arc::default(),
         })
     }
@@ -129,6 +133,22 @@ impl Api {
     /// Bans are those of this gate; it can be said once.
     pub fn guard(&self, gate: Arc<Gate>) {
         let _ = self.gate.set(gate);
+    }
+
+    /// Who changed what is written to this file too; it can be said once.
+    pub fn audit(&self, file: AuditFile) {
+        let _ = self.audit.set(file);
+    }
+
+    /// Goes on with this audit file, opened anew.
+    pub fn reopen_audit(&self, path: Option<PathBuf>) {
+        self.audit.get().into_iter().for_each(|audit| audit.reopen(path.clone()));
+    }
+
+    /// Everything that is wrong and keeps nobody from calling.
+    fn troubles(&self) -> Vec<String> {
+        let audit = self.audit.get().and_then(AuditFile::trouble);
+        self.store.trouble().into_iter().chain(audit).collect()
     }
 
     /// Serves connections until the task ends.
@@ -184,7 +204,7 @@ impl Api {
             Sample::counter(name, help, value.load(Ordering::Relaxed))
         };
         let counters = &self.counters;
-        vec![
+        let mut samples = vec![
             counter(
                 "api_unauthorized_total",
                 "HTTP requests without a valid token.",
@@ -216,7 +236,9 @@ impl Api {
                 self.applications.len() as u64,
             ),
             Sample::gauge("events_latest", "Number of the newest event.", self.events.latest()),
-        ]
+        ];
+        samples.extend(self.audit.get().map(AuditFile::samples).unwrap_or_default());
+        samples
     }
 }
 
@@ -285,8 +307,9 @@ async fn readyz(axum::extract::State(api): axum::extract::State<Arc<Api>>) -> Re
     if api.is_ready.load(Ordering::Relaxed) && !api.mailbox.is_closed() {
         // What is wrong and keeps nobody from calling is said, and is no reason to send callers away.
         let mut answer = serde_json::json!({ "status": "ready" });
-        if let Some(trouble) = api.store.trouble() {
-            answer["troubles"] = serde_json::json!([trouble]);
+        let troubles = api.troubles();
+        if !troubles.is_empty() {
+            answer["troubles"] = troubles.into();
         }
         return axum::Json(answer).into_response();
     }

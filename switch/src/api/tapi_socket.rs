@@ -240,7 +240,7 @@ async fn read(reader: &mut Reader, api: &Api, connection: ConnectionId, who: &Wh
             Some(Ok(Message::Text(text))) if text.len() > MAX_FRAME => return too_big(),
             Some(Ok(Message::Text(text))) => {
                 count(&api.counters.tapi_frames_received_total);
-                audit::note(&who.token.name, &who.source, text.as_str());
+                audit::note(api, &who.token.name, &who.source, text.as_str());
                 if forward(&api.mailbox, connection, text.as_str().to_owned()).await.is_err() {
                     return End::Close(Close {
                         code: CLOSE_GOING_AWAY,

@@ -1,5 +1,6 @@
-//! Metrics and the security log: what is read from outside, never on a hot path.
+//! Metrics, the security log and the audit file: what is read from outside, never on a hot path.
 
+pub mod audit;
 pub mod hep;
 mod mask;
 mod metric;

@@ -151,7 +151,7 @@ fn address(source: Option<SocketAddr>) -> (String, u16) {
 }
 
 /// `\xNN` for everything that is not a printable ASCII letter, and for quote and backslash.
-fn escape(foreign: &str) -> String {
+pub(super) fn escape(foreign: &str) -> String {
     let mut escaped = String::new();
     for byte in foreign.bytes().take(MAX_FOREIGN) {
         match byte {

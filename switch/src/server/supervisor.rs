@@ -196,6 +196,8 @@ impl Supervisor {
             certificates::reconfigure(&transports, &new);
         }
         super::limit_call_records(self.store.as_ref(), &new);
+        // Also where nothing has changed: a reload is what tells that files were rotated.
+        self.api.reopen_audit(new.api.audit_file.clone());
         self.api.reconfigure(Tokens::new(&new.api.tokens), new.api.max_queued_messages);
         let _ = self.mailbox.send(Input::Reload(Arc::clone(&new))).await;
         self.config.send_replace(new);

@@ -1,7 +1,9 @@
 //! The control interface under misuse: guessing, who did what, whether the switch still answers.
 
+use std::time::Instant;
+
 use serde_json::json;
-use tests::program::{CRM_TOKEN, Program, TOKEN, http};
+use tests::program::{CRM_TOKEN, PATIENCE, Program, TOKEN, http, office, pause};
 
 use crate::ban::logged;
 
@@ -36,6 +38,73 @@ fn who_changed_what_is_written_down() {
     application.send_text(&batch.to_string().replace("lineHold", "line\\u0048old"));
     assert!(logged(&program, "lineHold").contains("audit"), "in a batch, and spelt otherwise");
     assert!(!program.log().contains("admin-token"), "no secret is written");
+}
+
+/// The office with an audit file.
+fn audited(file: &str) -> Program {
+    Program::with(office(|text| text.replace("[api]\n", &format!("[api]\naudit_file = \"{file}\"\n"))))
+}
+
+/// Waits until the file beside the configuration has a line with these words.
+fn noted(program: &Program, file: &str, words: &str) -> String {
+    let start = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(program.config.with_file_name(file)).unwrap_or_default();
+        if let Some(line) = text.lines().find(|line| line.contains(words)) {
+            return line.to_owned();
+        }
+        assert!(start.elapsed() < PATIENCE, "no {words:?} in {text:?}");
+        pause();
+    }
+}
+
+#[test]
+fn who_changed_what_is_appended_to_a_file_that_may_be_rotated() {
+    let program = audited("audit.log");
+    let dnd = |line: &str| {
+        let body = json!({"enabled": true}).to_string();
+        http(program.api, "PUT", &format!("/api/v1/lines/{line}/dnd"), Some(TOKEN), &body).0
+    };
+    assert_eq!(dnd("201"), 200);
+    let line = noted(&program, "audit.log", "/lines/201/dnd");
+    let words = " AUDIT token=\"admin\" src=127.0.0.1 method=PUT path=\"/api/v1/lines/201/dnd\" status=200";
+    assert!(line.ends_with(words), "{line}");
+    let mut application = program.application("desk");
+    let _ = application.call("lineForward", json!({"hLine": 1}));
+    assert!(noted(&program, "audit.log", "method=lineForward").contains("src=127.0.0.1"));
+    let file = program.config.with_file_name("audit.log");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
+    // As logrotate does.
+    std::fs::rename(&file, program.config.with_file_name("audit.log.1")).unwrap();
+    program.signal("HUP");
+    program.says("the new configuration is in use");
+    assert_eq!(dnd("202"), 200);
+    noted(&program, "audit.log", "/lines/202/dnd");
+    let rotated = std::fs::read_to_string(program.config.with_file_name("audit.log.1")).unwrap();
+    assert!(rotated.contains("/lines/201/dnd") && !rotated.contains("/lines/202/dnd"), "{rotated}");
+}
+
+#[test]
+fn an_audit_file_on_a_full_disk_is_told_and_keeps_nobody_waiting() {
+    let program = audited("/dev/full");
+    let wish = json!({"enabled": true});
+    for _ in 0..3 {
+        assert_eq!(program.put("/api/v1/lines/201/dnd", &wish).0, 200);
+    }
+    let ready = program.until("/readyz", |answer| answer["troubles"][0].is_string());
+    assert!(ready["troubles"][0].as_str().unwrap().contains("/dev/full"), "{ready}");
+    program.reaches("audit_lines_lost_total", 3);
+    let (a, b) = (program.live_phone("203"), program.live_phone("202"));
+    let (near, far) = a.talk_to(&b);
+    a.hang_up(near);
+    b.ended(far);
+    // A file that can be written is taken up by a reload.
+    let text = std::fs::read_to_string(&program.config).unwrap();
+    std::fs::write(&program.config, text.replace("/dev/full", "audit.log")).unwrap();
+    assert_eq!(program.post("/api/v1/reload", &json!({})).0, 200);
+    noted(&program, "audit.log", "/api/v1/reload");
+    program.until("/readyz", |answer| answer["troubles"].is_null());
 }
 
 #[test]

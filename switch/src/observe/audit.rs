@@ -1,0 +1,248 @@
+//! The audit trail in a file of its own (`[api] audit_file`): one line for each thing that was changed or
+//! tried, appended by a thread of its own, so that a disk which is slow or full keeps nobody waiting.
+//!
+//! ```text
+//! 2026-01-31T12:00:00.000Z AUDIT token="admin" src=192.0.2.7 method=POST path="/api/v1/bans" status=201
+//! ```
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::security::escape;
+use super::{Family, Sample};
+use crate::server::clock;
+
+/// Lines that may wait for the disk; more are lost and counted.
+const MAX_WAITING: usize = 4_096;
+/// A file that could not be opened or written is tried again so often at most.
+const RETRY: Duration = Duration::from_secs(1);
+/// Its owner and group may read it.
+const MODE: u32 = 0o640;
+
+enum Order {
+    /// Write this line.
+    Write(String),
+    /// Look whether another file is wanted.
+    Look,
+}
+
+/// Who did what to which thing.
+#[derive(Clone, Copy, Debug)]
+pub struct Deed<'a> {
+    /// The token's name.
+    pub token: &'a str,
+    /// The address it came from.
+    pub source: &'a str,
+    /// The HTTP method, or the TAPI function.
+    pub method: &'a str,
+    /// Path and status, over HTTP.
+    pub outcome: Option<(&'a str, u16)>,
+}
+
+#[derive(Default)]
+struct State {
+    written: AtomicU64,
+    lost: AtomicU64,
+    trouble: Mutex<Option<String>>,
+    path: Mutex<Option<PathBuf>>,
+    /// Raised whenever the file is to be opened anew.
+    opening: AtomicU64,
+}
+
+/// The way to the file. Dropping the last one ends its thread.
+pub struct AuditFile {
+    orders: SyncSender<Order>,
+    state: Arc<State>,
+}
+
+impl AuditFile {
+    /// Starts the thread that writes to this file, if any.
+    ///
+    /// Errors: the system refuses a thread.
+    pub fn start(path: Option<PathBuf>) -> io::Result<Self> {
+        let (orders, received) = sync_channel(MAX_WAITING);
+        let state = Arc::new(State::default());
+        let writer = Writer {
+            file: None,
+            opened: 0,
+            retry_at: None,
+            is_torn: false,
+            state: Arc::clone(&state),
+        };
+        std::thread::Builder::new()
+            .name("strowger-audit".to_owned())
+            .spawn(move || writer.run(&received))?;
+        let audit = Self { orders, state };
+        audit.reopen(path);
+        Ok(audit)
+    }
+
+    /// Goes on in this file, which is opened anew: a rotated one is left alone. `None`: in none.
+    pub fn reopen(&self, path: Option<PathBuf>) {
+        *self.state.path.lock().unwrap_or_else(PoisonError::into_inner) = path;
+        self.state.opening.fetch_add(1, Ordering::Release);
+        // Where the queue is full, whoever writes next looks.
+        let _ = self.orders.try_send(Order::Look);
+    }
+
+    /// Writes down a deed; never waits.
+    pub fn note(&self, deed: Deed<'_>) {
+        match self.orders.try_send(Order::Write(line(clock::wall_ms(), deed))) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.state.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What is wrong now, as a sentence.
+    pub fn trouble(&self) -> Option<String> {
+        self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For `/metrics`.
+    pub fn samples(&self) -> Vec<Sample> {
+        let audit = Family("audit");
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        vec![
+            audit.counter("lines", "Lines written to the audit file.", value(&self.state.written)),
+            audit.counter(
+                "lines_lost",
+                "Lines that the audit file lacks: its disk was full or too slow.",
+                value(&self.state.lost),
+            ),
+        ]
+    }
+}
+
+struct Writer {
+    file: Option<File>,
+    /// Which opening the file is of.
+    opened: u64,
+    retry_at: Option<Instant>,
+    /// The last line may be there in part.
+    is_torn: bool,
+    state: Arc<State>,
+}
+
+impl Writer {
+    fn run(mut self, orders: &Receiver<Order>) {
+        while let Ok(order) = orders.recv() {
+            let opening = self.state.opening.load(Ordering::Acquire);
+            if opening != self.opened {
+                (self.file, self.opened, self.retry_at, self.is_torn) = (None, opening, None, false);
+                let opened = self.open();
+                self.settle(opened);
+            }
+            let Order::Write(line) = order else { continue };
+            if self.path().is_none() {
+                continue;
+            }
+            let written = self.write(&line);
+            let counter = if written.is_ok() { &self.state.written } else { &self.state.lost };
+            counter.fetch_add(1, Ordering::Relaxed);
+            self.settle(written);
+        }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        self.state.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sees that the file is open, unless it was tried in vain a moment ago.
+    #[expect(clippy::disallowed_methods, reason = "the rim: a thread that waits for a disk")]
+    fn open(&mut self) -> io::Result<()> {
+        let (Some(path), None) = (self.path(), &self.file) else { return Ok(()) };
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| now < at) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.retry_at = Some(now + RETRY);
+        let opened = OpenOptions::new().append(true).create(true).mode(MODE).open(path)?;
+        self.file = Some(opened);
+        Ok(())
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        self.open()?;
+        let Some(file) = &mut self.file else { return Ok(()) };
+        // What a full disk has cut off must not run into the next line.
+        if self.is_torn {
+            file.write_all(b"\n")?;
+        }
+        self.is_torn = true;
+        file.write_all(line.as_bytes())?;
+        self.is_torn = false;
+        Ok(())
+    }
+
+    /// Says once that something is wrong, and that it is not any more.
+    fn settle(&mut self, done: io::Result<()>) {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                self.file = None;
+                let path = self.path().unwrap_or_default();
+                let trouble = format!(
+                    "The audit file {} cannot be written ({error}); check [api] audit_file, its permissions and the space on its disk",
+                    path.display()
+                );
+                if self.set_trouble(Some(trouble.clone())).is_none() {
+                    tracing::error!("{trouble}; the log still has everything");
+                }
+            }
+            Ok(()) => {
+                if self.set_trouble(None).is_some() {
+                    tracing::info!("the audit file can be written again");
+                }
+            }
+        }
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) -> Option<String> {
+        let mut place = self.state.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *place, trouble)
+    }
+}
+
+fn line(now_ms: u64, deed: Deed<'_>) -> String {
+    let Deed { token, source, method, outcome } = deed;
+    let mut line = format!(
+        "{} AUDIT token=\"{}\" src={} method={}",
+        clock::timestamp(now_ms),
+        escape(token),
+        escape(source),
+        escape(method)
+    );
+    if let Some((path, status)) = outcome {
+        // Writing to a String cannot fail.
+        let _ = write!(line, " path=\"{}\" status={status}", escape(path));
+    }
+    line.push('\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deed_is_one_line_whatever_it_is_called() {
+        let outcome = Some(("/api/v1/x\"\r\nAUDIT", 201));
+        let deed = Deed { token: "admin", source: "192.0.2.7", method: "POST", outcome };
+        assert_eq!(
+            line(1_769_860_800_000, deed),
+            "2026-01-31T12:00:00.000Z AUDIT token=\"admin\" src=192.0.2.7 method=POST \
+             path=\"/api/v1/x\\x22\\x0d\\x0aAUDIT\" status=201\n"
+        );
+        let deed = Deed { method: "lineDrop", outcome: None, ..deed };
+        assert!(line(0, deed).ends_with(" src=192.0.2.7 method=lineDrop\n"));
+    }
+}
