@@ -27,12 +27,23 @@ pub fn http_with_head(
     token: Option<&str>,
     body: &str,
 ) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(server).expect("the control interface listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let authorization =
         token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    http_with_fields(server, method, path, &authorization, body)
+}
+
+/// The same with any header lines.
+pub fn http_with_fields(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &str,
+) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(server).expect("the control interface listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {server}\r\n{authorization}Connection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {server}\r\n{fields}Connection: close\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );

@@ -14,7 +14,7 @@ use sip_stack::time::Seeded;
 use switch::phone::{Access, Behaviour, Phone, PhoneError};
 
 pub use crate::application::Application;
-pub use crate::http::{Events, http, http_with_head};
+pub use crate::http::{Events, http, http_with_fields, http_with_head};
 pub use crate::live::LivePhone;
 
 /// How long a test waits for something that has to happen.

@@ -10,6 +10,7 @@ mod audit;
 mod bans;
 mod call_centre;
 mod events;
+mod idempotency;
 mod ladder;
 mod lines;
 mod listener;
@@ -91,6 +92,7 @@ pub struct Api {
     /// The watchdog was answered in time.
     is_responsive: AtomicBool,
     rates: rate::Rates,
+    keys: idempotency::Keys,
     gate: OnceLock<Arc<Gate>>,
     audit: OnceLock<AuditFile>,
     counters: Arc<ApiCounters>,
@@ -119,6 +121,7 @@ impl Api {
             is_ready: AtomicBool::new(false),
             is_responsive: AtomicBool::new(true),
             rates: rate::Rates::default(),
+            keys: idempotency::Keys::default(),
             gate: OnceLock::new(),
             audit: OnceLock::new(),
             counters: Arc::default(),
@@ -277,9 +280,12 @@ fn router(api: Arc<Api>) -> Router {
         .route("/events", get(rest::follow))
         .route("/reload", post(rest::reload))
         .route("/drain", post(rest::drain));
+    let v1 = v1
+        .layer(from_fn_with_state(Arc::clone(&api), idempotency::once))
+        .layer(from_fn_with_state(Arc::clone(&api), audit::watch));
     Router::new()
         .route("/tapi", get(tapi_socket::upgrade))
-        .nest("/api/v1", v1.layer(from_fn_with_state(Arc::clone(&api), audit::watch)))
+        .nest("/api/v1", v1)
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))

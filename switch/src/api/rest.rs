@@ -336,7 +336,7 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body) -> Result<T, ProblemDo
     parse(&bounded(body).await?)
 }
 
-async fn bounded(body: Body) -> Result<Bytes, ProblemDocument> {
+pub(super) async fn bounded(body: Body) -> Result<Bytes, ProblemDocument> {
     let too_long = || {
         let detail = format!("A body may have {MAX_BODY} bytes at most.");
         ProblemDocument::new(StatusCode::PAYLOAD_TOO_LARGE, detail)

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use serde_json::json;
-use tests::program::{CRM_TOKEN, PATIENCE, Program, TOKEN, http, office, pause};
+use serde_json::{Value, json};
+use tests::program::{
+    CRM_TOKEN, PATIENCE, Program, TOKEN, http, http_with_fields, office, pause,
+};
 
 use crate::ban::logged;
 
@@ -105,6 +107,41 @@ fn an_audit_file_on_a_full_disk_is_told_and_keeps_nobody_waiting() {
     assert_eq!(program.post("/api/v1/reload", &json!({})).0, 200);
     noted(&program, "audit.log", "/api/v1/reload");
     program.until("/readyz", |answer| answer["troubles"].is_null());
+}
+
+/// A POST with a key; status, whether the answer was given before, and the answer.
+fn post_with_key(program: &Program, key: &str, path: &str, body: &Value) -> (u16, bool, Value) {
+    let fields = format!("Authorization: Bearer {TOKEN}\r\nIdempotency-Key: {key}\r\n");
+    let (status, head, text) =
+        http_with_fields(program.api, "POST", path, &fields, &body.to_string());
+    let is_replayed = head.contains("idempotency-replayed: true");
+    (status, is_replayed, serde_json::from_str(&text).unwrap_or_default())
+}
+
+#[test]
+fn a_post_that_comes_again_with_its_key_makes_one_call_and_gets_the_same_answer() {
+    let program = Program::start();
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let calls = "/api/v1/calls";
+    let wish = json!({"from": "201", "to": "202"});
+    let (status, is_replayed, first) = post_with_key(&program, "key-1", calls, &wish);
+    assert_eq!((status, is_replayed), (201, false), "{first}");
+    let far = b.incoming();
+    let (status, is_replayed, second) = post_with_key(&program, "key-1", calls, &wish);
+    assert_eq!((status, is_replayed), (201, true), "{second}");
+    assert_eq!(first, second);
+    b.answer(far);
+    b.connected(far);
+    let rows = program.get(calls).1;
+    assert_eq!(rows["items"].as_array().unwrap().len(), 2, "two parties of one call: {rows}");
+    // The key is that request's, and no other's.
+    let other = json!({"from": "201", "to": "203"});
+    assert_eq!(post_with_key(&program, "key-1", calls, &other).0, 422);
+    assert_eq!(post_with_key(&program, "", calls, &other).0, 400);
+    let bad = post_with_key(&program, "key-2", calls, &json!({"from": "201"}));
+    assert_eq!((bad.0, post_with_key(&program, "key-2", calls, &json!({"from": "201"})).1), (400, true));
+    b.hang_up(far);
+    drop(a);
 }
 
 #[test]
