@@ -79,6 +79,7 @@ impl Rig {
             completions: Default::default(),
             dialogs: Vec::new(),
             centre: None,
+            familiar: Vec::new(),
             clock: Clock { now: Now::ZERO, unix_ms: START_UNIX_MS },
         });
         let phones = Phones::new(PhonesConfig {

@@ -244,6 +244,7 @@ fn exchange(
         completions: store.take_completions(),
         dialogs: store.take_dialogs(),
         centre: store.take_centre(),
+        familiar: store.take_familiar(),
         clock: clock::read(),
     }))
 }

@@ -4,22 +4,21 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Api;
 use super::token::{Peer, bearer};
 use crate::observe::audit::Deed;
+use crate::observe::security;
 
 /// Longest part of a path or name that is written down.
 const MAX_TEXT: usize = 128;
 
 /// Writes down what is more than a question, with its outcome.
 pub(super) async fn watch(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        return next.run(request).await;
-    }
+    let is_question = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let presented = request.headers().get(header::AUTHORIZATION);
     let presented = presented.and_then(|value| value.to_str().ok()).and_then(bearer);
     let token = presented.and_then(|secret| api.tokens.load().find(secret));
@@ -29,7 +28,14 @@ pub(super) async fn watch(State(api): State<Arc<Api>>, request: Request, next: N
     let path = format!("/api/v1{}", printable(request.uri().path()));
     let method = request.method().clone();
     let response = next.run(request).await;
-    let (source, status) = (source(peer), response.status().as_u16());
+    let status = response.status();
+    if status == StatusCode::FORBIDDEN {
+        security::api_forbidden(peer, &who, &format!("{method} {path}"));
+    }
+    if is_question {
+        return response;
+    }
+    let (source, status) = (source(peer), status.as_u16());
     tracing::info!(target: "audit", token = who, source, %method, path, status, "changed");
     let outcome = Some((path.as_str(), status));
     write(&api, Deed { token: &who, source: &source, method: method.as_str(), outcome });

@@ -153,6 +153,7 @@ impl Exchange {
             taken.map_err(|cause| Reply::new(cause.relay))
         });
         let Err(reply) = result else { return };
+        self.note_bad_replaces(id, &reply);
         if let Some(leg) = leg {
             self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
             self.forget_leg(leg);

@@ -6,9 +6,9 @@ use sip_stack::endpoint::Reply;
 use sip_stack::flow::Flow;
 use sip_stack::sdp::{Incompatible, Session};
 
-use super::Party;
 use super::protection::Protection;
-use crate::exchange::{Exchange, Output};
+use super::{CallId, Party};
+use crate::exchange::{Exchange, Output, Suspicion};
 
 impl Exchange {
     /// Takes out of an INVITE's offer what may not be.
@@ -34,6 +34,15 @@ impl Exchange {
             }
         };
         Err(Reply::new(Incompatible::STATUS).header("Warning", warning))
+    }
+
+    /// An INVITE with Replaces of what its line may not take, or what is not there.
+    pub(super) fn note_bad_replaces(&mut self, id: CallId, reply: &Reply) {
+        let Some(call) = self.calls.get(id.0) else { return };
+        let line = call.party.line().unwrap_or_default().to_owned();
+        let source = call.leg.and_then(|leg| self.endpoint.leg(leg)).map(|view| view.flow.remote);
+        let reason = format!("Replaces answered {}", reply.status);
+        self.suspect(Suspicion::BadReplaces, source, &line, reason);
     }
 
     /// Whether a description names ports of our relay that serve a call: its media would go round in

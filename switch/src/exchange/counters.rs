@@ -33,6 +33,8 @@ counters! {
     registrations_refused_total: "counter",
     /// Requests whose credentials were wrong.
     authentications_refused_total: "counter",
+    /// Alarms: lines with too many failed logins.
+    account_alarms_total: "counter",
     /// Bindings present now.
     bindings: "gauge",
     /// Connections (conversations of two parties) attempted.

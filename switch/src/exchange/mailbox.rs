@@ -276,6 +276,25 @@ pub struct Problem {
     pub detail: String,
 }
 
+/// What is worth a line in the security log besides refused authentications and barred calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspicion {
+    /// A line that says it is another one.
+    SpoofedIdentity,
+    /// A line that speaks in a dialog of another one.
+    Hijack,
+    /// Replaces or a pickup of something that the line may not take.
+    BadReplaces,
+    /// What is no SIP message.
+    Malformed,
+    /// Packets came to a call's ports from somebody else.
+    ForeignMedia,
+    /// A login that was good, from where or with what the line never was.
+    NewNetwork,
+    /// A line whose password is guessed.
+    AccountAttack,
+}
+
 /// One thing the rim has to do.
 #[derive(Debug)]
 pub enum Output {
@@ -340,6 +359,17 @@ pub enum Output {
         line: String,
         /// Why.
         reason: &'static str,
+    },
+    /// A line of the security log.
+    Suspicious {
+        /// What it is.
+        what: Suspicion,
+        /// Who did it, where that is known.
+        source: Option<SocketAddr>,
+        /// The line it is about; empty for none.
+        line: String,
+        /// What happened.
+        reason: String,
     },
     /// A wrong answer to a challenge that was given to this very address; counts towards a ban.
     LoginFailed(SocketAddr),

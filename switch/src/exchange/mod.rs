@@ -23,6 +23,7 @@ mod queue_line;
 mod requests;
 pub(crate) mod state;
 mod step;
+mod suspicion;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -51,18 +52,22 @@ use crate::feature::enrolment::Enrolment;
 use crate::feature::forward::Forwarding;
 use crate::feature::hunt;
 use crate::presence::{PACKAGES, Presence, Secret};
-use crate::registrar::Registrar;
+use crate::registrar::{Familiar, Registrar};
 use crate::registry::Registry;
-use crate::store::{StoredBinding, StoredCompletions, StoredDialog, StoredForwarding};
+use crate::store::{
+    StoredBinding, StoredCompletions, StoredDialog, StoredFamiliar, StoredForwarding,
+};
 
 use self::centre::Centre;
 use self::counters::{Counters, count};
 use self::farewell::Farewells;
 pub use self::mailbox::{
     AdminRequest, AgentAction, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId,
-    ForwardEntry, Input, Output, Problem,
+    ForwardEntry, Input, Output, Problem, Suspicion,
 };
+pub(crate) use self::suspicion::network_of;
 pub use self::step::ConferenceStep;
+use self::suspicion::Guesses;
 
 /// Connections that may exist at once; one more is answered 503.
 pub const MAX_CONNECTIONS: usize = 20_000;
@@ -96,6 +101,8 @@ pub struct ExchangeParts {
     pub dialogs: Vec<StoredDialog>,
     /// The picture of the call centre of the previous run.
     pub centre: Option<String>,
+    /// Where the phones of each line have been.
+    pub familiar: Vec<StoredFamiliar>,
     /// The time of the start.
     pub clock: Clock,
 }
@@ -137,6 +144,8 @@ pub struct Exchange {
     /// What the certificates of connections prove, by connection.
     pub(crate) identified: HashMap<u64, Arc<[String]>>,
     pub(crate) farewells: Farewells,
+    pub(crate) familiar: Familiar,
+    guesses: Guesses,
     pub(crate) timers: TimerWheel<Timer>,
     pub(crate) outputs: Vec<Output>,
     next_call_id: u32,
@@ -161,6 +170,7 @@ impl Exchange {
             completions,
             dialogs,
             centre: kept_centre,
+            familiar,
             clock,
             ..
         } = parts;
@@ -206,6 +216,8 @@ impl Exchange {
             trunk_targets: HashMap::new(),
             identified: HashMap::new(),
             farewells: Farewells::default(),
+            familiar: Familiar::default(),
+            guesses: Guesses::default(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
             next_call_id,
@@ -222,6 +234,7 @@ impl Exchange {
         exchange.read_queue_lines();
         exchange.review_subscriptions();
         exchange.read_sounds();
+        exchange.familiar.restore(familiar);
         exchange.restore(restored);
         exchange.restore_forwardings(forwardings);
         for (line, count) in messages {

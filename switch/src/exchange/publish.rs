@@ -4,8 +4,8 @@ use media::TerminationStatistics;
 use serde_json::{Value, json};
 use tapi::Constant;
 
-use super::Exchange;
 use super::mailbox::Output;
+use super::{Exchange, Suspicion};
 use crate::call::CallId;
 
 impl Exchange {
@@ -65,6 +65,12 @@ impl Exchange {
         call_id: u32,
         statistics: &TerminationStatistics,
     ) {
+        let foreign: u64 =
+            statistics.streams.iter().map(|stream| stream.received.dropped.source).sum();
+        if foreign > 0 {
+            let reason = format!("{foreign} packets to call {call_id} from somebody else");
+            self.suspect(Suspicion::ForeignMedia, None, line, reason);
+        }
         for stream in &statistics.streams {
             self.publish(
                 "MEDIA_ENDED",

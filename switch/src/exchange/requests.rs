@@ -18,10 +18,10 @@ use tapi::constant::{
 };
 use tapi::{AgentService, CompletionLimits, ForwardLimits, LineOffers, LineSpec, Mask, Offers};
 
-use super::Exchange;
 use super::counters::count;
 use super::mailbox::Output;
 use super::queue_line::has_agents;
+use super::{Exchange, Suspicion};
 use crate::call::Timer;
 use crate::call::shared::add_shared_addresses;
 use crate::call::user_info::MAX_INFO;
@@ -76,6 +76,10 @@ impl Exchange {
         } else {
             &self.counters.registrations_refused_total
         });
+        let has_come = is_accepted && !self.registrar.registry().contacts(&user).is_empty();
+        if has_come {
+            self.note_login(&user, message, flow);
+        }
         let events = super::allow_events().join(", ");
         self.reply(id, outcome.reply.header("Allow-Events", events));
         self.registrations_changed(outcome.changes);
@@ -169,6 +173,7 @@ impl Exchange {
     /// Answers 400 where the sender can be told that this was no SIP message.
     pub(crate) fn on_malformed(&mut self, bytes: &Bytes, error: ParseError, flow: Flow) {
         count(&self.counters.sip_messages_malformed_total);
+        self.suspect(Suspicion::Malformed, Some(flow.remote), "", error.to_string());
         let tag = format!("{:x}", self.new_session_id());
         if let Some(answer) = answer_unparsable(bytes, error, &tag) {
             self.outputs.push(Output::Transmit(Transmit { bytes: answer, flow }));
@@ -197,6 +202,9 @@ impl Exchange {
                 if is_proven {
                     self.outputs.push(Output::LoginFailed(flow.remote));
                 }
+                if let Some(user) = user {
+                    self.note_guess(user, flow.remote);
+                }
             }
             Verdict::Authenticated { .. } => self.outputs.push(Output::LoggedIn(flow.remote)),
             Verdict::Missing | Verdict::Stale | Verdict::Malformed => {}
@@ -207,12 +215,8 @@ impl Exchange {
     /// A line that claims to be another one.
     pub(crate) fn refuse_identity(&mut self, flow: Flow, user: &str) {
         count(&self.counters.authentications_refused_total);
-        self.outputs.push(Output::AuthenticationRefused {
-            source: flow.remote,
-            line: printable(user),
-            reason: "From is another line",
-            is_proven: true,
-        });
+        let reason = "From is another line";
+        self.suspect(Suspicion::SpoofedIdentity, Some(flow.remote), user, reason);
     }
 
     /// The answer to a request that is not authenticated.
@@ -244,7 +248,10 @@ impl Exchange {
         let owner = owner.or_else(|| self.presence.subscriber(leg));
         let reply = match &verdict {
             Verdict::Authenticated { user } if Some(user.as_str()) == owner => return true,
-            Verdict::Authenticated { .. } => Reply::new(403),
+            Verdict::Authenticated { user } => {
+                self.note_hijack(leg, user, received.flow.remote);
+                Reply::new(403)
+            }
             verdict => self.challenge(verdict, message, received.flow),
         };
         let tag = format!("{:x}", self.new_session_id());
@@ -308,10 +315,13 @@ impl Exchange {
             }
             self.forget_forwarding(&line);
             self.forget_completions(&line);
+            let forgotten = self.familiar.forget(&line);
+            self.outputs.push(Output::Store(forgotten));
             let changes = self.registrar.forget_line(&line);
             self.registrations_changed(changes);
         }
         let config = self.config.clone();
+        self.guesses.keep_only(|line| config.lines.contains_key(line));
         let gone = |number: &&String| {
             !config.lines.contains_key(*number) && !config.shared_lines.contains_key(*number)
         };

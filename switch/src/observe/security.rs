@@ -18,18 +18,26 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::exchange::Suspicion;
 use crate::server::clock;
 
 /// Foreign text is cut to this many characters.
 const MAX_FOREIGN: usize = 128;
 /// Lines a second; the rest is counted and summed up in one line.
 const MAX_LINES_PER_SECOND: u64 = 100;
+/// Lines a minute of one event and source; the rest is summed up likewise.
+const MAX_LINES_OF_SOURCE: u32 = 30;
+/// Events and sources whose lines are counted: two that meet share a place, the newer one has it.
+const PLACES: usize = 4_096;
 
 static AS_JSON: AtomicBool = AtomicBool::new(false);
 static SECOND: AtomicU64 = AtomicU64::new(0);
 static LINES: AtomicU64 = AtomicU64::new(0);
+static OF_SOURCES: Mutex<Vec<Place>> = Mutex::new(Vec::new());
 
 /// Writes the lines as structured log events instead of plain lines.
 pub fn use_json(is_json: bool) {
@@ -43,6 +51,30 @@ pub fn authentication_refused(source: SocketAddr, line: &str, reason: &str, is_p
     if is_written && is_proven && !AS_JSON.load(Ordering::Relaxed) {
         eprintln!("{}", asterisk_line(clock::wall_ms(), source, line));
     }
+}
+
+/// Something that keeps nobody out and should be known.
+pub fn suspicious(what: Suspicion, source: Option<SocketAddr>, line: &str, reason: &str) {
+    let event = match what {
+        Suspicion::SpoofedIdentity => "spoofed_identity",
+        Suspicion::Hijack => "hijack_attempt",
+        Suspicion::BadReplaces => "bad_replaces",
+        Suspicion::Malformed => "malformed",
+        Suspicion::ForeignMedia => "media_foreign",
+        Suspicion::NewNetwork => "auth_ok_new_net",
+        Suspicion::AccountAttack => "account_attack",
+    };
+    let _ = write_event(event, source, line, reason);
+}
+
+/// A token of the control interface asked for what it may not.
+pub fn api_forbidden(source: Option<SocketAddr>, token: &str, what: &str) {
+    let _ = write_event("api_forbidden", source, token, what);
+}
+
+/// A reload has changed this.
+pub fn config_changed(what: &str) {
+    let _ = write_event("config_changed", None, "", what);
 }
 
 /// A line may not make this call.
@@ -80,6 +112,17 @@ pub fn api_refused(source: Option<SocketAddr>, reason: &str) {
 /// False where the line was left out because there were too many.
 fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str) -> bool {
     let now_ms = clock::wall_ms();
+    if let Some(source) = source {
+        let mut places = OF_SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
+        match admit_source(&mut places, (event, source.ip().to_canonical()), now_ms / 60_000) {
+            Admission::Write => {}
+            Admission::Suppress => return false,
+            Admission::WriteAfter(suppressed) => {
+                let source = source.ip().to_canonical();
+                tracing::warn!(event, %source, suppressed, "security lines of one source were left out");
+            }
+        }
+    }
     match admit(now_ms / 1000) {
         Admission::Write => {}
         Admission::Suppress => return false,
@@ -113,6 +156,35 @@ enum Admission {
     Write,
     WriteAfter(u64),
     Suppress,
+}
+
+/// How many lines an event of a source had in its minute.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    name: u64,
+    minute: u64,
+    lines: u32,
+}
+
+/// Counts the lines of an event and a source; the first one of another minute tells what was left out.
+fn admit_source(places: &mut Vec<Place>, name: (&str, IpAddr), minute: u64) -> Admission {
+    static HASHER: OnceLock<ahash::RandomState> = OnceLock::new();
+    let mut hasher = HASHER.get_or_init(ahash::RandomState::new).build_hasher();
+    name.hash(&mut hasher);
+    let name = hasher.finish();
+    if places.is_empty() {
+        places.resize(PLACES, Place::default());
+    }
+    let Some(place) = places.get_mut(name as usize % PLACES) else { return Admission::Write };
+    if place.name == name && place.minute == minute {
+        place.lines = place.lines.saturating_add(1);
+        let is_within = place.lines <= MAX_LINES_OF_SOURCE;
+        return if is_within { Admission::Write } else { Admission::Suppress };
+    }
+    let left_out = place.lines.saturating_sub(MAX_LINES_OF_SOURCE);
+    let is_same = place.name == name;
+    *place = Place { name, minute, lines: 1 };
+    if is_same && left_out > 0 { Admission::WriteAfter(left_out.into()) } else { Admission::Write }
 }
 
 /// Counts the lines of a second; the first of a new second tells what the last one left out.
@@ -205,6 +277,21 @@ mod tests {
         assert_eq!(event.matches(",RemoteAddress=\"").count(), 1);
         let source = "[2001:db8::7]:5062".parse().unwrap();
         assert!(asterisk_line(0, source, "x").ends_with("\"IPV6/UDP/2001:db8::7/5062\""));
+    }
+
+    #[test]
+    fn a_source_has_so_many_lines_a_minute_of_each_event_and_then_a_sum() {
+        let mut places = Vec::new();
+        let address: IpAddr = "192.0.2.7".parse().unwrap();
+        let mut written = |event: &str, minute: u64, times: u32| {
+            let mut admit = || admit_source(&mut places, (event, address), minute);
+            (0..times).filter(|_| !matches!(admit(), Admission::Suppress)).count()
+        };
+        assert_eq!(written("malformed", 7, 100), 30);
+        assert_eq!(written("scanner", 7, 1), 1);
+        let next = admit_source(&mut places, ("malformed", address), 8);
+        assert!(matches!(next, Admission::WriteAfter(70)));
+        assert_eq!(places.len(), PLACES);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The exchange has authenticated the request before; here it becomes bindings and their answer.
 
+mod familiar;
 mod location;
 mod register;
 
@@ -15,6 +16,8 @@ use sip_stack::time::Now;
 use crate::exchange::Clock;
 use crate::registry::{Binding, Registry};
 use crate::store::{Change, StoredBinding};
+
+pub use familiar::{Familiar, Login};
 
 /// What a REGISTER leads to.
 #[derive(Debug)]

@@ -154,6 +154,9 @@ impl Rim {
             Output::CallBarred { source, line, reason } => {
                 security::call_barred(source, &line, reason);
             }
+            Output::Suspicious { what, source, line, reason } => {
+                security::suspicious(what, source, &line, &reason);
+            }
             Output::LoginFailed(source) => self.gate.failed(source),
             Output::LoggedIn(source) => self.gate.authenticated(source),
             Output::Drained => {

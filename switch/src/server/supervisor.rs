@@ -15,6 +15,7 @@ use super::certificates::{self, Expiry};
 use super::notify::Manager;
 use crate::api::{Api, Control, Tokens};
 use crate::exchange::Input;
+use crate::observe::security;
 use crate::store::Store;
 
 /// How long a stop waits until the exchange has ended its calls.
@@ -201,6 +202,7 @@ impl Supervisor {
         self.api.reconfigure(Tokens::new(&new.api.tokens), new.api.max_queued_messages);
         let _ = self.mailbox.send(Input::Reload(Arc::clone(&new))).await;
         self.config.send_replace(new);
+        security::config_changed(&notes.join("; "));
         tracing::info!("reload: the new configuration is in use");
         for note in &notes {
             tracing::info!("reload: {note}");

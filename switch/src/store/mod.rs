@@ -6,6 +6,7 @@
 mod ban;
 mod completion;
 mod dialog;
+mod familiar;
 mod record;
 mod schema;
 mod sqlite;
@@ -70,6 +71,8 @@ pub enum Change {
         /// [`StoredBan::source`].
         source: String,
     },
+    /// Keep where a line has been in place of what was kept of it; nothing is kept of nowhere.
+    SaveFamiliar(StoredFamiliar),
 }
 
 /// What a change is about; a later change about the same thing replaces an earlier one.
@@ -93,6 +96,8 @@ pub(crate) enum Subject {
     CallRecord(u64),
     /// A ban by its source.
     Ban(String),
+    /// Where a line has been.
+    Familiar(String),
 }
 
 impl Change {
@@ -112,6 +117,7 @@ impl Change {
             Self::AddCallRecord(record) => Subject::CallRecord(record.id),
             Self::SaveBan(ban) => Subject::Ban(ban.source.clone()),
             Self::RemoveBan { source } => Subject::Ban(source.clone()),
+            Self::SaveFamiliar(known) => Subject::Familiar(known.line.clone()),
         }
     }
 }
@@ -315,6 +321,17 @@ pub struct StoredBan {
     pub times: u32,
 }
 
+/// Where the phones of a line have been, as a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredFamiliar {
+    /// Number of the line.
+    pub line: String,
+    /// Networks, oldest first.
+    pub networks: Vec<String>,
+    /// What its phones called themselves, oldest first.
+    pub user_agents: Vec<String>,
+}
+
 /// Keeps state over a restart. Implementations never block the caller and never panic.
 pub trait Store: Send + Sync {
     /// Takes a change to write soon; within a second it survives the death of the process.
@@ -341,6 +358,9 @@ pub trait Store: Send + Sync {
 
     /// Who was banned in the previous run, and who had been a while ago. Answers it once.
     fn take_bans(&self) -> Vec<StoredBan>;
+
+    /// Where the phones of each line had been. Answers it once.
+    fn take_familiar(&self) -> Vec<StoredFamiliar>;
 
     /// The records of calls that are over, also of those that were applied a moment ago. Waits for
     /// the database.

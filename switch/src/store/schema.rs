@@ -4,17 +4,18 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params};
 
 use super::{
-    Change, StoredBinding, StoredForward, StoredForwarding, ban, completion, dialog, record,
+    Change, StoredBinding, StoredForward, StoredForwarding, ban, completion, dialog, familiar,
+    record,
 };
 
 /// `PRAGMA application_id`: the file is ours.
 pub(super) const APPLICATION_ID: i64 = 0x5354_5247;
 
 /// `PRAGMA user_version`: the tables are these.
-pub(super) const VERSION: i64 = 8;
+pub(super) const VERSION: i64 = 9;
 
 /// The statements that lead from each version to the next.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     "CREATE TABLE bindings (
         id INTEGER PRIMARY KEY,
         line TEXT NOT NULL,
@@ -52,6 +53,7 @@ const MIGRATIONS: [&str; 8] = [
     record::TABLE,
     dialog::TABLE,
     ban::TABLE,
+    familiar::TABLE,
 ];
 
 const SAVE_BINDING: &str = "INSERT OR REPLACE INTO bindings VALUES
@@ -138,6 +140,7 @@ pub(super) fn write(transaction: &Transaction<'_>, change: &Change) -> rusqlite:
         Change::AddCallRecord(call) => record::add(transaction, call)?,
         Change::SaveBan(kept) => ban::save(transaction, kept)?,
         Change::RemoveBan { source } => ban::remove(transaction, source)?,
+        Change::SaveFamiliar(known) => familiar::save(transaction, known)?,
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::{
     Change, Counters, RecordLimits, RecordQuery, Store, StoreCounts, StoreError, StoredBan,
-    StoredBinding, StoredCallRecord, StoredCompletions, StoredDialog, StoredForwarding, Subject, ban,
-    completion, dialog, record, schema,
+    StoredBinding, StoredCallRecord, StoredCompletions, StoredDialog, StoredFamiliar,
+    StoredForwarding, Subject, ban, completion, dialog, familiar, record, schema,
 };
 
 /// Most changes waiting for the writer; more are lost and counted.
@@ -51,6 +51,7 @@ pub struct SqliteStore {
     dialogs: Mutex<Vec<StoredDialog>>,
     centre: Mutex<Option<String>>,
     bans: Mutex<Vec<StoredBan>>,
+    familiar: Mutex<Vec<StoredFamiliar>>,
     counters: Arc<Counters>,
     writer: Option<JoinHandle<()>>,
 }
@@ -82,6 +83,7 @@ impl SqliteStore {
         let dialogs = dialog::read(&connection).map_err(unreadable)?;
         let centre = schema::centre(&connection).map_err(unreadable)?;
         let bans = ban::read(&connection).map_err(unreadable)?;
+        let familiar = familiar::read(&connection).map_err(unreadable)?;
         let counters = Arc::new(Counters::default());
         let (commands, receiver) = sync_channel(MAX_QUEUED);
         let writer = Writer {
@@ -107,6 +109,7 @@ impl SqliteStore {
             dialogs: Mutex::new(dialogs),
             centre: Mutex::new(centre),
             bans: Mutex::new(bans),
+            familiar: Mutex::new(familiar),
             counters,
             writer: Some(writer),
         })
@@ -152,6 +155,10 @@ impl Store for SqliteStore {
 
     fn take_bans(&self) -> Vec<StoredBan> {
         std::mem::take(&mut *self.bans.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_familiar(&self) -> Vec<StoredFamiliar> {
+        std::mem::take(&mut *self.familiar.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn call_records(&self, query: RecordQuery) -> Vec<StoredCallRecord> {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{
     Change, SqliteStore, Store, StoreError, StoredBan, StoredBinding, StoredCompletion,
-    StoredDialog, StoredForward, StoredForwarding, StoredMessage,
+    StoredDialog, StoredFamiliar, StoredForward, StoredForwarding, StoredMessage,
 };
 
 fn binding(id: u64, line: &str) -> StoredBinding {
@@ -125,6 +125,7 @@ fn a_file_of_the_first_release_gets_the_new_tables_and_keeps_its_bindings() {
         "call_records",
         "dialogs",
         "bans",
+        "familiar",
     ];
     let dropped = later.map(|table| format!("DROP TABLE {table};")).concat();
     old.execute_batch(&format!("{dropped} PRAGMA user_version = 1")).unwrap();
@@ -286,7 +287,7 @@ fn a_file_of_a_later_release_is_refused() {
     let path = folder.path().join("state.db");
     drop(open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 8, .. })));
+    assert!(matches!(open(&path), Err(StoreError::TooNew { found: 99, known: 9, .. })));
 }
 
 #[test]
@@ -386,4 +387,26 @@ fn bans_come_back_but_for_those_that_were_lifted_or_are_long_over() {
     assert_eq!(store.take_bans(), []);
     drop(store);
     assert_eq!(open(6_000 + DAY_MS).take_bans(), [ban("2001:db8::", DAY_MS)]);
+}
+
+#[test]
+fn where_lines_have_been_comes_back_once_and_not_of_those_that_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let store = open(&path).unwrap();
+    let known = |line: &str, networks: &[&str]| StoredFamiliar {
+        line: line.to_owned(),
+        networks: networks.iter().map(|network| (*network).to_owned()).collect(),
+        user_agents: vec!["Desk 1".to_owned()],
+    };
+    let both = known("201", &["192.0.2.0/24", "10.0.0.0/24"]);
+    for row in [known("201", &["192.0.2.0/24"]), known("202", &["10.0.0.0/24"]), both.clone()] {
+        store.apply(Change::SaveFamiliar(row));
+    }
+    store.flush();
+    store.apply(Change::SaveFamiliar(known("202", &[])));
+    drop(store);
+    let store = open(&path).unwrap();
+    assert_eq!(store.take_familiar(), [both]);
+    assert_eq!(store.take_familiar(), []);
 }

@@ -153,6 +153,7 @@ impl World {
             completions,
             dialogs: Vec::new(),
             centre,
+            familiar: Vec::new(),
             clock,
         });
         World {

@@ -16,4 +16,5 @@ mod flood;
 mod media;
 mod privilege;
 mod secrecy;
+mod suspicion;
 mod toll;
