@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroize as _;
+
 /// Longest secret file that is read; a longer one is no secret.
 const MAX_SECRET_BYTES: u64 = 4096;
 
@@ -19,6 +21,13 @@ impl Secret {
     /// The text itself, for the computation that needs it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+/// Nothing of it stays in memory that was given back.
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -14,6 +14,7 @@ use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tapi::server::{MAX_DEPTH, is_deep};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -367,6 +368,10 @@ pub(super) async fn bounded(body: Body) -> Result<Bytes, ProblemDocument> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProblemDocument> {
+    if is_deep(body) {
+        let detail = format!("A body may be nested {MAX_DEPTH} deep at most.");
+        return Err(ProblemDocument::new(StatusCode::BAD_REQUEST, detail));
+    }
     // A list would do for a structure too, but what its items mean nobody could say.
     serde_json::from_slice::<serde_json::Map<String, Value>>(body)
         .and_then(|members| serde_json::from_value(Value::Object(members)))

@@ -4,7 +4,7 @@
 //! 2026-01-31T12:00:00.000Z SECURITY event=auth_fail src=203.0.113.7 port=5062 user="101" reason="wrong password"
 //! ```
 //!
-//! fail2ban: `^\S+ SECURITY event=(auth_fail|api_auth_fail) src=<HOST> `. Text that came from
+//! fail2ban: `^\S+ SECURITY event=(auth_fail|hijack_attempt|api_auth_fail) src=<HOST> `. Text that came from
 //! outside stands last, quoted, escaped and bounded, so that it can make neither a line nor a field.
 //! A failed login is said a second time in the words of Asterisk's security log, which fail2ban's
 //! stock filter `asterisk` matches:

@@ -37,7 +37,7 @@ pub use observe::Observation;
 pub use provider::{CallView, NewCall};
 pub(crate) use proxy::NotServed;
 pub(crate) use request::{Begun, Created};
-pub use rpc::{MAX_BATCH, methods};
+pub use rpc::{MAX_BATCH, MAX_DEPTH, is_deep, methods};
 pub use service::CompletionEnd;
 
 /// Applications at one time; one more lineInitializeEx answers LINEERR_RESOURCEUNAVAIL.

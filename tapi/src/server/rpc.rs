@@ -40,10 +40,37 @@ fn rpc_error(id: &Value, code: i32, message: &str, detail: &str) -> Value {
     })
 }
 
+/// The deepest nesting of JSON that is read.
+pub const MAX_DEPTH: usize = 16;
+
+/// Whether JSON is nested deeper than anything that is asked here (SEC-75). Linear, before it is parsed; what is
+/// no JSON may be taken for deep.
+#[must_use]
+pub fn is_deep(text: &[u8]) -> bool {
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    for octet in text {
+        match octet {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'[' | b'{' if !is_text => depth += 1,
+            b']' | b'}' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
 /// The functions that a text from a connection asks for, read as [`Server::request`] reads it; none
 /// where it would be refused whole.
 #[must_use]
 pub fn methods(text: &str) -> Vec<String> {
+    if is_deep(text.as_bytes()) {
+        return Vec::new();
+    }
     let requests = match serde_json::from_str::<Value>(text) {
         Ok(Value::Array(batch)) if batch.len() <= MAX_BATCH => batch,
         Ok(Value::Array(_)) | Err(_) => Vec::new(),
@@ -63,13 +90,14 @@ impl Server {
             return;
         }
         let start = self.out.len();
-        let response = match serde_json::from_str::<Value>(text) {
-            Err(_) => {
-                let detail = "The text is not JSON.";
+        let parsed = (!is_deep(text.as_bytes())).then(|| serde_json::from_str::<Value>(text).ok());
+        let response = match parsed.flatten() {
+            None => {
+                let detail = "The text is not JSON, or nested deeper than 16.";
                 Some(rpc_error(&Value::Null, PARSE_ERROR, "Parse error", detail))
             }
-            Ok(Value::Array(batch)) => self.batch(connection, &batch),
-            Ok(single) => self.single(connection, &single),
+            Some(Value::Array(batch)) => self.batch(connection, &batch),
+            Some(single) => self.single(connection, &single),
         };
         let caused = self.out.split_off(start);
         if let Some(response) = response {
@@ -164,5 +192,20 @@ impl Server {
         let mut result = Map::new();
         result.insert("requestId".to_owned(), request_id.into());
         Ok(Some(result))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nesting_has_a_bottom_and_brackets_in_strings_are_none() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!is_deep(nested(MAX_DEPTH).as_bytes()));
+        assert!(is_deep(nested(MAX_DEPTH + 1).as_bytes()));
+        assert!(is_deep(&b"{\"a\":".repeat(100_000)));
+        assert!(!is_deep(br#"{"to": "[[[[[[[[[[[[[[[[[[\"[[[[[[[[[[[[[[[[[[\\"}"#));
+        assert!(!is_deep("[]".repeat(1_000).as_bytes()));
     }
 }
