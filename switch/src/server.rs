@@ -192,8 +192,7 @@ fn open_store(
     config: &Config,
     (gate, keeper): (&Gate, &Keeper),
 ) -> Result<Arc<dyn Store>, ServerError> {
-    let store: Arc<dyn Store> =
-        Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.state.path, clock::unix_ms())?);
     limit_call_records(store.as_ref(), config);
     gate::restore(gate, keeper, &store);
     look_after_recordings(config);

@@ -441,7 +441,11 @@ impl Worker {
         let control = new.remote_rtcp.or_else(|| new.remote.map(next_port));
         if has_moved {
             // Before somebody else sends there.
-            if plan.is_unproven { outlet.set_unproven() } else { outlet.set_proven() }
+            if plan.is_unproven {
+                outlet.set_unproven()
+            } else {
+                outlet.set_proven()
+            }
             outlet.set_remote(new.remote, control);
         } else if new.remote_rtcp != old.remote_rtcp && new.remote_rtcp.is_some() {
             outlet.set_control(control);

@@ -121,7 +121,10 @@ pub fn calls_itself(octets: &[u8], words: &[String]) -> bool {
         }
         let is_name = [&b"user-agent"[..], b"from", b"f"].into_iter().any(|name| {
             let is_so = rest.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name));
-            is_so && rest.get(name.len()..).is_some_and(|more| more.trim_ascii_start().starts_with(b":"))
+            is_so
+                && rest
+                    .get(name.len()..)
+                    .is_some_and(|more| more.trim_ascii_start().starts_with(b":"))
         });
         if is_name && words.iter().any(|word| has_word(line_of(rest), word.as_bytes())) {
             return true;

@@ -88,10 +88,11 @@ impl Keys {
     }
 
     fn finish(&self, name: &Name, answer: Option<Kept>) {
-        self.with(|table| match (answer, table.slots.get_mut(name)) {
-            (Some(answer), Some(slot)) => slot.answer = Some(answer),
-            _ => {
+        self.with(|table| {
+            if answer.is_none() {
                 table.slots.remove(name);
+            } else if let Some(slot) = table.slots.get_mut(name) {
+                slot.answer = answer;
             }
         });
     }

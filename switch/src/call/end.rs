@@ -416,7 +416,9 @@ impl MediaEnd {
     fn is_party(&self, rtcp: SocketAddr, media: Option<SocketAddr>) -> bool {
         let host = rtcp.ip().to_canonical();
         let is_at = |other: IpAddr| other.to_canonical() == host;
-        !self.is_phone || media.is_some_and(|media| is_at(media.ip())) || self.peer.is_some_and(is_at)
+        !self.is_phone
+            || media.is_some_and(|media| is_at(media.ip()))
+            || self.peer.is_some_and(is_at)
     }
 
     /// Whether a phone that describes itself so is behind a NAT, or names somebody else's host.

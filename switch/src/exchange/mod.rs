@@ -65,9 +65,9 @@ pub use self::mailbox::{
     AdminRequest, AgentAction, AnswerToken, ApplicationInput, CallAction, Clock, ConnectionId,
     ForwardEntry, Input, Output, Problem, Suspicion,
 };
-pub(crate) use self::suspicion::network_of;
 pub use self::step::ConferenceStep;
 use self::suspicion::Guesses;
+pub(crate) use self::suspicion::network_of;
 
 /// Connections that may exist at once; one more is answered 503.
 pub const MAX_CONNECTIONS: usize = 20_000;

@@ -137,7 +137,8 @@ impl Writer {
         while let Ok(order) = orders.recv() {
             let opening = self.state.opening.load(Ordering::Acquire);
             if opening != self.opened {
-                (self.file, self.opened, self.retry_at, self.is_torn) = (None, opening, None, false);
+                (self.file, self.opened, self.retry_at, self.is_torn) =
+                    (None, opening, None, false);
                 let opened = self.open();
                 self.settle(opened);
             }

@@ -17,8 +17,8 @@
 //! address. Anything else wrong is `event=auth_unproven`, for which nobody should be kept out.
 
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
 use std::hash::{BuildHasher, Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 

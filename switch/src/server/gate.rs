@@ -132,7 +132,11 @@ pub(super) fn samples(gate: &Gate) -> Vec<Sample> {
             "Answers not sent: longer than what a stranger had sent.",
             counts.unanswered,
         ),
-        guard.counter("scanners", "Requests of programs named in [security] scanners.", counts.scanners),
+        guard.counter(
+            "scanners",
+            "Requests of programs named in [security] scanners.",
+            counts.scanners,
+        ),
         guard.counter("failures", "Failed logins that count towards a ban.", counts.failures),
         guard.counter("bans", "Bans so far.", counts.bans),
         guard.gauge("bans_in_force", "Bans in force now.", counts.bans_now),

@@ -73,7 +73,8 @@ impl Drop for KeptOpen {
 
 /// Asks over a connection that stays open.
 fn get(connection: &mut BufReader<TcpStream>, host: SocketAddr, path: &str) -> String {
-    let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n");
     connection.get_mut().write_all(head.as_bytes()).unwrap();
     let mut length = 0;
     loop {

@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tests::program::{
-    CRM_TOKEN, PATIENCE, Program, TOKEN, http, http_with_fields, office, pause,
-};
+use tests::program::{CRM_TOKEN, PATIENCE, Program, TOKEN, http, http_with_fields, office, pause};
 
 use crate::ban::logged;
 
@@ -44,7 +42,9 @@ fn who_changed_what_is_written_down() {
 
 /// The office with an audit file.
 fn audited(file: &str) -> Program {
-    Program::with(office(|text| text.replace("[api]\n", &format!("[api]\naudit_file = \"{file}\"\n"))))
+    Program::with(office(|text| {
+        text.replace("[api]\n", &format!("[api]\naudit_file = \"{file}\"\n"))
+    }))
 }
 
 /// Waits until the file beside the configuration has a line with these words.
@@ -69,13 +69,15 @@ fn who_changed_what_is_appended_to_a_file_that_may_be_rotated() {
     };
     assert_eq!(dnd("201"), 200);
     let line = noted(&program, "audit.log", "/lines/201/dnd");
-    let words = " AUDIT token=\"admin\" src=127.0.0.1 method=PUT path=\"/api/v1/lines/201/dnd\" status=200";
+    let words =
+        " AUDIT token=\"admin\" src=127.0.0.1 method=PUT path=\"/api/v1/lines/201/dnd\" status=200";
     assert!(line.ends_with(words), "{line}");
     let mut application = program.application("desk");
     let _ = application.call("lineForward", json!({"hLine": 1}));
     assert!(noted(&program, "audit.log", "method=lineForward").contains("src=127.0.0.1"));
     let file = program.config.with_file_name("audit.log");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o007, 0, "{mode:o}");
     // As logrotate does.
     std::fs::rename(&file, program.config.with_file_name("audit.log.1")).unwrap();
@@ -139,7 +141,10 @@ fn a_post_that_comes_again_with_its_key_makes_one_call_and_gets_the_same_answer(
     assert_eq!(post_with_key(&program, "key-1", calls, &other).0, 422);
     assert_eq!(post_with_key(&program, "", calls, &other).0, 400);
     let bad = post_with_key(&program, "key-2", calls, &json!({"from": "201"}));
-    assert_eq!((bad.0, post_with_key(&program, "key-2", calls, &json!({"from": "201"})).1), (400, true));
+    assert_eq!(
+        (bad.0, post_with_key(&program, "key-2", calls, &json!({"from": "201"})).1),
+        (400, true)
+    );
     b.hang_up(far);
     drop(a);
 }

@@ -20,8 +20,7 @@ fn event(events: &mut Events, kind: &str) -> serde_json::Value {
 
 #[test]
 fn a_line_whose_password_is_guessed_from_many_addresses_is_an_alarm_and_goes_on() {
-    let program =
-        Program::with(office(|text| format!("{text}\n[security.bans]\nalarm = 3\n")));
+    let program = Program::with(office(|text| format!("{text}\n[security.bans]\nalarm = 3\n")));
     let mut events = Events::follow(&program, "?after=0");
     for address in ["127.0.0.2", "127.0.0.3", "127.0.0.4"] {
         let mut thief = Stranger::at(address, program.sip);
