@@ -41,6 +41,17 @@ pub struct Door {
     is_announced: bool,
 }
 
+/// What became of whoever could not be accepted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turned {
+    /// The connection is closed.
+    Away,
+    /// Nobody was there.
+    Nobody,
+    /// Even that did not work.
+    Failed,
+}
+
 impl Door {
     /// A listener, and what the log calls it.
     #[must_use]
@@ -65,11 +76,16 @@ impl Door {
                 }
                 Err(error) => error,
             };
+            // A peer that was gone before it was accepted costs nobody else anything.
+            let is_gone = error.kind() == io::ErrorKind::ConnectionAborted;
+            let turned = if is_gone { Turned::Away } else { self.turn_away() };
+            if turned == Turned::Nobody {
+                continue;
+            }
             failed.fetch_add(1, Ordering::Relaxed);
             self.failures += 1;
             self.say(&error);
-            // A peer that was gone before it was accepted costs nobody else anything.
-            if error.kind() != io::ErrorKind::ConnectionAborted && !self.turn_away() {
+            if turned == Turned::Failed {
                 sleep(PAUSE).await;
             }
         }
@@ -88,12 +104,20 @@ impl Door {
     }
 
     /// Accepts whoever waits by means of the spare descriptor, and closes the connection.
-    fn turn_away(&mut self) -> bool {
+    ///
+    /// Without a descriptor the system says so whether or not anybody waits: who does not give the spare
+    /// back at once when nobody does has lost it to the next door.
+    fn turn_away(&mut self) -> Turned {
         let _alone = alone();
         drop(self.spare.take());
         let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Ok((stream, _))) = self.listener.poll_accept(&mut context) else {
-            return false;
+        let stream = match self.listener.poll_accept(&mut context) {
+            Poll::Ready(Ok((stream, _))) => stream,
+            other => {
+                // Where it cannot be had, the next turn begins with that.
+                let _ = self.keep_spare();
+                return if other.is_pending() { Turned::Nobody } else { Turned::Failed };
+            }
         };
         // Takes it out of the poller; should that fail, it is closed all the same.
         if let Ok(stream) = stream.into_std() {
@@ -101,7 +125,7 @@ impl Door {
             let has_become_spare = dup3(&self.listener, &mut descriptor, DupFlags::CLOEXEC);
             self.spare = has_become_spare.is_ok().then_some(descriptor);
         }
-        true
+        Turned::Away
     }
 
     fn say(&mut self, error: &io::Error) {

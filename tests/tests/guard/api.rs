@@ -28,7 +28,7 @@ fn who_changed_what_is_written_down() {
     assert!(line.contains(path) && line.contains("status=200"), "{line}");
     assert!(line.contains("source=\"127.0.0.1\""), "{line}");
     assert_eq!(http(program.api, "POST", "/api/v1/reload", Some(CRM_TOKEN), "{}").0, 403);
-    let line = logged(&program, "/api/v1/reload");
+    let line = logged(&program, "path=\"/api/v1/reload\"");
     assert!(line.contains("status=403"), "{line}");
     let mut application = program.application("desk");
     let _ = application.call("lineForward", json!({"hLine": 1}));

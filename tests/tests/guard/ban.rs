@@ -90,11 +90,11 @@ fn a_ban_by_hand_ends_by_itself_and_needs_the_right() {
 }
 
 /// Waits until so many bans are in the state file: the writer works behind the scenes.
-fn keeps(program: &Program, count: u64) {
+fn keeps(program: &Program, count: i64) {
     let file = rusqlite::Connection::open(program.database()).unwrap();
     let start = Instant::now();
     loop {
-        let kept: u64 =
+        let kept: i64 =
             file.query_row("SELECT count(*) FROM bans", [], |row| row.get(0)).unwrap_or_default();
         if kept == count {
             return;
