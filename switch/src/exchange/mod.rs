@@ -170,7 +170,6 @@ impl Exchange {
             completions,
             dialogs,
             centre: kept_centre,
-            familiar,
             clock,
             ..
         } = parts;
@@ -216,7 +215,7 @@ impl Exchange {
             trunk_targets: HashMap::new(),
             identified: HashMap::new(),
             farewells: Farewells::default(),
-            familiar: Familiar::default(),
+            familiar: Familiar::of(parts.familiar),
             guesses: Guesses::default(),
             timers: TimerWheel::new(),
             outputs: Vec::new(),
@@ -234,7 +233,6 @@ impl Exchange {
         exchange.read_queue_lines();
         exchange.review_subscriptions();
         exchange.read_sounds();
-        exchange.familiar.restore(familiar);
         exchange.restore(restored);
         exchange.restore_forwardings(forwardings);
         for (line, count) in messages {

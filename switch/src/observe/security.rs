@@ -17,7 +17,6 @@
 //! address. Anything else wrong is `event=auth_unproven`, for which nobody should be kept out.
 
 use std::fmt::Write;
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -169,9 +168,7 @@ struct Place {
 /// Counts the lines of an event and a source; the first one of another minute tells what was left out.
 fn admit_source(places: &mut Vec<Place>, name: (&str, IpAddr), minute: u64) -> Admission {
     static HASHER: OnceLock<ahash::RandomState> = OnceLock::new();
-    let mut hasher = HASHER.get_or_init(ahash::RandomState::new).build_hasher();
-    name.hash(&mut hasher);
-    let name = hasher.finish();
+    let name = HASHER.get_or_init(ahash::RandomState::new).hash_one(name);
     if places.is_empty() {
         places.resize(PLACES, Place::default());
     }

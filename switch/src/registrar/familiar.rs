@@ -34,14 +34,12 @@ struct Known {
 pub struct Familiar(HashMap<String, Known>);
 
 impl Familiar {
-    /// Takes back what the previous run knew.
-    pub fn restore(&mut self, stored: Vec<StoredFamiliar>) {
-        self.0 = stored
-            .into_iter()
-            .map(|StoredFamiliar { line, networks, user_agents }| {
-                (line, Known { networks, user_agents })
-            })
-            .collect();
+    /// What the previous run knew.
+    pub fn of(stored: Vec<StoredFamiliar>) -> Self {
+        let known = stored.into_iter().map(|StoredFamiliar { line, networks, user_agents }| {
+            (line, Known { networks, user_agents })
+        });
+        Self(known.collect())
     }
 
     /// Notes a login; what is new about it, if anything is.
@@ -114,8 +112,7 @@ mod tests {
         }
         let Change::SaveFamiliar(stored) = familiar.stored("201") else { panic!("no row") };
         assert_eq!((stored.networks.len(), stored.user_agents.len()), (MAX_OF_EACH, 1));
-        let mut later = Familiar::default();
-        later.restore(vec![stored]);
+        let mut later = Familiar::of(vec![stored]);
         assert_eq!(later.note("201", at("10.0.49.9"), "Desk 1"), None);
         assert!(!later.note("201", at("10.0.0.9"), "Desk 1").unwrap().is_first);
         let Change::SaveFamiliar(none) = later.forget("201") else { panic!("no row") };
