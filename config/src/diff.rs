@@ -32,7 +32,7 @@ impl Changes {
 type Setting = (&'static str, fn(&Config, &Config) -> bool);
 
 /// What a running switch cannot change: its sockets, its identity, its database.
-const NEEDS_RESTART: [Setting; 20] = [
+const NEEDS_RESTART: [Setting; 21] = [
     ("switch.user", |old, new| old.switch.user != new.switch.user),
     ("switch.group", |old, new| old.switch.group != new.switch.group),
     ("domain", |old, new| old.domain != new.domain),
@@ -51,6 +51,7 @@ const NEEDS_RESTART: [Setting; 20] = [
     ("media.ports", |old, new| old.media.ports != new.media.ports),
     ("media.shared_ports", |old, new| old.media.shared_ports != new.media.shared_ports),
     ("media.workers", |old, new| old.media.workers != new.media.workers),
+    ("media.busy_limit", |old, new| old.media.busy_limit != new.media.busy_limit),
     ("media.timeout", |old, new| old.media.timeout != new.media.timeout),
     ("media.fast_path", |old, new| old.media.fast_path != new.media.fast_path),
     ("media.fast_path_pins", |old, new| old.media.fast_path_pins != new.media.fast_path_pins),

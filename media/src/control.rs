@@ -52,7 +52,13 @@ pub struct MediaConfig {
     /// A handful of ports for all streams, whose peers' source addresses tell them apart. `ports` is
     /// not used then, nothing is steered, and the kernel forwards nothing.
     pub shared_ports: Option<RangeInclusive<u16>>,
+    /// New streams are refused when every worker is busy for so many hundredths of its time, 1 to 100.
+    pub busy_limit: u8,
 }
+
+/// A worker that is busy for so many hundredths of its time takes no new calls, unless it is told
+/// otherwise: what is left is for the unevenness of those it has.
+const BUSY_LIMIT: u8 = 90;
 
 /// Most ports that all streams may share.
 pub const SHARED_PORTS_MAX: usize = 64;
@@ -119,6 +125,7 @@ impl Default for MediaConfig {
             fast_path: FastPathConfig::default(),
             port_steering: PortSteering::default(),
             shared_ports: None,
+            busy_limit: BUSY_LIMIT,
         }
     }
 }
@@ -140,6 +147,8 @@ pub struct RelayReport {
     pub unpinned: Option<String>,
     /// How much of its time the busiest worker was busy lately, in hundredths.
     pub busy_percent: u64,
+    /// How much of its time a worker had something to do and no processor, at most, in hundredths.
+    pub starved_percent: u64,
     /// Media packets that went through user space from one party to the other.
     pub user_packets: u64,
     /// Media packets that the kernel forwarded.

@@ -26,6 +26,7 @@ pub mod recording;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;
+mod spare;
 pub mod srtp;
 
 pub use control::{
@@ -38,4 +39,4 @@ pub use control::{
     WATCHED_TONES_MAX, Watch, WatchedTone, Whereabouts,
 };
 #[cfg(feature = "io")]
-pub use relay::{Relay, RelayControl, Watcher, begin_threads_with};
+pub use relay::{Relay, RelayControl, Watcher, begin_threads_with, rest_threads_with};

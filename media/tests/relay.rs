@@ -248,6 +248,12 @@ fn a_relay_on_ipv6_serves_ipv6_phones() {
     let address = "::1".parse().unwrap();
     let config = MediaConfig { address, ports: draw(64), ..MediaConfig::default() };
     let (mut relay, _notices) = relay_of(config);
+    // Neither the kernel path nor steering knows IPv6, and both say so.
+    let report = relay.report();
+    for reason in [report.kernel_off, report.steering_off] {
+        let reason = reason.expect("a reason");
+        assert!(reason.contains("IPv6") || reason.contains("configuration"), "{reason}");
+    }
     let (a, b) = (relay.add(1).unwrap(), relay.add(1).unwrap());
     for (id, phone) in [(a.id, &first), (b.id, &second)] {
         let remote = Some(phone.local_addr().unwrap());

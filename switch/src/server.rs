@@ -74,6 +74,7 @@ pub fn run(run: &Run) -> Result<(), ServerError> {
     announce(&config);
     privilege::begin(&config.switch)?;
     media::begin_threads_with(privilege::shed);
+    media::rest_threads_with(memory::give_back);
     let front = runtime("strowger-sip", FRONT_THREADS)?;
     let api = runtime("strowger-api", 1)?;
     let result = front.block_on(serve(file, Arc::new(config), &api));
@@ -277,6 +278,7 @@ fn media_config(config: &Config) -> MediaConfig {
         fast_path: kernel_path::config(&config.media),
         port_steering: kernel_path::steering(&config.media),
         shared_ports: config.media.shared_ports.clone(),
+        busy_limit: config.media.busy_limit,
         ..MediaConfig::default()
     }
 }

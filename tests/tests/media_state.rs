@@ -9,6 +9,8 @@
     reason = "a failed unwrap here is a failed test, which waits for real programs"
 )]
 
+#[path = "media_state/busy.rs"]
+mod busy;
 #[path = "../../media/tests/common/ports.rs"]
 mod ports;
 

@@ -19,10 +19,12 @@ use media::{
 };
 
 use crate::Outcome;
-use crate::usage::{descriptors, memory};
+use crate::usage::Holding;
 
 /// Longer than pairs rest and wait for the next call.
 const REST: Duration = Duration::from_secs(9);
+/// What a process may hold more at rest after a load (SEC-103), unless a tenth is more.
+const MORE_MAX: u64 = 32 << 20;
 /// Ports for 6,000 calls, above those that the system gives to others by itself on no machine.
 const PORTS: RangeInclusive<u16> = 8_000..=31_999;
 
@@ -113,67 +115,105 @@ fn call(
     Ok(([a, b], [a_port, b_port]))
 }
 
-/// Sets calls up and tears them down, again and again; says how fast, and what stays.
-/// With `rests` pairs are closed after each time, so that every time opens them anew.
-pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool, rests: bool) -> Outcome<()> {
-    let me = std::process::id();
-    println!("memory of the process without a relay: {} KiB", memory(me)? >> 10);
-    let (mut relay, _notices) =
-        Relay::start(config(Ipv4Addr::LOCALHOST, is_steered, user_space()))?;
-    if let Some(reason) = relay.report().steering_off.filter(|_| is_steered) {
-        println!("a socket for each port: {reason}");
-    }
-    println!("with a relay: {} KiB\n", memory(me)? >> 10);
-    rest(&mut relay);
-    println!(
-        "| round of {calls} calls | set up | torn down | memory, up | memory, down | descriptors, up / down |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- |");
-    println!("| before | | | | {} KiB | {} |", memory(me)? >> 10, descriptors(me)?);
-    let peer = |number: usize| SocketAddr::from(([127, 0, 0, 1], 40_000 + (number % 999) as u16));
-    for round in 1..=rounds {
-        let start = now();
-        let made = (0..calls).map(|number| call(&mut relay, peer(number), peer(number + 1)));
-        let made = made.collect::<Outcome<Vec<_>>>()?;
-        let up = start.elapsed().as_secs_f64();
-        let (memory_up, descriptors_up) = (memory(me)?, descriptors(me)?);
-        let start = now();
-        for id in made.iter().flat_map(|(ids, _)| ids) {
-            relay.subtract(*id);
-        }
-        let down = start.elapsed().as_secs_f64();
-        drop(made);
-        // Freed pairs rest for a second.
-        pause(Duration::from_millis(1_100));
-        if rests {
-            rest(&mut relay);
-        }
-        println!(
-            "| {round} | {:.0}/s | {:.0}/s | {} KiB | {} KiB | {descriptors_up} / {} |",
-            calls as f64 / up,
-            calls as f64 / down,
-            memory_up >> 10,
-            memory(me)? >> 10,
-            descriptors(me)?,
-        );
-    }
-    rest(&mut relay);
-    println!("| after a rest | | | | {} KiB | {} |", memory(me)? >> 10, descriptors(me)?);
-    Ok(())
-}
-
 unsafe extern "C" {
     /// As the switch does at quiet times: what is free goes back to the system.
     safe fn mi_collect(force: bool);
 }
 
+fn give_back() {
+    mi_collect(true);
+}
+
 /// Does what the switch does each second, until everything that can be closed is.
-fn rest(relay: &mut RelayControl) {
+fn rest(relay: &mut RelayControl) -> Outcome<Holding> {
     for _ in 0..REST.as_secs() {
         pause(Duration::from_secs(1));
         while relay.tidy() {}
-        mi_collect(true);
+        give_back();
     }
+    Holding::now()
+}
+
+/// Sets calls up and tears them down, again and again; says how fast, and what stays. There is a rest before
+/// the first time, after it and after the last; with `rests` after each time, so that each opens pairs anew.
+///
+/// Errors: a relay that does not start; at the end more than SEC-103 allows.
+pub(crate) fn cycles(calls: usize, rounds: usize, is_steered: bool, rests: bool) -> Outcome<()> {
+    media::rest_threads_with(give_back);
+    println!("memory of the process without a relay: {} KiB", Holding::now()?.memory >> 10);
+    let (mut relay, _notices) =
+        Relay::start(config(Ipv4Addr::LOCALHOST, is_steered, user_space()))?;
+    if let Some(reason) = relay.report().steering_off.filter(|_| is_steered) {
+        println!("a socket for each port: {reason}");
+    }
+    println!("with a relay: {} KiB\n", Holding::now()?.memory >> 10);
+    let before = rest(&mut relay)?;
+    println!(
+        "| round of {calls} calls | set up | torn down | memory, up | descriptors, up | memory, down | descriptors, down |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let mut first = before;
+    for round in 1..=rounds.max(1) {
+        let line = cycle(&mut relay, calls)?;
+        if rests || round == 1 {
+            let rested = rest(&mut relay)?;
+            first = if round == 1 { rested } else { first };
+        }
+        let down = Holding::now()?;
+        println!("| {round} | {line} | {} KiB | {} |", down.memory >> 10, down.descriptors);
+    }
+    let last = rest(&mut relay)?;
+    print_kept(rounds, before, first, last)
+}
+
+/// One time: how fast, and what the process held meanwhile.
+fn cycle(relay: &mut RelayControl, calls: usize) -> Outcome<String> {
+    let peer = |number: usize| SocketAddr::from(([127, 0, 0, 1], 40_000 + (number % 999) as u16));
+    let start = now();
+    let made = (0..calls).map(|number| call(relay, peer(number), peer(number + 1)));
+    let made = made.collect::<Outcome<Vec<_>>>()?;
+    let up = calls as f64 / start.elapsed().as_secs_f64();
+    let holding = Holding::now()?;
+    let start = now();
+    for id in made.iter().flat_map(|(ids, _)| ids) {
+        relay.subtract(*id);
+    }
+    let down = calls as f64 / start.elapsed().as_secs_f64();
+    // Freed pairs rest for a second.
+    pause(Duration::from_millis(1_100));
+    let (memory, descriptors) = (holding.memory >> 10, holding.descriptors);
+    Ok(format!("{up:.0}/s | {down:.0}/s | {memory} KiB | {descriptors}"))
+}
+
+/// What stays at rest, beside what there was before and after the first time.
+fn print_kept(rounds: usize, before: Holding, first: Holding, last: Holding) -> Outcome<()> {
+    println!("\n| at rest | memory | of it written | program, shared | descriptors |");
+    println!("| --- | --- | --- | --- | --- |");
+    let named = [("before", before), ("after the first round", first)];
+    for (name, held) in named.into_iter().chain([("after the last", last)]) {
+        println!(
+            "| {name} | {} KiB | {} KiB | {} KiB | {} |",
+            held.memory >> 10,
+            held.written >> 10,
+            held.mapped >> 10,
+            held.descriptors,
+        );
+    }
+    for (name, other) in [("the start", before), ("the first round", first)] {
+        let more = |of: fn(&Holding) -> u64| (of(&last) as i64 - of(&other) as i64) / 1_024;
+        println!(
+            "| round {rounds} above {name} | {:+} KiB ({:+.1} %) | {:+} KiB | {:+} KiB | {:+} |",
+            more(|held| held.memory),
+            (last.memory as f64 / other.memory as f64 - 1.0) * 100.0,
+            more(|held| held.written),
+            more(|held| held.mapped),
+            last.descriptors as i64 - other.descriptors as i64,
+        );
+    }
+    let allowed = (before.memory / 10).max(MORE_MAX);
+    let is_back = last.memory <= before.memory + allowed && last.descriptors == before.descriptors;
+    println!("\nback to the start, within 10 % or 32 MiB, descriptors exactly: {is_back}");
+    if is_back { Ok(()) } else { Err("more stays than may".into()) }
 }
 
 /// The clock of the generator's rhythm.

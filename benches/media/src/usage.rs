@@ -36,13 +36,42 @@ pub(crate) fn softirqs() -> Outcome<Duration> {
 
 /// Resident memory in octets.
 pub(crate) fn memory(process: u32) -> Outcome<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next()).ok_or("no VmRSS")?;
+    size(&fs::read_to_string(format!("/proc/{process}/status"))?, "VmRSS:")
+}
+
+/// One size of a process's status, in octets.
+fn size(status: &str, name: &str) -> Outcome<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()).ok_or(name)?;
     Ok(number.parse::<u64>()? * 1_024)
 }
 
+/// What this process holds at a moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Holding {
+    /// Resident memory in octets.
+    pub(crate) memory: u64,
+    /// ... of that, what it has written itself: heap and stacks.
+    pub(crate) written: u64,
+    /// ... its program, as far as it was run, and what it shares with the kernel.
+    pub(crate) mapped: u64,
+    pub(crate) descriptors: usize,
+}
+
+impl Holding {
+    pub(crate) fn now() -> Outcome<Self> {
+        let process = std::process::id();
+        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+        Ok(Self {
+            memory: size(&status, "VmRSS:")?,
+            written: size(&status, "RssAnon:")?,
+            mapped: size(&status, "RssFile:")? + size(&status, "RssShmem:")?,
+            descriptors: descriptors(process)?,
+        })
+    }
+}
+
 /// Open descriptors.
-pub(crate) fn descriptors(process: u32) -> Outcome<usize> {
+fn descriptors(process: u32) -> Outcome<usize> {
     Ok(fs::read_dir(format!("/proc/{process}/fd"))?.count())
 }

@@ -192,6 +192,8 @@ const FAST_PATHS: [(&str, FastPath); 4] = [
 const TRANSCODED_PER_WORKER: usize = 100;
 /// Each of them takes a room of the mixer, and conferences shall find one, too.
 const TRANSCODED_MAX: usize = 1_000;
+/// What is left is for the unevenness of the calls that there are.
+const BUSY_LIMIT: u8 = 90;
 const PORT_STEERING: [(&str, bool); 2] = [("auto", true), ("off", false)];
 
 pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
@@ -203,6 +205,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         ports: 16384..=32767,
         shared_ports: None,
         workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        busy_limit: BUSY_LIMIT,
         timeout: Duration::from_secs(300),
         fast_path: FastPath::Auto,
         fast_path_pins: PathBuf::from(PINS),
@@ -224,6 +227,7 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         let workers = section.integer("workers", 1..=256);
         media.workers =
             workers.and_then(|number| usize::try_from(number).ok()).unwrap_or(media.workers);
+        media.busy_limit = busy_limit(section).unwrap_or(media.busy_limit);
         media.timeout = section.duration("timeout", SECOND).unwrap_or(media.timeout);
         media.fast_path = section.choice("fast_path", &FAST_PATHS).unwrap_or_default();
         if media.shared_ports.is_some() {
@@ -273,6 +277,10 @@ pub(super) fn media(root: &Section<'_>, sip: &Sip) -> Media {
         section.finish();
     }
     media
+}
+
+fn busy_limit(section: &Section<'_>) -> Option<u8> {
+    section.integer("busy_limit", 1..=100).and_then(|percent| percent.try_into().ok())
 }
 
 fn transcode(section: &Section<'_>) -> Option<Vec<Speech>> {

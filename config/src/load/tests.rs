@@ -296,6 +296,10 @@ fn a_bad_address_or_port_is_a_fault() {
             "7:11: media.workers is 0; expected a whole number from 1 to 256",
         ),
         (
+            "[media]\nbusy_limit = 101\n",
+            "7:14: media.busy_limit is 101; expected a whole number from 1 to 100",
+        ),
+        (
             "[api]\nlisten = \"8080\"\n",
             "7:10: \"8080\" is no address with a port; expected an address such as \"127.0.0.1:8080\"",
         ),

@@ -137,6 +137,9 @@ pub struct Media {
     pub shared_ports: Option<RangeInclusive<u16>>,
     /// Relay threads; default one for each core.
     pub workers: usize,
+    /// New calls are refused when every relay thread is busy for so many hundredths of its time;
+    /// default 90.
+    pub busy_limit: u8,
     /// A call whose media stops this long is ended; default 5 minutes.
     pub timeout: Duration,
     /// Where the kernel forwards media that needs no more than rewriting.

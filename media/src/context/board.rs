@@ -1,8 +1,12 @@
 //! All terminations, and which stream hears which.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::conference::ConferenceId;
 use super::termination::{PayloadMap, StreamPorts, StreamSpec, TerminationId, Treatment};
 use crate::codec::MemberCodec;
+use crate::spare::spare;
 
 const SOURCES_MAX: u32 = 0x7fff_ffff;
 
@@ -52,7 +56,10 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Board<P> {
     entries: Vec<Entry<P>>,
-    free: Vec<u32>,
+    /// The lowest is taken first, so that the table can be short again.
+    free: BinaryHeap<Reverse<u32>>,
+    /// Of a place that is new: above those of all that were there and were forgotten.
+    generation: u32,
     sources: u32,
 }
 
@@ -64,22 +71,22 @@ struct Entry<P> {
 
 impl<P> Default for Board<P> {
     fn default() -> Self {
-        Self { entries: Vec::new(), free: Vec::new(), sources: 0 }
+        Self { entries: Vec::new(), free: BinaryHeap::new(), generation: 0, sources: 0 }
     }
 }
 
 impl<P> Board<P> {
     /// Makes a termination without streams.
     pub fn insert(&mut self) -> TerminationId {
-        if let Some(index) = self.free.pop()
+        if let Some(Reverse(index)) = self.free.pop()
             && let Some(entry) = usize::try_from(index).ok().and_then(|at| self.entries.get_mut(at))
         {
             entry.streams = Some(Vec::new());
             return TerminationId::new(index, entry.generation);
         }
         let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        self.entries.push(Entry { generation: 0, streams: Some(Vec::new()) });
-        TerminationId::new(index, 0)
+        self.entries.push(Entry { generation: self.generation, streams: Some(Vec::new()) });
+        TerminationId::new(index, self.generation)
     }
 
     /// Adds a stream; returns its key unless the id is stale.
@@ -99,8 +106,20 @@ impl<P> Board<P> {
         let entry = self.entry_mut(id)?;
         let streams = entry.streams.take()?;
         entry.generation = entry.generation.wrapping_add(1);
-        self.free.push(id.index);
+        self.free.push(Reverse(id.index));
         Some(streams)
+    }
+
+    /// Gives back what a load made the table grow by. Ids of what was there stay unknown.
+    pub fn tidy(&mut self) {
+        let is_taken = |entry: &Entry<P>| entry.streams.is_some();
+        let used = self.entries.iter().rposition(is_taken).map_or(0, |last| last + 1);
+        let Some(room) = spare(self.entries.capacity(), used) else { return };
+        let forgotten = self.entries.drain(used..).map(|entry| entry.generation);
+        self.generation = forgotten.fold(self.generation, u32::max);
+        self.entries.shrink_to(room);
+        self.free.retain(|Reverse(index)| usize::try_from(*index).is_ok_and(|at| at < used));
+        self.free.shrink_to(room);
     }
 
     /// Connects two streams; returns those that lost their connection for it.
@@ -228,6 +247,24 @@ mod tests {
         assert_eq!(new.0.index, old.0.index);
         assert!(board.stream(old).is_none() && board.remove(old.0).is_none());
         assert_eq!(board.len(), 1);
+    }
+
+    #[test]
+    fn after_a_load_the_table_is_short_again_and_no_id_comes_twice() {
+        let mut board = Board::default();
+        let all: Vec<_> = (0..1_000).map(|_| termination(&mut board)).collect();
+        for (place, (id, _)) in all.iter().enumerate().filter(|(place, _)| *place != 5) {
+            assert!(board.remove(*id).is_some(), "{place}");
+        }
+        board.tidy();
+        assert!(board.entries.capacity() < 500 && board.free.capacity() < 500);
+        assert_eq!(board.len(), 1);
+        assert!(board.stream(all[5]).is_some(), "who is there stays");
+        assert!(all.iter().filter(|key| board.stream(**key).is_some()).count() == 1);
+        let again: Vec<_> = (0..1_000).map(|_| termination(&mut board)).collect();
+        assert!(again.iter().all(|key| !all.contains(key)), "an id came twice");
+        assert!(again.iter().all(|key| board.stream(*key).is_some()));
+        assert_eq!(board.len(), 1_001);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! call of one port until the old one's source has rested, unless it has another source.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::handful::Handful;
 use crate::ice::fragment;
 use crate::plan::{Component, LatchRules, next_port};
 use crate::rtcp;
+use crate::spare::spare;
 
 /// Streams of one host that are looked at for one packet; of more, only SDP's own addresses are.
 const NEAR_MAX: usize = 4_096;
@@ -416,6 +418,19 @@ impl Book {
         for line in &mut self.lines {
             line.ended.retain(|_, until_us| now_us < *until_us);
             line.contests.retain(|_, contest| now_us.saturating_sub(contest.last_us) < CONTEST_US);
+            shrink(&mut line.contests);
+            shrink(&mut line.sources);
+            shrink(&mut line.hosts);
+            shrink(&mut line.ended);
+        }
+        shrink(&mut self.fragments);
+        let used = self.streams.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.streams.truncate(used);
+        if let Some(room) = spare(self.streams.capacity(), used) {
+            self.streams.shrink_to(room);
+        }
+        if let Some(room) = spare(self.resting.capacity(), self.resting.len()) {
+            self.resting.shrink_to(room);
         }
     }
 
@@ -527,7 +542,14 @@ fn only(mut slots: impl Iterator<Item = usize>) -> Result<usize, Missed> {
     if slots.any(|other| other != first) { Err(Missed::Ambiguous) } else { Ok(first) }
 }
 
-fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: &K, slot: usize) {
+/// Gives back what a load made a map grow by.
+fn shrink<K: Hash + Eq, V>(map: &mut HashMap<K, V>) {
+    if let Some(room) = spare(map.capacity(), map.len()) {
+        map.shrink_to(room);
+    }
+}
+
+fn remove<K: Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: &K, slot: usize) {
     let Some(slots) = map.get_mut(key) else { return };
     slots.retain(|known| *known != slot);
     if slots.is_empty() {

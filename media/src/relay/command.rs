@@ -10,7 +10,7 @@ use super::gate::Gate;
 use super::handful::Handful;
 use super::handshake::Task;
 use super::kernel::Kernel;
-use super::load::FULL_PERCENT;
+use super::load::Share;
 use super::steer::Steered;
 use super::sys::Waker;
 use super::worker::{Bound, Clock};
@@ -74,12 +74,23 @@ pub(super) struct Signal {
     pub(super) ambiguous: AtomicU64,
     /// How much of its time this worker was busy lately.
     pub(super) busy_percent: AtomicU64,
+    /// ... and of that, had no processor.
+    pub(super) starved_percent: AtomicU64,
+    /// Whether packets would soon queue behind it.
+    pub(super) is_full: AtomicBool,
 }
 
 impl Signal {
+    /// Tells what the worker did with its time.
+    pub(super) fn note(&self, share: &Share) {
+        self.busy_percent.store(share.busy_percent, Ordering::Relaxed);
+        self.starved_percent.store(share.starved_percent, Ordering::Relaxed);
+        self.is_full.store(share.is_full, Ordering::Relaxed);
+    }
+
     /// Whether packets would soon queue behind this worker.
     pub(super) fn is_full(&self) -> bool {
-        self.busy_percent.load(Ordering::Relaxed) >= FULL_PERCENT
+        self.is_full.load(Ordering::Relaxed)
     }
 }
 
@@ -114,4 +125,6 @@ pub(super) struct Means {
     pub(super) timeout: Duration,
     /// How long what has ended rests.
     pub(super) quarantine: Duration,
+    /// A worker that is busy for so many hundredths of its time takes no new calls.
+    pub(super) busy_limit: u64,
 }

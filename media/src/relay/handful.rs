@@ -11,11 +11,13 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 use super::port::{PortPair, bind};
+use super::slots::Slots;
 use super::steer::Claims;
 use super::sys::set_buffers;
 use super::worker::Bound;
 use crate::control::{MediaConfig, MediaError, SHARED_PORTS_MAX, StreamPorts, Whereabouts};
 use crate::plan::Component;
+use crate::spare::spare;
 
 /// Streams of one pair; more are refused.
 const STREAMS_MAX: usize = 16_384;
@@ -125,12 +127,6 @@ pub(super) struct Placement {
     remotes: HashMap<(usize, SocketAddr), Vec<u32>>,
 }
 
-#[derive(Default)]
-struct Slots {
-    free: Vec<usize>,
-    used: usize,
-}
-
 struct Tenant {
     bound: Arc<Bound>,
     pair: usize,
@@ -185,12 +181,16 @@ impl Placement {
         &mut self,
         known: &Known,
         siblings: &[usize],
+        is_full: &dyn Fn(usize) -> bool,
     ) -> Result<Arc<PortPair>, MediaError> {
         let count = self.loads.len();
         let ranks = (0..count).filter(|pair| self.load(*pair) < STREAMS_MAX).collect::<Vec<_>>();
         let mut best = None;
         for pair in ranks {
-            let rank = (self.is_mistakable(pair, known), siblings.contains(&pair), self.load(pair));
+            let worker = self.handful.pairs.get(pair).map_or(0, |pair| pair.worker);
+            let is_mistakable = self.is_mistakable(pair, known);
+            let is_shared = siblings.contains(&pair);
+            let rank = (is_mistakable, is_full(worker), is_shared, self.load(pair));
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, pair));
             }
@@ -202,10 +202,7 @@ impl Placement {
         let place = self.handful.pairs.get(pair).ok_or(MediaError::PortsExhausted)?;
         let (worker, ports) = (place.worker, place.ports);
         let slots = self.slots.get_mut(worker).ok_or(MediaError::PortsExhausted)?;
-        let slot = slots.free.pop().unwrap_or_else(|| {
-            slots.used += 1;
-            slots.used - 1
-        });
+        let slot = slots.take();
         if let Some(load) = self.loads.get_mut(pair) {
             *load += 1;
         }
@@ -251,7 +248,21 @@ impl Placement {
         let load = pair.shared_pair().and_then(|pair| self.loads.get_mut(pair));
         if let (Some(load), Some(slots)) = (load, self.slots.get_mut(pair.worker)) {
             *load = load.saturating_sub(1);
-            slots.free.push(pair.slot);
+            slots.give_back(pair.slot);
+        }
+    }
+
+    /// Gives back what a load made the tables grow by.
+    pub(super) fn tidy(&mut self) {
+        self.slots.iter_mut().for_each(Slots::tidy);
+        if let Some(room) = spare(self.tenants.capacity(), self.tenants.len()) {
+            self.tenants.shrink_to(room);
+        }
+        if let Some(room) = spare(self.sought.capacity(), self.sought.len()) {
+            self.sought.shrink_to(room);
+        }
+        if let Some(room) = spare(self.remotes.capacity(), self.remotes.len()) {
+            self.remotes.shrink_to(room);
         }
     }
 

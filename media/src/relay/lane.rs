@@ -15,6 +15,7 @@ use crate::dsp::tone::SineTable;
 use crate::ice::ANSWER_MAX;
 use crate::plan::{Component, DropReason, ForwardPlan, Ingress, Inlet, Stamp};
 use crate::rtp::PACKET_MAX;
+use crate::spare::spare;
 use crate::srtp::OVERHEAD_MAX;
 
 /// A stream as its worker sees it.
@@ -46,18 +47,14 @@ impl Lane {
     }
 }
 
-/// Places that a table keeps, whether or not there are lanes for them.
-const KEPT: usize = 64;
-
 /// Gives back what a table has grown by once its last places are empty.
 pub(super) fn shrink(lanes: &mut Vec<Option<Lane>>, unread: &mut VecDeque<u64>) {
     let used = lanes.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
     lanes.truncate(used);
-    let wanted = used.max(KEPT);
-    if lanes.capacity() > 4 * wanted {
-        lanes.shrink_to(2 * wanted);
+    if let Some(room) = spare(lanes.capacity(), used) {
+        lanes.shrink_to(room);
         // Two sockets for each lane.
-        unread.shrink_to(4 * wanted);
+        unread.shrink_to(2 * room);
     }
 }
 

@@ -21,6 +21,7 @@ mod recording;
 mod report;
 mod room;
 mod secure;
+mod slots;
 mod steer;
 mod stock;
 mod sys;
@@ -42,14 +43,14 @@ use self::command::{Command, Destination, Means};
 use self::handful::Known;
 use self::handshake::{Handshakes, Task};
 use self::kernel::{Kernel, Offload};
-use self::port::PortPair;
+use self::port::{Choice, PortPair};
 use self::ports::Ports;
 pub use self::report::Watcher;
 use self::steer::Steered;
 use self::stock::random;
 use self::sys::{raise_descriptor_limit, thread_cpu_time};
 use self::thread::Thread;
-pub use self::thread::begin_threads_with;
+pub use self::thread::{begin_threads_with, rest_threads_with};
 use self::worker::{Bound, Clock};
 use crate::context::{
     Audience, Board, Conferences, Key, MEMBERS_MAX, Member, Performer, Player, STREAMS_MAX, Seat,
@@ -104,6 +105,7 @@ impl Relay {
             handful,
             timeout: config.timeout,
             quarantine: config.quarantine,
+            busy_limit: u64::from(config.busy_limit),
         };
         let workers = (0..count)
             .map(|index| Thread::start(index, means.clone()))
@@ -227,7 +229,11 @@ impl RelayControl {
         siblings: &[usize],
     ) -> Result<Arc<PortPair>, MediaError> {
         let is_free = |port| self.kernel.as_ref().is_none_or(|kernel| !kernel.is_orphaned(port));
-        let pair = self.ports.take(known, siblings, self.clock.now_us(), is_free);
+        let is_full = |worker: usize| {
+            self.workers.get(worker).is_some_and(|thread| thread.mailbox.signal.is_full())
+        };
+        let choice = Choice { now_us: self.clock.now_us(), is_free: &is_free, is_full: &is_full };
+        let pair = self.ports.take(known, siblings, &choice);
         if matches!(pair, Err(MediaError::PortsExhausted)) {
             self.exhausted += 1;
         }
@@ -569,6 +575,7 @@ impl MediaPlane for RelayControl {
     }
 
     fn tidy(&mut self) -> bool {
+        self.board.tidy();
         self.ports.tidy(self.clock.now_us())
     }
 

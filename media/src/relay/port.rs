@@ -1,7 +1,7 @@
 //! Port pairs: opened ahead, given to streams, rested, given again, closed when nobody wants them.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::handful::Handful;
+use super::slots::Slots;
 use super::steer::Steered;
 use super::stock::{Random, Source, Stock};
 use crate::control::{MediaConfig, MediaError, StreamPorts};
@@ -128,6 +129,15 @@ impl PortPair {
     }
 }
 
+/// What a pair is chosen by.
+pub(super) struct Choice<'a> {
+    pub(super) now_us: u64,
+    /// Whether nobody else uses a port.
+    pub(super) is_free: &'a dyn Fn(u16) -> bool,
+    /// Whether packets would queue behind a worker.
+    pub(super) is_full: &'a dyn Fn(usize) -> bool,
+}
+
 /// All pairs that no stream has.
 pub(super) struct Reserve {
     stock: Stock,
@@ -140,33 +150,6 @@ pub(super) struct Reserve {
     slots: Vec<Slots>,
     quarantine_us: u64,
     idle_us: u64,
-}
-
-/// Places in a worker's table.
-#[derive(Default)]
-struct Slots {
-    /// Those below were given out.
-    next: usize,
-    /// But these came back.
-    back: BinaryHeap<Reverse<usize>>,
-}
-
-impl Slots {
-    /// How many pairs have one.
-    fn used(&self) -> usize {
-        self.next.saturating_sub(self.back.len())
-    }
-
-    /// The lowest, so that tables can be short.
-    fn take(&mut self) -> usize {
-        self.back.pop().map_or_else(
-            || {
-                self.next += 1;
-                self.next - 1
-            },
-            |Reverse(slot)| slot,
-        )
-    }
 }
 
 impl Reserve {
@@ -188,7 +171,7 @@ impl Reserve {
         };
         reserve.stock.fill()?;
         while reserve.ready.len() < RESERVE {
-            match reserve.open_next() {
+            match reserve.open_next(&|_| false) {
                 Ok(pair) => reserve.ready.push_back((0, pair)),
                 Err(MediaError::PortsExhausted) => break,
                 Err(error) => return Err(error),
@@ -199,39 +182,46 @@ impl Reserve {
 
     /// A pair for a stream. Opens one only while the traffic still grows; otherwise it costs one
     /// look at each of the two sockets.
-    pub(super) fn take(
-        &mut self,
-        now_us: u64,
-        is_free: impl Fn(u16) -> bool,
-    ) -> Result<Arc<PortPair>, MediaError> {
+    pub(super) fn take(&mut self, choice: &Choice<'_>) -> Result<Arc<PortPair>, MediaError> {
         for _ in 0..=self.len() {
-            let pair = self.take_any(now_us)?;
-            if is_free(pair.ports.rtp) {
+            let pair = self.take_for(choice.now_us, choice.is_full)?;
+            if (choice.is_free)(pair.ports.rtp) {
                 return Ok(pair);
             }
             // Another process's call still runs over it.
-            self.give_back(pair, now_us);
+            self.give_back(pair, choice.now_us);
         }
         Err(MediaError::PortsExhausted)
     }
 
-    fn take_any(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
+    /// A pair of a worker that has time, as long as there is one.
+    fn take_for(
+        &mut self,
+        now_us: u64,
+        is_full: &dyn Fn(usize) -> bool,
+    ) -> Result<Arc<PortPair>, MediaError> {
         self.wake(now_us);
-        match self.ready.pop_front() {
-            Some((_, pair)) => {
-                // Here, not in the worker: a packet that comes after this is the new call's.
-                pair.drain();
-                Ok(pair)
-            }
-            None => self.open_next().or_else(|error| match self.take_resting(now_us) {
-                Some(pair) => Ok(pair),
-                None if matches!(error, MediaError::PortsExhausted) => {
-                    self.stock.retry();
-                    self.open_next()
-                }
-                None => Err(error),
-            }),
+        let is_one_free = (0..self.slots.len()).any(|worker| !is_full(worker));
+        let suits = |(_, pair): &(u64, Arc<PortPair>)| !is_one_free || !is_full(pair.worker);
+        let at = self.ready.iter().position(suits);
+        if let Some((_, pair)) = at.and_then(|at| self.ready.remove(at)) {
+            // Here, not in the worker: a packet that comes after this is the new call's.
+            pair.drain();
+            return Ok(pair);
         }
+        self.open_next(is_full).or_else(|error| match self.take_any_left(now_us) {
+            Some(pair) => Ok(pair),
+            None if matches!(error, MediaError::PortsExhausted) => {
+                self.stock.retry();
+                self.open_next(is_full)
+            }
+            None => Err(error),
+        })
+    }
+
+    #[cfg(test)]
+    fn take_any(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
+        self.take_for(now_us, &|_| false)
     }
 
     /// Those who have rested may serve.
@@ -241,12 +231,15 @@ impl Reserve {
         }
     }
 
-    /// The pair that has rested longest, when calls come and go so fast that none is left: most late
-    /// packets have come by then, and the next stream hears only the address it was told.
-    fn take_resting(&mut self, now_us: u64) -> Option<Arc<PortPair>> {
+    /// When none can be opened: one of a worker that is full, or the pair that has rested longest, when calls
+    /// come and go so fast that none is left. Most late packets have come by then, and the next stream
+    /// hears only the address it was told.
+    fn take_any_left(&mut self, now_us: u64) -> Option<Arc<PortPair>> {
         let left_us = self.quarantine_us.saturating_sub(MIN_REST.as_micros() as u64);
         let limit_us = now_us.saturating_add(left_us);
-        let (_, pair) = self.resting.pop_front_if(|(until, _)| *until <= limit_us)?;
+        let rested = |(until, _): &mut (u64, Arc<PortPair>)| *until <= limit_us;
+        let found = self.ready.pop_front().or_else(|| self.resting.pop_front_if(rested));
+        let (_, pair) = found?;
         pair.drain();
         Some(pair)
     }
@@ -292,6 +285,9 @@ impl Reserve {
                 queue.shrink_to(2 * queue.len().max(RESERVE));
             }
         }
+        if closed > 0 {
+            self.slots.iter_mut().for_each(Slots::tidy);
+        }
         self.stock.tidy();
         closed > 0
     }
@@ -299,15 +295,15 @@ impl Reserve {
     fn close(&mut self, pair: &PortPair) {
         self.stock.close(pair.ports);
         if let Some(slots) = self.slots.get_mut(pair.worker) {
-            slots.back.push(Reverse(pair.slot));
+            slots.give_back(pair.slot);
         }
     }
 
-    /// A pair for the worker that has the fewest.
-    fn open_next(&mut self) -> Result<Arc<PortPair>, MediaError> {
+    /// A pair for the worker that has the fewest, of those that have time.
+    fn open_next(&mut self, is_full: &dyn Fn(usize) -> bool) -> Result<Arc<PortPair>, MediaError> {
         let of_worker = self.slots.iter_mut().enumerate();
-        let (worker, slots) =
-            of_worker.min_by_key(|(_, slots)| slots.used()).ok_or(MediaError::PortsExhausted)?;
+        let least = of_worker.min_by_key(|(worker, slots)| (is_full(*worker), slots.used()));
+        let (worker, slots) = least.ok_or(MediaError::PortsExhausted)?;
         let (ports, carrier) = self.stock.open(worker)?;
         Ok(Arc::new(PortPair { worker, slot: slots.take(), ports, is_v6: self.is_v6, carrier }))
     }
@@ -408,6 +404,24 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_is_full_gets_a_stream_only_when_no_other_pair_is_left() {
+        let mut reserve = reserve(draw(200), Duration::ZERO);
+        let is_full = |worker| worker == 0;
+        let taken: Vec<_> = (0..100).map(|_| reserve.take_for(0, &is_full).unwrap()).collect();
+        let late = taken.iter().position(|pair| pair.worker == 0).unwrap();
+        // Half of the reserve was opened for it.
+        assert_eq!(late, 100 - RESERVE / 2);
+        assert!(taken[late..].iter().all(|pair| pair.worker == 0));
+        taken.into_iter().rev().for_each(|pair| reserve.give_back(pair, 0));
+        // Where all are full, or none is, they serve in their turn.
+        for all in [true, false] {
+            let pairs: Vec<_> = (0..100).map(|_| reserve.take_for(1, &|_| all).unwrap()).collect();
+            assert!(pairs[..RESERVE].iter().any(|pair| pair.worker == 0), "{all}");
+            pairs.into_iter().for_each(|pair| reserve.give_back(pair, 1));
+        }
+    }
+
+    #[test]
     fn pairs_are_spread_over_the_workers_and_their_slots() {
         let mut reserve = reserve(draw(8), Duration::ZERO);
         let mut places: Vec<_> = (0..4)
@@ -438,7 +452,7 @@ mod tests {
         // What stays has the lowest places of both workers.
         assert!(reserve.ready.iter().all(|(_, pair)| pair.slot < RESERVE / 2));
         serve(&mut reserve, 100, 60_000_000);
-        let slots = reserve.slots.iter().map(|slots| slots.next).collect::<Vec<_>>();
+        let slots = reserve.slots.iter().map(Slots::len).collect::<Vec<_>>();
         assert_eq!(slots, [50, 50], "places are given out again");
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::handful::{Handful, Known, Placement};
-use super::port::{PortPair, Reserve};
+use super::port::{Choice, PortPair, Reserve};
 use super::steer::{Claims, Steered};
 use super::stock::{Source, random};
 use super::worker::Bound;
@@ -38,20 +38,18 @@ impl Ports {
         Ok((Self::Range(Reserve::new(config, source, random())?), None))
     }
 
-    /// A pair for a stream of whose peer this is known, and whose siblings have these. `is_free` says
-    /// whether nobody else uses a port of the range.
+    /// A pair for a stream of whose peer this is known, and whose siblings have these.
     ///
     /// Errors: PortsExhausted, Socket.
     pub(super) fn take(
         &mut self,
         known: &Known,
         siblings: &[usize],
-        now_us: u64,
-        is_free: impl Fn(u16) -> bool,
+        choice: &Choice<'_>,
     ) -> Result<Arc<PortPair>, MediaError> {
         match self {
-            Self::Range(reserve) => reserve.take(now_us, is_free),
-            Self::Handful(placement) => placement.take(known, siblings),
+            Self::Range(reserve) => reserve.take(choice),
+            Self::Handful(placement) => placement.take(known, siblings, choice.is_full),
         }
     }
 
@@ -123,7 +121,10 @@ impl Ports {
     pub(super) fn tidy(&mut self, now_us: u64) -> bool {
         match self {
             Self::Range(reserve) => reserve.tidy(now_us),
-            Self::Handful(_) => false,
+            Self::Handful(placement) => {
+                placement.tidy();
+                false
+            }
         }
     }
 

@@ -35,8 +35,10 @@ impl Watcher {
     pub fn read(&self) -> RelayReport {
         let user_packets =
             self.signals.iter().map(|signal| signal.forwarded.load(Ordering::Relaxed)).sum();
-        let busy = self.signals.iter().map(|signal| signal.busy_percent.load(Ordering::Relaxed));
-        let busy_percent = busy.max().unwrap_or_default();
+        let most = |of: fn(&Signal) -> &AtomicU64| {
+            let all = self.signals.iter().map(|signal| of(signal).load(Ordering::Relaxed));
+            all.max().unwrap_or_default()
+        };
         let sum = |of: fn(&Signal) -> &AtomicU64| {
             self.signals.iter().map(|signal| of(signal).load(Ordering::Relaxed)).sum()
         };
@@ -46,7 +48,8 @@ impl Watcher {
             shared_ports: self.shared_ports.clone(),
             strangers: sum(|signal| &signal.strangers),
             ambiguous: sum(|signal| &signal.ambiguous),
-            busy_percent,
+            busy_percent: most(|signal| &signal.busy_percent),
+            starved_percent: most(|signal| &signal.starved_percent),
             user_packets,
             ..RelayReport::default()
         };

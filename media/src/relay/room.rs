@@ -38,6 +38,9 @@ impl Rooms {
         if let Some(place) = self.rooms.get_mut(room) {
             *place = mixer;
         }
+        while self.rooms.last().is_some_and(Option::is_none) {
+            self.rooms.pop();
+        }
         self.count = self.rooms.iter().flatten().count();
     }
 

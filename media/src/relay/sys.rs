@@ -124,6 +124,15 @@ pub(super) fn thread_cpu_time(thread: libc::pthread_t) -> Option<Duration> {
     Some(Duration::new(seconds, nanos))
 }
 
+/// CPU time of the calling thread in microseconds.
+pub(super) fn own_cpu_us() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place for the result. If there is no such clock it stays 0.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let (seconds, nanos) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or_default() * 1_000_000 + nanos.unwrap_or_default() / 1_000
+}
+
 /// Room for an address of either family.
 pub(super) fn empty_name() -> libc::sockaddr_storage {
     // SAFETY: all zeroes is a valid sockaddr_storage (family AF_UNSPEC).

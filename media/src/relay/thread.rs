@@ -11,11 +11,25 @@ use super::sys::Waker;
 use super::worker::{COMMANDS_MAX, Worker};
 
 static BEGINNING: OnceLock<fn()> = OnceLock::new();
+static RESTING: OnceLock<fn()> = OnceLock::new();
 
 /// Says what each thread does first that has to do with packets of others; it can be said once, before
 /// [`Relay::start`]. The rim gives up rights there.
 pub fn begin_threads_with(beginning: fn()) {
     let _ = BEGINNING.set(beginning);
+}
+
+/// Says what a worker does at a quiet time after many streams have ended; it can be said once, before
+/// [`Relay::start`]. The rim, which knows the allocator, gives back there what the thread does not need.
+pub fn rest_threads_with(resting: fn()) {
+    let _ = RESTING.set(resting);
+}
+
+/// What a worker does at a quiet time after a load.
+pub(super) fn rest_thread() {
+    if let Some(resting) = RESTING.get() {
+        resting();
+    }
 }
 
 /// What a thread of the relay does first.
@@ -41,6 +55,8 @@ impl Thread {
             strangers: AtomicU64::new(0),
             ambiguous: AtomicU64::new(0),
             busy_percent: AtomicU64::new(0),
+            starved_percent: AtomicU64::new(0),
+            is_full: AtomicBool::new(false),
         });
         let worker = Worker::new(index, means, queue, Arc::clone(&signal))?;
         let name = format!("media-{index}");

@@ -18,12 +18,13 @@ use super::gate::{Entered, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
 use super::lane::{Lane, play, reply, seal, settle, shrink};
-use super::load::Load;
+use super::load::{Load, QUIET_PERCENT};
 use super::notice::{SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard};
 use super::port::PortPair;
 use super::room::Rooms;
 use super::steer::Places;
-use super::sys::Poller;
+use super::sys::{Poller, own_cpu_us};
+use super::thread::rest_thread;
 use crate::context::Key;
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
@@ -41,6 +42,8 @@ const BURST_MAX: usize = 4;
 const BATCHES_MAX: usize = 8;
 /// The rhythm of treatments.
 const FRAME_US: u64 = 20_000;
+/// Streams that end before a worker gives back what it does not need.
+const ENDED_MIN: usize = 64;
 /// A worker that was kept from its treatments for longer starts the rhythm anew.
 const BEHIND_MAX_US: u64 = 5 * FRAME_US;
 
@@ -102,6 +105,9 @@ pub(super) struct Worker {
     sines: SineTable,
     next_frame_us: u64,
     next_sweep_us: u64,
+    busy_limit: u64,
+    /// Streams that have ended since the worker last gave something back.
+    ended: usize,
 }
 
 impl Worker {
@@ -140,6 +146,8 @@ impl Worker {
             sines: SineTable::new(),
             next_frame_us: 0,
             next_sweep_us: 0,
+            busy_limit: means.busy_limit,
+            ended: 0,
         })
     }
 
@@ -147,14 +155,16 @@ impl Worker {
     pub(super) fn run(mut self) {
         let mut batch = Batch::new(self.places.as_ref().map(Places::raw));
         let mut arrivals = Vec::with_capacity(BATCH_MAX);
-        let (mut now_us, mut load) = (self.clock.now_us(), Load::since(self.clock.now_us()));
+        let mut now_us = self.clock.now_us();
+        let mut load = Load::since(now_us, own_cpu_us(), self.busy_limit);
         loop {
             let (done_us, has_more) = (self.clock.now_us(), !self.unread.is_empty());
             let count = self.poller.wait(self.patience_ms(now_us));
             now_us = self.clock.now_us();
             // A look at the others while there is work is no wait.
-            if let Some(percent) = load.note(if has_more { now_us } else { done_us }, now_us) {
-                self.signal.busy_percent.store(percent, Ordering::Relaxed);
+            let began_us = if has_more { now_us } else { done_us };
+            if let Some(share) = load.note(began_us, now_us, own_cpu_us) {
+                self.signal.note(&share);
             }
             // Commands first: what was ordered before a packet was sent counts for that packet.
             let has_commands = (0..count).any(|index| self.poller.event(index) == Some(WAKE));
@@ -513,6 +523,7 @@ impl Worker {
         if let Some(place) = self.lanes.get_mut(slot) {
             *place = None;
         }
+        self.ended += 1;
     }
 
     /// Sends 20 ms of every treatment and every conference.
@@ -554,6 +565,13 @@ impl Worker {
         }
         self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
         shrink(&mut self.lanes, &mut self.unread);
+        // It takes a moment, in which packets wait.
+        let is_quiet = self.signal.busy_percent.load(Ordering::Relaxed) < QUIET_PERCENT;
+        if self.ended >= ENDED_MIN && is_quiet {
+            self.ended = 0;
+            self.treated.shrink_to(self.lanes.len());
+            rest_thread();
+        }
         for lane in self.lanes.iter_mut().flatten() {
             if let Some(kernel) = &self.kernel {
                 kernel.absorb(&lane.bound, &mut lane.ingress, &mut lane.attempts);

@@ -102,6 +102,7 @@ pub(super) const MEDIA_PATHS: Table = Table {
         column("%", "percent"),
         column("STREAMS", "streams"),
         column("BUSY %", "busyPercent"),
+        column("STARVED %", "starvedPercent"),
         column("SOCKETS", "sockets"),
         column("ORPHANS", "orphans"),
         column("INTERFACES", "interfaces"),

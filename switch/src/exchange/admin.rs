@@ -426,7 +426,8 @@ fn media_paths(report: &media::RelayReport) -> Value {
         {
             "path": "user space", "packets": report.user_packets,
             "percent": percent(report.user_packets, all),
-            "busyPercent": report.busy_percent, "sockets": sockets(report),
+            "busyPercent": report.busy_percent, "starvedPercent": report.starved_percent,
+            "sockets": sockets(report),
             "strangers": report.strangers, "ambiguous": report.ambiguous,
         },
         {

@@ -70,6 +70,11 @@ pub(super) fn samples(watcher: &Watcher) -> Vec<Sample> {
         Sample::counter(name("user_packets_total"), "Media packets by user space.", user),
         Sample::counter(name("kernel_packets_total"), "Media packets by the kernel.", kernel),
         Sample::gauge(name("busy_percent"), "Time of the busiest thread.", report.busy_percent),
+        Sample::gauge(
+            name("starved_percent"),
+            "Time in which a thread had something to do and no processor, at most.",
+            report.starved_percent,
+        ),
         Sample::gauge(name("steering"), "1 if ports share sockets.", is_steered),
         Sample::gauge(name("kernel_path"), "1 if there is a kernel path.", is_on),
         Sample::gauge(name("kernel_streams"), "Streams that the kernel forwards.", streams),

@@ -2,7 +2,8 @@
 //!
 //! The allocator keeps what is freed for the next time. What one thread allocates and others free comes
 //! back to it only when it allocates again, which it does not at rest: so the exchange's thread, which
-//! owns most, asks for it when little is to be done.
+//! owns most, asks for it when little is to be done. The relay's threads ask for what is theirs when many
+//! streams have ended.
 
 #![expect(unsafe_code, reason = "a function of the allocator, which is written in C")]
 
@@ -55,7 +56,12 @@ impl Tidying {
         self.times = self.times.wrapping_add(1);
         let inputs = std::mem::take(&mut self.inputs);
         if inputs < QUIET_MAX && self.times.is_multiple_of(COLLECT_EACH) {
-            mi_collect(true);
+            give_back();
         }
     }
+}
+
+/// Gives the system what the calling thread does not need.
+pub(super) fn give_back() {
+    mi_collect(true);
 }
