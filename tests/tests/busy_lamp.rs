@@ -193,7 +193,7 @@ fn what_cannot_be_watched_is_refused_in_the_protocols_words() {
     }
     assert_eq!(items(&program, "subscriptions"), Vec::<Value>::new());
     // A foreign From is noted.
-    program.says("event=auth_fail");
+    program.says("event=spoofed_identity");
 }
 
 #[test]

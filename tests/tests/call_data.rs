@@ -255,7 +255,7 @@ fn call_data_of_the_consultation_come_along_when_the_transferred_call_has_none()
     desk.a.hears(&desk.c);
     assert_eq!(desk.info("201", "callData"), "case 7");
     assert_eq!(desk.info("203", "callData"), "case 7");
-    desk.app.skip_to("201 INFO REDIRECTIONID|REDIRECTINGID");
+    desk.app.skip_to("201 INFO RELATEDCALLID|REDIRECTIONID|REDIRECTINGID");
     desk.app.skip_to("203 INFO CONNECTEDID");
     assert_eq!(desk.numbers("203"), ["201", "203", "201", "202", "203"]);
     assert_eq!(desk.numbers("201"), ["201", "202", "203", "202", "203"]);

@@ -130,7 +130,10 @@ impl World {
                 ApplicationInput::Written { connection: at, texts } if at == connection => {
                     written += texts;
                 }
-                ApplicationInput::Disconnected { connection: gone } if gone == connection => {
+                ApplicationInput::Disconnected { connection: gone }
+                | ApplicationInput::Closed { connection: gone }
+                    if gone == connection =>
+                {
                     return written;
                 }
                 other => panic!("{other:?}"),

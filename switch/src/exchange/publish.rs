@@ -8,6 +8,10 @@ use super::mailbox::Output;
 use super::{Exchange, Suspicion};
 use crate::call::CallId;
 
+/// Fewer packets of somebody else than these are late ones of the call that had the port before, or of
+/// where a phone was before it moved.
+const FOREIGN_MIN: u64 = 10;
+
 impl Exchange {
     /// Publishes one line of `GET events`.
     pub(crate) fn publish(&mut self, kind: &str, fields: Value) {
@@ -67,7 +71,7 @@ impl Exchange {
     ) {
         let foreign: u64 =
             statistics.streams.iter().map(|stream| stream.received.dropped.source).sum();
-        if foreign > 0 {
+        if foreign >= FOREIGN_MIN {
             let reason = format!("{foreign} packets to call {call_id} from somebody else");
             self.suspect(Suspicion::ForeignMedia, None, line, reason);
         }
