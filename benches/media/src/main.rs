@@ -20,6 +20,7 @@ mod place;
 mod relay;
 mod table;
 mod target;
+mod trial;
 mod usage;
 mod wire;
 
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::measure::Plan;
+use crate::trial::Trial;
 
 /// The allocator of the program `strowger`.
 #[global_allocator]
@@ -36,9 +38,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const HELP: &str = "\
-bench-media [--calls N] [--seconds N] [--veth] [--search] [--rounds N] [--nice N] [--only NAME]
+bench-media [--calls N] [--seconds N] [--veth] [--search] [--rounds N] [--nice N] [--only NAME] [--trial NAME]
 bench-media cycles [--calls N] [--rounds N] [--bound] [--rest]
 bench-media kill [--calls N] [--seconds N]
+bench-media segments [--seconds N]
 
 Measures strowger's relay and, where it is installed, rtpengine.
   --calls    calls at 50 packets a second each way (20)
@@ -50,6 +53,9 @@ Measures strowger's relay and, where it is installed, rtpengine.
   --only     those whose name begins so: strowger, 'strowger kernel', rtpengine
 cycles sets calls up and tears them down: speed, memory, descriptors;
 --bound with a socket for each port, --rest with a rest after each round, so that ports are opened anew.
+--trial measures other ways to receive and send, in relays that do the least, on loopback in a network
+namespace of its own (takes root): batch, wait-for-one, spin, busy-poll, io-uring, all.
+segments compares messages of one packet with UDP_SEGMENT and UDP_GRO.
 kill ends the relay by SIGKILL while the kernel forwards all calls, and counts what is lost.";
 
 fn main() -> ExitCode {
@@ -79,6 +85,7 @@ fn start() -> Outcome<()> {
             "--rounds" => plan.rounds = value()?.parse()?,
             "--nice" => plan.nice = value()?.parse()?,
             "--only" => plan.only = Some(value()?),
+            "--trial" => plan.trials = Trial::named(&value()?)?,
             "--bound" => plan.is_bound = true,
             "--rest" => plan.is_resting = true,
             "--veth" => plan.is_veth = true,
@@ -93,6 +100,7 @@ fn start() -> Outcome<()> {
     match command.as_deref() {
         Some("cycles") => relay::cycles(plan.calls, plan.rounds, !plan.is_bound, plan.is_resting),
         Some("kill") => measure::kill(&plan),
+        Some("segments") => trial::segments::measure(plan.time),
         Some(other) => Err(format!("{other} is unknown\n{HELP}").into()),
         None => measure::run(&plan),
     }

@@ -9,8 +9,9 @@ use crate::place::Place;
 use crate::relay::now;
 use crate::table::{HEAD, Measured, PROGRAM_HEAD, median, range};
 use crate::target::{Kind, Tally, Target, has_rtpengine};
+use crate::trial::{Trial, keep_apart};
 use crate::usage::{cpu, memory, softirqs};
-use crate::wire::{pin, prefer};
+use crate::wire::{pin, prefer, signal};
 
 /// Before counting begins.
 const WARM_UP: Duration = Duration::from_millis(1_500);
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) is_bound: bool,
     pub(crate) is_resting: bool,
     pub(crate) only: Option<String>,
+    /// In place of all other relays but ours.
+    pub(crate) trials: Vec<Trial>,
 }
 
 impl Default for Plan {
@@ -53,6 +56,7 @@ impl Default for Plan {
             is_bound: false,
             is_resting: false,
             only: None,
+            trials: Vec::new(),
         }
     }
 }
@@ -84,7 +88,16 @@ impl Bench {
             self.target.call(self.place.phones(call, is_relayed), &self.place)?;
         }
         let made = calls.saturating_sub(before);
-        Ok(made as f64 / start.elapsed().as_secs_f64())
+        let elapsed = start.elapsed();
+        self.pause(true);
+        Ok(made as f64 / elapsed.as_secs_f64())
+    }
+
+    /// Keeps a trial from running while others are measured: one that spins would take their core.
+    fn pause(&self, is_paused: bool) {
+        if let (Kind::Trial(_), Some(process)) = (self.kind, self.target.process()) {
+            signal(process, if is_paused { libc::SIGSTOP } else { libc::SIGCONT });
+        }
     }
 
     /// Talks until everything goes the way it will go.
@@ -106,6 +119,7 @@ impl Bench {
     }
 
     fn measure(&mut self, calls: usize, time: Duration, pace: Pace) -> Outcome<Measured> {
+        self.pause(false);
         let mut load = self.load(calls)?;
         let process = self.target.process();
         let read = || -> Outcome<(Duration, Duration)> {
@@ -118,6 +132,7 @@ impl Bench {
         let after = read()?;
         let since = |now: Tally| tally.map(|before| now.since(&before));
         let tally = self.target.count()?.and_then(since);
+        self.pause(true);
         self.number = load.number;
         let (relay, machine) = (after.0 - before.0, after.1 - before.1);
         Ok(Measured { counted, relay, machine, tally })
@@ -179,7 +194,11 @@ pub(crate) fn run(plan: &Plan) -> Outcome<()> {
     if plan.is_veth {
         kinds.extend([Kind::Tc, Kind::Xdp]);
     }
-    if has_rtpengine() {
+    if !plan.trials.is_empty() {
+        keep_apart()?;
+        kinds = vec![Kind::Ours];
+        kinds.extend(plan.trials.iter().map(|trial| Kind::Trial(*trial)));
+    } else if has_rtpengine() {
         kinds.push(Kind::Rtpengine);
     } else {
         println!("rtpengine is not installed (apt-get install rtpengine-daemon): no comparison");
@@ -247,6 +266,12 @@ fn print_rounds(benches: &[Bench], all: &mut [Vec<Measured>]) {
     if let Some((kind, theirs)) = named().find(|(kind, _)| *kind == Kind::Rtpengine) {
         for (ours, measured) in named().filter(|(kind, _)| *kind != Kind::Rtpengine) {
             println!("{}", measured.ratio(ours.name(), theirs, kind.name(), bare));
+        }
+    }
+    // The first trial does what we do: what the others are worth is seen beside it.
+    if let Some((kind, base)) = named().find(|(kind, _)| matches!(kind, Kind::Trial(_))) {
+        for (other, measured) in named().filter(|(other, _)| *other != kind) {
+            println!("{}", measured.ratio(other.name(), base, kind.name(), bare));
         }
     }
     println!("\nOf the machine, all rounds, µs/packet:");

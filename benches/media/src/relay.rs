@@ -18,8 +18,9 @@ use media::{
     RelayControl, StreamSpec, TerminationId,
 };
 
-use crate::Outcome;
+use crate::target::TRIAL;
 use crate::usage::Holding;
+use crate::{Outcome, trial};
 
 /// Longer than pairs rest and wait for the next call.
 const REST: Duration = Duration::from_secs(9);
@@ -45,6 +46,9 @@ fn user_space() -> FastPathConfig {
 
 /// Serves until its input ends: `bound`, `steered`, or through the kernel by `tc`, `xdp` or `auto`.
 pub(crate) fn serve(address: Ipv4Addr, way: &str, pins: PathBuf) -> Outcome<()> {
+    if let Some(trial) = way.strip_prefix(TRIAL) {
+        return trial::serve(address, trial);
+    }
     let kernel = |mode| FastPathConfig { mode, pins };
     let fast_path = match way {
         "tc" => kernel(FastPathMode::Tc),

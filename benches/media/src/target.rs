@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::place::Place;
 use crate::relay::pause;
+use crate::trial::Trial;
 use crate::{Outcome, bencode};
 
 /// Where rtpengine takes commands: no port of either relay's range.
@@ -15,6 +16,9 @@ const NG: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7_622);
 /// How long an answer of rtpengine may take, and how long its start.
 const PATIENCE: Duration = Duration::from_secs(2);
 const STARTS_MAX: usize = 100;
+
+/// Begins the word for a trial.
+pub(crate) const TRIAL: &str = "trial-";
 
 /// Who relays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +37,8 @@ pub(crate) enum Kind {
     Auto,
     /// rtpengine in user space.
     Rtpengine,
+    /// A way to receive and send, by itself.
+    Trial(Trial),
 }
 
 impl Kind {
@@ -45,6 +51,7 @@ impl Kind {
             Kind::Xdp => "strowger kernel, XDP",
             Kind::Auto => "strowger kernel",
             Kind::Rtpengine => "rtpengine",
+            Kind::Trial(trial) => trial.name(),
         }
     }
 
@@ -117,6 +124,7 @@ impl Target {
             Kind::Xdp => start_ours(place, "xdp")?,
             Kind::Auto => start_ours(place, "auto")?,
             Kind::Rtpengine => start_rtpengine(place)?,
+            Kind::Trial(trial) => start_ours(place, &format!("{TRIAL}{}", trial.way()))?,
         };
         Ok(Self { control, calls: Vec::new() })
     }
@@ -186,6 +194,7 @@ fn start_ours(place: &Place, way: &str) -> Outcome<Control> {
     let me = std::env::current_exe()?.display().to_string();
     let pins = match way {
         "steered" | "bound" => String::new(),
+        way if way.starts_with(TRIAL) => String::new(),
         _ => place.pins()?.display().to_string(),
     };
     let mut command = place.command(&[&me, "relay", &place.bind.to_string(), way, &pins]);

@@ -1,7 +1,7 @@
 //! Sockets in batches, with the kernel's time of arrival: the generator must cost less than what
 //! it measures.
 
-#![expect(unsafe_code, reason = "recvmmsg, sendmmsg, setpriority, sched_setaffinity")]
+#![expect(unsafe_code, reason = "recvmmsg, sendmmsg, setpriority, sched_setaffinity, kill")]
 
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -177,6 +177,12 @@ pub(crate) fn pin(core: usize) {
         libc::CPU_SET(core, &mut set);
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set);
     }
+}
+
+/// Stops a process that we started, or lets it go on.
+pub(crate) fn signal(process: u32, signal: libc::c_int) {
+    // SAFETY: no pointers.
+    unsafe { libc::kill(process as libc::pid_t, signal) };
 }
 
 /// Lets this process, and what it starts, go before other programs of the machine.
