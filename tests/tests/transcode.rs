@@ -327,6 +327,11 @@ fn parties_that_a_transfer_brings_together_are_each_asked_for_the_others_codec()
         let rows = answer["items"].as_array().into_iter().flatten();
         rows.filter(|row| row["line"] == "201" && row["connected"] == "203").count() == 1
     });
+    // A phone hums in the codec that it has then.
+    program.until("/api/v1/calls", |answer| {
+        let mut rows = answer["items"].as_array().into_iter().flatten();
+        rows.any(|row| row["line"] == "203" && row["codec"] == "PCMU")
+    });
     shown(&program, &["201", "203"], false);
     hum(&a, near, 500);
     hum(&c, other, 900);

@@ -23,7 +23,7 @@ use crate::Outcome;
 
 /// Ports of the first trial, and of each: below those that the relays of the same run have.
 const FIRST_PORT: u16 = 1_100;
-const PORTS_EACH: u16 = 1_200;
+const PORTS_EACH: u16 = 2_000;
 const BUFFER: libc::c_int = 16 << 20;
 /// How long the kernel may look for packets itself, in microseconds, where it is asked to.
 const BUSY_POLL_US: libc::c_int = 50;
