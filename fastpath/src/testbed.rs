@@ -114,27 +114,6 @@ impl Testbed {
         [left, right].iter().try_for_each(|name| make_native(name, "direct"))
     }
 
-    /// Puts the phones of a side into a VLAN, for which both ends of their veth get a device.
-    pub fn tag(&self, side: Side) -> Result<(), String> {
-        let (middle, far) = (self.namespace(Side::Middle), self.namespace(side));
-        let (device, ours, theirs) = match side {
-            Side::Right => ("right", MIDDLE_RIGHT, RIGHT),
-            Side::Left | Side::Middle => ("left", MIDDLE_LEFT, LEFT),
-        };
-        for (namespace, device, address) in [(&middle, device, ours), (&far, "phones", theirs)] {
-            let words = format!(
-                "-n {namespace} addr flush dev {device}\n\
-                 -n {namespace} link add link {device} name {device}.7 type vlan id 7\n\
-                 -n {namespace} addr add {address}/24 dev {device}.7\n\
-                 -n {namespace} link set {device}.7 up"
-            );
-            for line in words.lines() {
-                run("ip", &line.split(' ').collect::<Vec<_>>())?;
-            }
-        }
-        run("ip", &["-n", &far, "route", "add", "default", "via", &ours.to_string()])
-    }
-
     /// A folder on a BPF file system.
     #[must_use]
     pub fn pins(&self) -> &Path {

@@ -135,10 +135,7 @@ impl Call {
     }
 
     fn with(change: impl FnOnce(MediaConfig) -> MediaConfig) -> Option<Self> {
-        Some(Self::at(testbed()?, change))
-    }
-
-    fn at(testbed: Testbed, change: impl FnOnce(MediaConfig) -> MediaConfig) -> Self {
+        let testbed = testbed()?;
         let (mut control, notices) = start(&testbed, change(config(testbed.pins())));
         let watcher = control.watcher();
         assert_eq!(watcher.read().kernel_off, None);
@@ -152,7 +149,7 @@ impl Call {
         let same = PayloadMap::identity;
         control.connect((at_left.id, 0), (at_right.id, 0), same(), same());
         let (left_id, right_id) = (at_left.id, at_right.id);
-        Self { control, notices, watcher, left, right, left_id, right_id, _testbed: testbed }
+        Some(Self { control, notices, watcher, left, right, left_id, right_id, _testbed: testbed })
     }
 
     fn report(&self) -> RelayReport {
@@ -228,28 +225,6 @@ fn a_call_moves_to_the_kernel_and_every_packet_is_counted_once() {
     let end = call.report();
     assert_eq!(end.kernel_streams, 0);
     assert_eq!(end.user_packets + end.kernel_packets, call.left.sent + call.right.sent);
-}
-
-#[test]
-fn phones_in_a_vlan_go_through_the_kernel_by_the_device_of_the_vlan() {
-    let Some(testbed) = testbed() else { return };
-    if let Err(reason) = testbed.tag(Side::Left) {
-        eprintln!("SKIPPED: no VLAN: {reason}");
-        return;
-    }
-    let mut call = Call::at(testbed, |config| config);
-    call.settle();
-    let before = call.user_packets();
-    for _ in 0..100 {
-        call.left_to_right(VOICE);
-        call.right_to_left(VOICE);
-    }
-    assert_eq!(call.user_packets(), before, "user space forwarded something");
-    let interfaces = call.report().interfaces;
-    let tagged = interfaces.iter().find(|interface| interface.name == "left.7");
-    assert!(tagged.is_some_and(|interface| interface.tc), "{interfaces:?}");
-    let left = call.control.subtract(call.left_id).streams[0].received;
-    assert_eq!((left.packets, left.lost, left.late), (call.left.sent, 0, 0));
 }
 
 #[test]

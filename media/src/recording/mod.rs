@@ -223,6 +223,7 @@ pub struct Tap {
     ticket: u64,
     queue: Inflow,
     /// How its packets are decoded now.
+    #[cfg_attr(not(feature = "io"), expect(dead_code, reason = "the writer of files reads it"))]
     pub(crate) voices: ArcSwap<Voices>,
     is_over: AtomicBool,
     lost: AtomicU64,
