@@ -114,6 +114,9 @@ fn take_all(relay: &mut RelayControl) -> BTreeSet<u16> {
     std::iter::from_fn(|| add(relay)).map(|made| made.streams[0].rtp).collect()
 }
 
+/// More requests than it takes to try each of 500 pairs twice.
+const VAIN_REQUESTS_MAX: usize = 16;
+
 #[test]
 fn relays_that_take_all_they_can_at_once_have_no_port_in_common() {
     // Blocks of 32, some of them whole, some at the edges of the ranges.
@@ -134,9 +137,10 @@ fn relays_that_take_all_they_can_at_once_have_no_port_in_common() {
     let count: usize = relays.iter().map(|(_, taken)| taken.len()).sum();
     assert_eq!(all.len(), count, "ports of two relays");
     assert!(relays.iter().all(|(_, taken)| taken.len() >= 32), "each has some");
-    // Once more, now that nobody is opening any: what is left is someone's, and still nobody shares.
+    // Once more, now that nobody is opening any: what is left is someone's, and still nobody shares. A
+    // request steps over 64 ports of others and fails then; the next one tries those it did not come to.
     for (relay, taken) in &mut relays {
-        taken.extend(take_all(relay));
+        (0..VAIN_REQUESTS_MAX).for_each(|_| taken.append(&mut take_all(relay)));
     }
     let count: usize = relays.iter().map(|(_, taken)| taken.len()).sum();
     let all: BTreeSet<u16> = relays.iter().flat_map(|(_, taken)| taken).copied().collect();
