@@ -33,7 +33,7 @@ pub(super) fn security(root: &Section<'_>) -> Security {
     }
     if let Some(names) = section.strings("scanners", "a list such as [\"friendly-scanner\"]") {
         for name in names.iter().filter(|name| !is_telling(&name.value)) {
-            let found = format!("\"{}\" is too short to tell anybody by", name.value);
+            let found = format!("\"{}\" is no name to tell a scanner by", name.value);
             section.context.fault(&name.span, found, "four to 64 printable characters");
         }
         let names = names.into_iter().take(MAX_LIST);
@@ -159,7 +159,7 @@ mod tests {
         for (text, found) in [
             ("[security]\nexempt = [\"192.0.2.0/33\"]\n", "is no network"),
             ("[security]\nexempt = [\"localhost\"]\n", "is no network"),
-            ("[security]\nscanners = [\"x\"]\n", "is too short"),
+            ("[security]\nscanners = [\"x\"]\n", "is no name"),
             ("[security.bans]\nalarm = 0\n", "security.bans.alarm is 0"),
             ("[security.limits]\ncalls = 0\n", "security.limits.calls is 0"),
             ("[security.bans]\nlongest = \"1m\"\n", "is shorter than"),

@@ -23,12 +23,8 @@ pub(super) fn recording(root: &Section<'_>) -> Recording {
     let mut recording = Recording::default();
     let Some(section) = root.table("recording") else { return recording };
     let expected = "a folder; a relative path starts at the folder of this file";
-    if let Some(folder) = section.string("folder", expected) {
-        if folder.value.is_empty() {
-            section.fault("folder", "an empty path", expected);
-        }
-        recording.folder = Some(section.context.folder.join(&folder.value));
-    }
+    let folder = section.string("folder", expected);
+    recording.folder = folder.and_then(|folder| section.path_of("folder", &folder, expected));
     recording.format = section.choice("format", &RecordingFormat::ALL).unwrap_or_default();
     recording.max = section.integer("max", 1..=MAX_RECORDINGS).unwrap_or(recording.max);
     section.finish();

@@ -401,7 +401,9 @@ pub(super) fn api(root: &Section<'_>, sip: &Sip) -> Api {
     if let Some(limit) = section.integer("max_queued_messages", 1..=1_000_000) {
         api.max_queued_messages = usize::try_from(limit).unwrap_or(api.max_queued_messages);
     }
-    api.audit_file = audit_file(&section);
+    let expected = "the path of a file; a relative one starts at the folder of this file";
+    let audit_file = section.string("audit_file", expected);
+    api.audit_file = audit_file.and_then(|path| section.path_of("audit_file", &path, expected));
     let mut seen = Vec::new();
     for entry in section.array("tokens") {
         api.tokens.extend(token(&entry, &mut seen));
@@ -409,16 +411,6 @@ pub(super) fn api(root: &Section<'_>, sip: &Sip) -> Api {
     }
     section.finish();
     api
-}
-
-fn audit_file(section: &Section<'_>) -> Option<PathBuf> {
-    let expected = "the path of a file; a relative one starts at the folder of this file";
-    let path = section.string("audit_file", expected)?;
-    if path.value.is_empty() || path.value.contains('\0') {
-        section.context.fault(&path.span, "api.audit_file is empty", expected);
-        return None;
-    }
-    Some(section.context.folder.join(path.value))
 }
 
 fn token(entry: &Section<'_>, seen: &mut Vec<(String, Secret)>) -> Option<Token> {
@@ -456,12 +448,9 @@ pub(super) fn state(root: &Section<'_>) -> State {
     let mut state = State { path: StatePath::Memory };
     let Some(section) = root.table("state") else { return state };
     let expected = "the path of a file, or \":memory:\"";
-    if let Some(path) = section.string("path", expected) {
-        if path.value.is_empty() || path.value.contains('\0') {
-            section.context.fault(&path.span, "state.path is empty", expected);
-        } else if path.value != ":memory:" {
-            state.path = StatePath::File(root.context.folder.join(path.value));
-        }
+    let path = section.string("path", expected).filter(|path| path.value != ":memory:");
+    if let Some(path) = path.and_then(|path| section.path_of("path", &path, expected)) {
+        state.path = StatePath::File(path);
     }
     section.finish();
     state

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -159,6 +160,18 @@ impl<'a> Section<'a> {
             return None;
         }
         self.string(key, expected)
+    }
+
+    /// A file or a folder; a relative path starts at the folder of the configuration. Notes the fault
+    /// where there can be none of that name.
+    pub(crate) fn path_of(&self, key: &str, text: &At<String>, expected: &str) -> Option<PathBuf> {
+        let path = text.value.as_str();
+        if path.is_empty() || path.contains('\0') {
+            let fault = if path.is_empty() { "is empty" } else { "has an octet of zero" };
+            self.context.fault(&text.span, format!("{} {fault}", self.name(key)), expected);
+            return None;
+        }
+        Some(self.context.folder.join(path))
     }
 
     /// A name that people read: not empty, on one line, not too long.

@@ -321,6 +321,14 @@ fn a_bad_address_or_port_is_a_fault() {
             "[state]\npath = \"\"\n",
             "7:8: state.path is empty; expected the path of a file, or \":memory:\"",
         ),
+        (
+            "[state]\npath = \"a\\u0000b\"\n",
+            "7:8: state.path has an octet of zero; expected the path of a file, or \":memory:\"",
+        ),
+        (
+            "[recording]\nfolder = \"\"\n",
+            "7:10: recording.folder is empty; expected a folder; a relative path starts at the folder of this file",
+        ),
     ]);
     assert_eq!(
         faults("domain = \"not a host\"\n"),

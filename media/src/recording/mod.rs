@@ -173,17 +173,12 @@ impl Outflow {
             (None, long) => long.is_some(),
             (Some(_), None) => false,
         };
-        if is_long_older {
-            self.next.1.take().is_some_and(|long| {
-                take(&long.captured());
-                true
-            })
+        let taken = if is_long_older {
+            self.next.1.take().map(|long| take(&long.captured()))
         } else {
-            self.next.0.take().is_some_and(|short| {
-                take(&short.captured());
-                true
-            })
-        }
+            self.next.0.take().map(|short| take(&short.captured()))
+        };
+        taken.is_some()
     }
 
     /// When the oldest packet came that waits.

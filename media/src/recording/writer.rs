@@ -140,7 +140,8 @@ impl Writer {
             };
             let is_over = matches!(next, Err(RecvTimeoutError::Disconnected));
             if let Ok(beginning) = next {
-                self.begin(beginning);
+                let Self { files, ended, counters, .. } = self;
+                begin(files, ended, counters, beginning);
             }
             // Whatever was copied before a recording ended is in the queue now.
             let is_last = is_over || self.is_stopping.load(Ordering::SeqCst);
@@ -159,10 +160,6 @@ impl Writer {
                 return;
             }
         }
-    }
-
-    fn begin(&mut self, beginning: Beginning) {
-        begin(&mut self.files, &mut self.ended, &self.counters, beginning);
     }
 
     fn drain(&mut self, most: usize, beginnings: &Receiver<Beginning>) {

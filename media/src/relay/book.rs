@@ -22,7 +22,7 @@ use super::handful::Handful;
 use crate::ice::fragment;
 use crate::plan::{Component, LatchRules, next_port};
 use crate::rtcp;
-use crate::spare::spare;
+use crate::spare::Table;
 
 /// Streams of one host that are looked at for one packet; of more, only SDP's own addresses are.
 const NEAR_MAX: usize = 4_096;
@@ -418,20 +418,16 @@ impl Book {
         for line in &mut self.lines {
             line.ended.retain(|_, until_us| now_us < *until_us);
             line.contests.retain(|_, contest| now_us.saturating_sub(contest.last_us) < CONTEST_US);
-            shrink(&mut line.contests);
-            shrink(&mut line.sources);
-            shrink(&mut line.hosts);
-            shrink(&mut line.ended);
+            line.contests.shrink();
+            line.sources.shrink();
+            line.hosts.shrink();
+            line.ended.shrink();
         }
-        shrink(&mut self.fragments);
+        self.fragments.shrink();
         let used = self.streams.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         self.streams.truncate(used);
-        if let Some(room) = spare(self.streams.capacity(), used) {
-            self.streams.shrink_to(room);
-        }
-        if let Some(room) = spare(self.resting.capacity(), self.resting.len()) {
-            self.resting.shrink_to(room);
-        }
+        self.streams.shrink();
+        self.resting.shrink();
     }
 
     fn forget_oldest(&mut self) {
@@ -540,13 +536,6 @@ impl Source {
 fn only(mut slots: impl Iterator<Item = usize>) -> Result<usize, Missed> {
     let first = slots.next().ok_or(Missed::Stranger)?;
     if slots.any(|other| other != first) { Err(Missed::Ambiguous) } else { Ok(first) }
-}
-
-/// Gives back what a load made a map grow by.
-fn shrink<K: Hash + Eq, V>(map: &mut HashMap<K, V>) {
-    if let Some(room) = spare(map.capacity(), map.len()) {
-        map.shrink_to(room);
-    }
 }
 
 fn remove<K: Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: &K, slot: usize) {

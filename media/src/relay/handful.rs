@@ -17,7 +17,7 @@ use super::sys::set_buffers;
 use super::worker::Bound;
 use crate::control::{MediaConfig, MediaError, SHARED_PORTS_MAX, StreamPorts, Whereabouts};
 use crate::plan::Component;
-use crate::spare::spare;
+use crate::spare::Table;
 
 /// Streams of one pair; more are refused.
 const STREAMS_MAX: usize = 16_384;
@@ -255,15 +255,9 @@ impl Placement {
     /// Gives back what a load made the tables grow by.
     pub(super) fn tidy(&mut self) {
         self.slots.iter_mut().for_each(Slots::tidy);
-        if let Some(room) = spare(self.tenants.capacity(), self.tenants.len()) {
-            self.tenants.shrink_to(room);
-        }
-        if let Some(room) = spare(self.sought.capacity(), self.sought.len()) {
-            self.sought.shrink_to(room);
-        }
-        if let Some(room) = spare(self.remotes.capacity(), self.remotes.len()) {
-            self.remotes.shrink_to(room);
-        }
+        self.tenants.shrink();
+        self.sought.shrink();
+        self.remotes.shrink();
     }
 
     /// How many streams there is room for.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::port::{Carrier, bind};
 use super::steer::{Claims, Steered};
 use crate::control::{MediaConfig, MediaError, StreamPorts};
-use crate::spare::spare;
+use crate::spare::Table;
 
 /// Ports that are claimed together.
 const BLOCK: u16 = 32;
@@ -212,9 +212,7 @@ impl Stock {
             given_up.push(block);
         }
         given_up.into_iter().for_each(|block| self.put_unclaimed(block));
-        if let Some(room) = spare(self.free.capacity(), self.free.len()) {
-            self.free.shrink_to(room);
-        }
+        self.free.shrink();
     }
 
     /// The free ports.
