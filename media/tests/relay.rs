@@ -341,7 +341,11 @@ fn silence_is_reported_once_and_again_after_a_packet() {
     // B is held: it is not expected to send.
     pair.relay.modify(pair.b_id, 0, StreamSpec { receive: false, ..pair.b.spec() });
     let expected = Notify::Timeout { id: pair.a_id, stream: 0 };
-    assert_eq!(pair.notices.recv_timeout(PATIENCE).unwrap(), expected);
+    // B may have been silent for too long before it was held.
+    let held = Notify::Timeout { id: pair.b_id, stream: 0 };
+    let first = pair.notices.recv_timeout(PATIENCE).unwrap();
+    let first = if first == held { pair.notices.recv_timeout(PATIENCE).unwrap() } else { first };
+    assert_eq!(first, expected);
     pair.a_to_b();
     assert!(matches!(pair.notices.recv_timeout(PATIENCE).unwrap(), Notify::Latched { .. }));
     assert_eq!(pair.notices.recv_timeout(PATIENCE).unwrap(), expected);
@@ -434,12 +438,13 @@ fn an_address_that_nobody_vouched_for_is_sent_little_until_it_has_sent_something
     const TRIAL: u64 = 25;
     let mut pair = Pair::new(relay(draw(64)));
     let mut moved = Phone::new(0xb2);
-    pair.relay.modify(pair.b_id, 0, StreamSpec { is_unproven: true, ..moved.spec() });
+    pair.relay.modify(pair.b_id, 0, StreamSpec { is_hidden: true, ..moved.spec() });
     for _ in 0..TALKED {
         pair.a.talk(pair.a_ports, 0);
     }
     until("all of it", || pair.received(pair.a_id).packets == u64::from(TALKED));
     moved.hear();
+    until("it to be counted", || pair.sent(pair.b_id).packets >= 1);
     let sent = pair.sent(pair.b_id);
     assert!((1..=TRIAL).contains(&sent.packets), "{}", sent.packets);
     until("what was held back", || {

@@ -74,7 +74,10 @@ struct Peer {
 
 impl Peer {
     fn new(program: &Program) -> Peer {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Peer::with(UdpSocket::bind("127.0.0.1:0").unwrap(), program)
+    }
+
+    fn with(socket: UdpSocket, program: &Program) -> Peer {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Peer { socket, switch: program.sip, entropy: Seeded::new(u64::from(program.sip.port())) }
     }
@@ -102,20 +105,24 @@ impl Peer {
         panic!("no final response to CSeq {cseq}");
     }
 
-    fn invite(&mut self, call_id: &str, cseq: u32, more: &str, body: &str) -> String {
+    /// To 204, or in the dialog that this To header names.
+    fn invite(&mut self, (call_id, cseq): (&str, u32), to: &str, more: &str, body: &str) -> String {
         let local = self.socket.local_addr().unwrap();
         let branch = self.token();
         format!(
             "INVITE sip:204@office.test SIP/2.0\r\nVia: SIP/2.0/UDP {local};rport;branch=z9hG4bK{branch}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:203@office.test>;tag=x\r\nTo: <sip:204@office.test>\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:203@office.test>;tag=x\r\nTo: {to}\r\n\
              Call-ID: {call_id}\r\nCSeq: {cseq} INVITE\r\nContact: <sip:203@{local}>\r\n{more}\
              Content-Length: {}\r\n\r\n{body}",
             body.len()
         )
     }
 
-    fn acknowledge(&self, invite: &str, response: &Message) {
+    fn acknowledge(&mut self, invite: &str, response: &Message) {
         let via = invite.lines().nth(1).unwrap();
+        // That of a 2xx is a transaction of its own (RFC 3261 §13.2.2.4).
+        let is_success = response.status() == Some(200);
+        let via = if is_success { format!("{via}{}", self.token()) } else { via.to_owned() };
         let to = response.header(HeaderName::To).unwrap();
         let call_id = response.call_id();
         let number = response.cseq().unwrap().number;
@@ -130,26 +137,85 @@ impl Peer {
     /// An INVITE of line 203 with valid credentials and this body; the status of its refusal.
     fn refused_invite(&mut self, content: &str, body: &str) -> u16 {
         let call_id = self.token();
+        self.invited((&call_id, 1), CALLED, content, body).status().unwrap()
+    }
+
+    /// An INVITE of line 203, with credentials once they are asked for; its final response.
+    fn invited(
+        &mut self,
+        (call_id, cseq): (&str, u32),
+        to: &str,
+        content: &str,
+        body: &str,
+    ) -> Message {
         let credentials =
             ClientCredentials { username: "203".to_owned(), password: "pw-203".to_owned() };
         let mut auth = DigestClient::new(credentials);
         let more = format!("Content-Type: {content}\r\n");
-        let first = self.invite(&call_id, 1, &more, body);
+        let first = self.invite((call_id, cseq), to, &more, body);
         self.send(first.as_bytes());
-        let challenge = self.final_response(1);
-        assert_eq!(challenge.status(), Some(401));
+        let challenge = self.final_response(cseq);
         self.acknowledge(&first, &challenge);
+        if challenge.status() != Some(401) {
+            return challenge;
+        }
         assert!(auth.on_challenge(&challenge, 0), "the challenge is understood");
         let uri = "sip:204@office.test";
         let headers = auth.authorize(&Method::Invite, uri, body.as_bytes(), &mut self.entropy);
         let headers: String =
             headers.iter().map(|(name, value)| format!("{}: {value}\r\n", name.as_str())).collect();
-        let second = self.invite(&call_id, 2, &format!("{more}{headers}"), body);
+        let second = self.invite((call_id, cseq + 1), to, &format!("{more}{headers}"), body);
         self.send(second.as_bytes());
-        let refusal = self.final_response(2);
-        self.acknowledge(&second, &refusal);
-        refusal.status().unwrap()
+        let response = self.final_response(cseq + 1);
+        self.acknowledge(&second, &response);
+        response
     }
+
+    /// The next request of this method.
+    fn asked(&self, method: &Method) -> Message {
+        let mut buffer = [0; 65_536];
+        loop {
+            let (length, _) = self.socket.recv_from(&mut buffer).expect("a request");
+            let message = Message::parse(Bytes::copy_from_slice(&buffer[..length])).unwrap();
+            if message.method() == *method {
+                return message;
+            }
+        }
+    }
+
+    /// 200 to a request, with a description.
+    fn answer(&self, request: &Message, body: &str) {
+        let field = |name| {
+            request.headers(name).map(move |value| format!("{}: {value}\r\n", name.as_str()))
+        };
+        let names = [HeaderName::Via, HeaderName::From, HeaderName::CallId, HeaderName::CSeq];
+        let fields: String = names.into_iter().flat_map(field).collect();
+        let (to, local) =
+            (request.header(HeaderName::To).unwrap(), self.socket.local_addr().unwrap());
+        let response = format!(
+            "SIP/2.0 200 OK\r\n{fields}To: {to};tag=y\r\nContact: <sip:{local}>\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.send(response.as_bytes());
+    }
+}
+
+/// Whom the peer calls.
+const CALLED: &str = "<sip:204@office.test>";
+
+/// Voice to and from this port.
+fn described(port: u64) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 0\r\n"
+    )
+}
+
+/// The ports of the relay that calls have.
+fn relay_ports(program: &Program) -> Vec<u64> {
+    let rows = program.get("/api/v1/media").1;
+    rows["items"].as_array().unwrap().iter().map(|row| row["port"].as_u64().unwrap()).collect()
 }
 
 const OPTIONS: &str = "OPTIONS sip:office.test SIP/2.0\r\n\
@@ -267,17 +333,50 @@ fn a_description_that_names_a_port_of_the_relay_is_refused() {
     let bystanders = Bystanders::talk(&program);
     let _called = program.live_phone("204");
     let mut peer = Peer::new(&program);
-    let rows = program.get("/api/v1/media").1;
-    let ports = rows["items"].as_array().unwrap().iter().map(|row| row["port"].as_u64().unwrap());
-    let ports: Vec<u64> = ports.collect();
-    assert_eq!(ports.len(), 2, "{rows}");
+    let ports = relay_ports(&program);
+    assert_eq!(ports.len(), 2);
     for port in ports {
-        let body = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-             m=audio {port} RTP/AVP 0\r\n"
-        );
-        assert_eq!(peer.refused_invite("application/sdp", &body), 488);
+        assert_eq!(peer.refused_invite("application/sdp", &described(port)), 488);
     }
+    program.says("SECURITY event=forbidden src=127.0.0.1 ");
+    bystanders.are_unharmed(&program);
+}
+
+#[test]
+fn a_party_of_a_call_that_names_a_port_of_the_relay_later_is_refused_and_told_why() {
+    let program = Program::start();
+    let bystanders = Bystanders::talk(&program);
+    let ports = relay_ports(&program);
+    let called = program.live_phone("204");
+    let mut peer = Peer::new(&program);
+    let call_id = peer.token();
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(|| called.answer(called.incoming()));
+        peer.invited((&call_id, 1), CALLED, "application/sdp", &described(9_000))
+    });
+    assert_eq!(answer.status(), Some(200));
+    let to = answer.header(HeaderName::To).unwrap();
+    let refusal = peer.invited((&call_id, 3), to, "application/sdp", &described(ports[0]));
+    assert_eq!(refusal.status(), Some(488));
+    assert!(refusal.header(HeaderName::Warning).unwrap().contains("Media Leads Back"));
+    program.says("SECURITY event=forbidden src=127.0.0.1 ");
+    bystanders.are_unharmed(&program);
+}
+
+#[test]
+fn a_carrier_whose_answer_names_a_port_of_the_relay_is_hung_up_on() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let carrier = format!("sip:{}", socket.local_addr().unwrap());
+    let text = office(|text| text.replacen("sip:127.0.0.1:5090", &carrier, 1));
+    let program = Program::with(text);
+    let bystanders = Bystanders::talk(&program);
+    let ports = relay_ports(&program);
+    let peer = Peer::with(socket, &program);
+    let caller = program.live_phone("203");
+    caller.call("0123456");
+    peer.answer(&peer.asked(&Method::Invite), &described(ports[1]));
+    peer.asked(&Method::Bye);
+    assert_eq!(caller.failed().0, 488);
     program.says("SECURITY event=forbidden src=127.0.0.1 ");
     bystanders.are_unharmed(&program);
 }
@@ -326,7 +425,7 @@ fn a_stranger_cannot_end_or_take_over_a_call() {
     let call_id = peer.token();
     let forged = "Authorization: Digest username=\"201\", realm=\"office.test\", nonce=\"x\", \
         uri=\"sip:204@office.test\", qop=auth, nc=00000001, cnonce=\"y\", response=\"00000000000000000000000000000000\"\r\n";
-    let invite = peer.invite(&call_id, 1, forged, "");
+    let invite = peer.invite((&call_id, 1), CALLED, forged, "");
     peer.send(invite.as_bytes());
     let refusal = peer.final_response(1);
     assert_eq!(refusal.status(), Some(401));

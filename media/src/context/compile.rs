@@ -23,7 +23,7 @@ pub fn compile<P>(stream: &Stream<P>) -> ForwardPlan {
         is_receiving: spec.receive,
         is_sending: spec.send,
         // What checks nominate has proved itself.
-        is_unproven: spec.is_unproven && spec.ice.is_none(),
+        is_unproven: spec.is_hidden && spec.ice.is_none(),
         is_watched: spec.is_rtp && spec.receive && is_reachable && is_in_use,
         accept: spec.accept.iter().copied().collect(),
         telephone_event: spec.telephone_event,

@@ -71,9 +71,6 @@ pub struct StreamSpec {
     /// The peer's signalling address: besides the SDP's addresses the only one that media of a
     /// peer behind NAT is accepted from.
     pub peer: Option<IpAddr>,
-    /// Nobody has vouched for the host of `remote`: until a packet has come from there, or from where
-    /// the peer really is, it is sent little (SEC-86).
-    pub is_unproven: bool,
     /// Clock rates in Hz of dynamic payload types. Types not listed count as RFC 3551 says, or 8000.
     pub clocks: Vec<(u8, u32)>,
     /// The payload type of the peer's telephone-events, if digits shall be reported.
@@ -85,7 +82,9 @@ pub struct StreamSpec {
     pub ice: Option<Box<Credentials>>,
     /// The names of its sources that its SDP has (RFC 5576).
     pub ssrcs: Vec<u32>,
-    /// Its packets will come from a port that its SDP does not name: a NAT stands between.
+    /// Its packets will come from elsewhere than `remote`: a NAT stands between. Nobody vouches for
+    /// `remote` then, so that it is sent little until a packet has come from there, or from where the
+    /// peer really is (SEC-86).
     pub is_hidden: bool,
 }
 
@@ -257,7 +256,6 @@ impl Default for StreamSpec {
             sdp_changed: false,
             is_rtp: true,
             peer: None,
-            is_unproven: false,
             clocks: Vec::new(),
             telephone_event: None,
             security: Security::Plain,

@@ -387,7 +387,6 @@ impl MediaEnd {
             sdp_changed,
             is_rtp: theirs.is_rtp(),
             peer: self.peer,
-            is_unproven: self.is_hidden(address),
             clocks: clocks(local.as_ref()),
             telephone_event: local.as_ref().and_then(telephone_event),
             security,

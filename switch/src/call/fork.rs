@@ -76,11 +76,12 @@ impl Exchange {
         }
     }
 
-    /// The caller's call goes to RINGBACK once anybody rings.
+    /// The caller's call goes to RINGBACK once anybody rings, whatever was announced before.
     pub(crate) fn show_ringback(&mut self, connection: ConnectionKey) {
         let caller = self.connections.get(connection.0).and_then(|connection| connection.caller);
         let Some(caller) = caller else { return };
-        if self.calls.get(caller.0).is_some_and(|call| call.state == CallState::Proceeding) {
+        let waits = |call: &Call| call.awaits_answer() && call.state != CallState::Ringback;
+        if self.calls.get(caller.0).is_some_and(waits) {
             self.set_state(caller, CallState::Ringback, CallMode::None);
             if self.calls.get(caller.0).is_some_and(Call::is_summoned) {
                 let called = self.connections.get(connection.0).and_then(|c| c.called.first());
@@ -119,7 +120,7 @@ impl Exchange {
         let status = match status {
             _ if early.is_some() => status,
             _ if is_alerting => 180,
-            // Forwarded, queued, in progress: nobody rings yet, and the caller is not told so.
+            // Forwarded, queued, in progress: nobody rings yet, so it stays what it is.
             181..=183 => status,
             _ => return,
         };
@@ -145,7 +146,7 @@ impl Exchange {
     /// The answer for the caller that an early answer of the called phone allows. `None` for a
     /// late offer: there the caller gets its offer in the 200.
     fn early_answer(&mut self, caller: CallId, called: CallId, sdp: &Bytes) -> Option<Bytes> {
-        let mut answer = Session::parse(sdp).ok().filter(|answer| !self.leads_back(answer))?;
+        let mut answer = Session::parse(sdp).ok().filter(|answer| !self.is_loop(called, answer))?;
         let far = self.calls.get_mut(called.0)?;
         far.end.screen_answer(&mut answer).ok()?;
         far.end.hear(answer.clone());
@@ -224,8 +225,8 @@ impl Exchange {
     }
 
     /// The answer to our offer, if there is one and it leaves something to talk with.
-    pub(crate) fn answer_of(&self, id: CallId, sdp: Option<&Bytes>) -> Option<Session> {
-        let mut answer = Session::parse(sdp?).ok().filter(|answer| !self.leads_back(answer))?;
+    pub(crate) fn answer_of(&mut self, id: CallId, sdp: Option<&Bytes>) -> Option<Session> {
+        let mut answer = Session::parse(sdp?).ok().filter(|answer| !self.is_loop(id, answer))?;
         self.calls.get(id.0)?.end.screen_answer(&mut answer).ok()?;
         self.calls.get(id.0)?.end.agrees_to(&answer).then_some(answer)
     }

@@ -281,9 +281,8 @@ impl Exchange {
     fn say_forwarded(&mut self, key: ConnectionKey) {
         let caller = self.connections.get(key.0).and_then(|connection| connection.caller);
         let Some(call) = caller.and_then(|caller| self.calls.get(caller.0)) else { return };
-        let is_waiting = matches!(call.state, CallState::Proceeding | CallState::Ringback);
         if let (Origination::Phone, Some(_), Some(leg), true) =
-            (call.origination, call.party.line(), call.leg, is_waiting)
+            (call.origination, call.party.line(), call.leg, call.awaits_answer())
         {
             self.endpoint.progress(self.clock.now, leg, &Reply::new(181), None, &mut self.sip);
         }

@@ -285,6 +285,12 @@ impl Call {
         self.state == CallState::Connected || self.is_away()
     }
 
+    /// Everything is dialled and nobody has answered yet.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        use CallState::{Proceeding, Ringback, SpecialInfo};
+        matches!(self.state, Proceeding | Ringback | SpecialInfo)
+    }
+
     /// Whether its party does not listen to the far party: on hold in any way, or its phone serves
     /// another call.
     pub(crate) fn is_away(&self) -> bool {

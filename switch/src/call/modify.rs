@@ -27,8 +27,9 @@ impl Exchange {
         if let Err(why) = call.end.protection.screen_offer(&mut offer) {
             return self.refuse_media(leg, why);
         }
-        if self.leads_back(&offer) {
-            return self.refuse(leg, Incompatible::STATUS);
+        if self.is_loop(id, &offer) {
+            let refusal = self.loop_refusal();
+            return self.endpoint.refuse_offer(self.clock.now, leg, &refusal, &mut self.sip);
         }
         let Some(call) = self.calls.get(id.0) else { return };
         if !call.end.can_answer_alone(&offer) || self.ends_translation(id, &offer) {

@@ -140,7 +140,11 @@ impl Exchange {
     fn take_place(&mut self, id: CallId, value: &str) {
         let Some(call) = self.calls.get(id.0) else { return };
         let leg = call.leg;
-        let result = self.replaced_call(&call.party, value).and_then(|named| {
+        let named = self.replaced_call(&call.party, value);
+        if let Err(reply) = &named {
+            self.note_bad_replaces(id, reply.status);
+        }
+        let result = named.and_then(|named| {
             self.set_state(id, CallState::Proceeding, CallMode::None);
             let is_established = self.calls.get(named.0).is_some_and(|call| {
                 call.state != CallState::Offering && call.state != CallState::Accepted
@@ -153,7 +157,6 @@ impl Exchange {
             taken.map_err(|cause| Reply::new(cause.relay))
         });
         let Err(reply) = result else { return };
-        self.note_bad_replaces(id, &reply);
         if let Some(leg) = leg {
             self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);
             self.forget_leg(leg);

@@ -318,7 +318,7 @@ impl Exchange {
     }
 }
 
-/// Some phones name the Call-ID alone (sip-mapping §3.7), which is as good as tags that nobody knows.
+/// Some phones name the Call-ID alone (sip-mapping §3.7): tags of 0 stand for any.
 fn with_tags(value: &str) -> Cow<'_, str> {
     if value.contains("-tag") {
         value.into()

@@ -21,33 +21,54 @@ impl Exchange {
         offer: Option<&mut Session>,
     ) -> Result<(), Reply> {
         let Some(offer) = offer else { return Ok(()) };
-        let warning = match protection.screen_offer(offer) {
-            Err(refused) => refused.warning(&self.config.domain),
-            Ok(()) if !self.leads_back(offer) => return Ok(()),
-            Ok(()) => {
-                self.outputs.push(Output::CallBarred {
-                    source: Some(flow.remote),
-                    line: party.line().unwrap_or_default().to_owned(),
-                    reason: "its media would come back to a port of the relay",
-                });
-                format!("399 {} \"Media Leads Back To This Switch\"", self.config.domain)
-            }
-        };
-        Err(Reply::new(Incompatible::STATUS).header("Warning", warning))
+        if let Err(refused) = protection.screen_offer(offer) {
+            let warning = refused.warning(&self.config.domain);
+            return Err(Reply::new(Incompatible::STATUS).header("Warning", warning));
+        }
+        if self.leads_back(offer) {
+            self.note_loop(party, Some(flow.remote));
+            return Err(self.loop_refusal());
+        }
+        Ok(())
+    }
+
+    /// Whether what a party of a call describes leads back into the relay: the security log is told.
+    pub(crate) fn is_loop(&mut self, id: CallId, described: &Session) -> bool {
+        let is_loop = self.leads_back(described);
+        if let Some(call) = self.calls.get(id.0).filter(|_| is_loop) {
+            let leg = call.leg.or_else(|| call.legs.first().copied());
+            let source = leg.and_then(|leg| self.endpoint.leg(leg)).map(|view| view.flow.remote);
+            self.note_loop(&call.party.clone(), source);
+        }
+        is_loop
+    }
+
+    fn note_loop(&mut self, party: &Party, source: Option<SocketAddr>) {
+        self.outputs.push(Output::CallBarred {
+            source,
+            line: party.line().unwrap_or_default().to_owned(),
+            reason: "its media would come back to a port of the relay",
+        });
+    }
+
+    /// What a party is answered whose offer leads back.
+    pub(crate) fn loop_refusal(&self) -> Reply {
+        let warning = format!("399 {} \"Media Leads Back To This Switch\"", self.config.domain);
+        Reply::new(Incompatible::STATUS).header("Warning", warning)
     }
 
     /// An INVITE with Replaces of what its line may not take, or what is not there.
-    pub(super) fn note_bad_replaces(&mut self, id: CallId, reply: &Reply) {
+    pub(super) fn note_bad_replaces(&mut self, id: CallId, status: u16) {
         let Some(call) = self.calls.get(id.0) else { return };
         let line = call.party.line().unwrap_or_default().to_owned();
         let source = call.leg.and_then(|leg| self.endpoint.leg(leg)).map(|view| view.flow.remote);
-        let reason = format!("Replaces answered {}", reply.status);
+        let reason = format!("Replaces answered {status}");
         self.suspect(Suspicion::BadReplaces, source, &line, reason);
     }
 
     /// Whether a description names ports of our relay that serve a call: its media would go round in
     /// here, or into somebody else's call (SEC-87). Calls that come back to us are joined by the core.
-    pub(crate) fn leads_back(&self, described: &Session) -> bool {
+    fn leads_back(&self, described: &Session) -> bool {
         let live = described.media.iter().filter(|media| !media.is_rejected());
         let mut addresses = live.filter_map(|media| media.rtp_address(described));
         addresses.any(|address| self.is_relay_port(address))

@@ -70,7 +70,7 @@ impl Exchange {
     pub(crate) fn on_unanswered(&mut self, caller: CallId) {
         let Some(call) = self.calls.get_mut(caller.0) else { return };
         call.timer = None;
-        if !matches!(call.state, CallState::Proceeding | CallState::Ringback) {
+        if !call.awaits_answer() {
             return;
         }
         let Some(connection) = self.connections.get_mut(call.connection.0) else { return };

@@ -283,7 +283,7 @@ pub enum Suspicion {
     SpoofedIdentity,
     /// A line that speaks in a dialog of another one.
     Hijack,
-    /// Replaces or a pickup of something that the line may not take.
+    /// Replaces of something that the line may not take, or that is not there.
     BadReplaces,
     /// What is no SIP message.
     Malformed,

@@ -67,7 +67,6 @@ pub use self::mailbox::{
 };
 pub use self::step::ConferenceStep;
 use self::suspicion::Guesses;
-pub(crate) use self::suspicion::network_of;
 
 /// Connections that may exist at once; one more is answered 503.
 pub const MAX_CONNECTIONS: usize = 20_000;
@@ -180,6 +179,8 @@ impl Exchange {
         let centre_seed = entropy.next_u64();
         let next_call_id = entropy.next_u64() as u32 & 0x00ff_ffff;
         let centre = Centre::new(&config, centre_seed);
+        let is_line = |line: &str| config.lines.contains_key(line);
+        let (familiar, forgotten) = Familiar::of(parts.familiar, is_line);
         let mut exchange = Exchange {
             clock,
             endpoint: Endpoint::new(endpoint_config(&config), entropy),
@@ -215,10 +216,10 @@ impl Exchange {
             trunk_targets: HashMap::new(),
             identified: HashMap::new(),
             farewells: Farewells::default(),
-            familiar: Familiar::of(parts.familiar),
+            familiar,
             guesses: Guesses::default(),
             timers: TimerWheel::new(),
-            outputs: Vec::new(),
+            outputs: forgotten.into_iter().map(Output::Store).collect(),
             next_call_id,
             next_event: 0,
             next_session,
@@ -235,9 +236,7 @@ impl Exchange {
         exchange.read_sounds();
         exchange.restore(restored);
         exchange.restore_forwardings(forwardings);
-        for (line, count) in messages {
-            exchange.light_message_lamp(&line, count);
-        }
+        messages.into_iter().for_each(|(line, count)| exchange.light_message_lamp(&line, count));
         exchange.restore_completions(completions);
         exchange.restore_dialogs(dialogs);
         exchange.open_centre(kept_centre.as_deref());

@@ -2,7 +2,7 @@
 //! password is guessed from everywhere, identities and dialogs of others (security SEC-29, 62, 110).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -106,20 +106,6 @@ impl Exchange {
     }
 }
 
-/// The network of an address, as far as a site or a provider's customer is one: /24, /48.
-pub(crate) fn network_of(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, c, _] = v4.octets();
-            format!("{a}.{b}.{c}.0/24")
-        }
-        IpAddr::V6(v6) => {
-            let [a, b, c, ..] = v6.segments();
-            format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,13 +124,5 @@ mod tests {
         assert_eq!(raised(300, "201", 49), 0);
         assert_eq!(raised(301, "201", 1), 1);
         assert_eq!(raised(400, "202", 49), 0, "those of before are over");
-    }
-
-    #[test]
-    fn a_network_is_what_a_site_has() {
-        let of = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(of("192.0.2.77"), "192.0.2.0/24");
-        assert_eq!(of("::ffff:192.0.2.77"), "192.0.2.0/24");
-        assert_eq!(of("2001:db8:7:8::9"), "2001:db8:7::/48");
     }
 }

@@ -251,7 +251,7 @@ fn shown_state(call: &Call, are_callers_confirmed: bool) -> Option<State> {
     let alerting = |state| if are_callers_confirmed { State::Confirmed } else { state };
     match call.state {
         CallState::DialTone | CallState::Dialing => Some(State::Trying),
-        CallState::Proceeding => Some(alerting(State::Proceeding)),
+        CallState::Proceeding | CallState::SpecialInfo => Some(alerting(State::Proceeding)),
         CallState::Ringback => Some(alerting(State::Early)),
         CallState::Offering | CallState::Accepted => Some(State::Early),
         CallState::Connected

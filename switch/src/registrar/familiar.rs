@@ -2,12 +2,12 @@
 //! a word (SEC-29). It outlives the process, so that a restart does not make everything new.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use crate::exchange::network_of;
 use crate::store::{Change, StoredFamiliar};
 
-/// Networks, and names of phones, that are remembered of a line; the oldest one is forgotten first.
+/// Networks, and names of phones, that are remembered of a line; the one that was not seen for longest is
+/// forgotten first.
 const MAX_OF_EACH: usize = 16;
 /// Longest name that is remembered, in characters.
 const MAX_CHARS: usize = 200;
@@ -34,12 +34,16 @@ struct Known {
 pub struct Familiar(HashMap<String, Known>);
 
 impl Familiar {
-    /// What the previous run knew.
-    pub fn of(stored: Vec<StoredFamiliar>) -> Self {
-        let known = stored.into_iter().map(|StoredFamiliar { line, networks, user_agents }| {
-            (line, Known { networks, user_agents })
-        });
-        Self(known.collect())
+    /// What the previous run knew; and what the store has to do about lines that are no more.
+    pub fn of(stored: Vec<StoredFamiliar>, is_line: impl Fn(&str) -> bool) -> (Self, Vec<Change>) {
+        let mut familiar = Self::default();
+        let (known, gone): (Vec<_>, Vec<_>) =
+            stored.into_iter().partition(|row| is_line(&row.line));
+        for StoredFamiliar { line, networks, user_agents } in known {
+            familiar.0.insert(line, Known { networks, user_agents });
+        }
+        let forgotten = gone.iter().map(|row| familiar.stored(&row.line)).collect();
+        (familiar, forgotten)
     }
 
     /// Notes a login; what is new about it, if anything is.
@@ -69,9 +73,24 @@ impl Familiar {
     }
 }
 
-/// Puts a value behind the others, where it is not among them; the value, if it is new.
+/// The network of an address, as far as a site or a provider's customer is one: /24, /48.
+fn network_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, ..] = v6.segments();
+            format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// Puts a value behind the others, from wherever it was among them; the value, if it is new.
 fn learn(known: &mut Vec<String>, value: String) -> Option<String> {
-    if known.contains(&value) {
+    if let Some(at) = known.iter().position(|other| *other == value) {
+        known[at..].rotate_left(1);
         return None;
     }
     if known.len() >= MAX_OF_EACH {
@@ -112,10 +131,44 @@ mod tests {
         }
         let Change::SaveFamiliar(stored) = familiar.stored("201") else { panic!("no row") };
         assert_eq!((stored.networks.len(), stored.user_agents.len()), (MAX_OF_EACH, 1));
-        let mut later = Familiar::of(vec![stored]);
+        let (mut later, forgotten) = Familiar::of(vec![stored], |_| true);
+        assert!(forgotten.is_empty());
         assert_eq!(later.note("201", at("10.0.49.9"), "Desk 1"), None);
         assert!(!later.note("201", at("10.0.0.9"), "Desk 1").unwrap().is_first);
         let Change::SaveFamiliar(none) = later.forget("201") else { panic!("no row") };
         assert!(none.networks.is_empty());
+    }
+
+    #[test]
+    fn a_network_that_is_seen_again_and_again_is_not_forgotten_for_those_that_pass() {
+        let mut familiar = Familiar::default();
+        familiar.note("201", at("192.0.2.7"), "Desk 1");
+        for site in 0..50_u8 {
+            familiar.note("201", IpAddr::from([10, 0, site, 1]), "Mobile");
+            assert_eq!(familiar.note("201", at("192.0.2.7"), "Desk 1"), None, "{site}");
+        }
+    }
+
+    #[test]
+    fn of_a_line_that_went_while_the_switch_was_stopped_nothing_stays() {
+        let row = |line: &str| StoredFamiliar {
+            line: line.to_owned(),
+            networks: vec!["192.0.2.0/24".to_owned()],
+            user_agents: Vec::new(),
+        };
+        let (mut familiar, forgotten) =
+            Familiar::of(vec![row("201"), row("202")], |line| line == "201");
+        let gone = StoredFamiliar { networks: Vec::new(), ..row("202") };
+        assert_eq!(forgotten, [Change::SaveFamiliar(gone)]);
+        assert_eq!(familiar.note("201", at("192.0.2.7"), ""), None);
+        assert!(familiar.note("202", at("198.51.100.7"), "").unwrap().is_first);
+    }
+
+    #[test]
+    fn a_network_is_what_a_site_has() {
+        let of = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(of("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(of("::ffff:192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(of("2001:db8:7:8::9"), "2001:db8:7::/48");
     }
 }

@@ -7,7 +7,7 @@ use super::schema::{signed, unsigned};
 
 /// Most rows; those that are over first go first.
 const MAX_ROWS: i64 = 10_000;
-/// So long a ban that is over counts for how long the next one of the same source lasts.
+/// So long the store keeps a ban that is over, for how long the next one of the same source lasts.
 const MEMORY_MS: u64 = 24 * 3_600_000;
 
 pub(super) const TABLE: &str = "CREATE TABLE bans (

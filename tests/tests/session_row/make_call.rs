@@ -1,6 +1,8 @@
 //! Making calls: what a phone dials, what an application translates, makes whole and dials in parts.
 
 use serde_json::json;
+use sip_stack::endpoint::LegId;
+use tests::program::LivePhone;
 use tests::row::{OUTSIDE, Row, hear_each_other};
 
 #[test]
@@ -55,6 +57,55 @@ fn an_announcement_of_the_carrier_is_special_information_whatever_comes_of_it() 
             row.told(&[("201", &format!("REPLY 0; {call} IDLE"))]);
         }
     }
+    row.is_empty();
+}
+
+/// The carrier announces why nobody will answer.
+fn announce(carrier: &LivePhone, far: LegId) {
+    carrier.with(|phone| {
+        phone.attach("Reason", "Q.850;cause=41");
+        phone.progress(far, 183);
+    });
+}
+
+#[test]
+fn who_hears_an_announcement_waits_for_an_answer_no_longer_than_the_application_wished() {
+    let (mut row, carrier) = Row::with_carrier(&["201"], |text| text);
+    let [_a] = row.phones(["201"]);
+    carrier.with(|phone| phone.behaviour().rings = false);
+    let params = json!({"hLine": row.line("201"), "destAddress": "0123456", "callParams": {"noAnswerTimeout": 2}});
+    row.ask("lineMakeCall", params);
+    let far = carrier.incoming();
+    row.told(&[("201", "REPLY 0; 201 DIALING; 201 PROCEEDING")]);
+    announce(&carrier, far);
+    row.told(&[("201", "201 SPECIALINFO REORDER; 201 DISCONNECTED NOANSWER")]);
+    carrier.ended(far);
+    row.tell("lineDrop", "201", json!({}));
+    row.told(&[("201", "REPLY 0; 201 IDLE")]);
+    row.is_empty();
+}
+
+#[test]
+fn who_rings_after_an_announcement_is_heard_to_ring() {
+    let (mut row, carrier) = Row::with_carrier(&["201"], |text| text);
+    let [a] = row.phones(["201"]);
+    carrier.with(|phone| phone.behaviour().rings = false);
+    let near = a.call("0123456");
+    let far = carrier.incoming();
+    announce(&carrier, far);
+    row.told(&[(
+        "201",
+        "201 NEW OWNER; 201 DIALING OWNER; 201 PROCEEDING; 201 SPECIALINFO REORDER",
+    )]);
+    carrier.with(|phone| phone.progress(far, 180));
+    a.rings_there();
+    row.told(&[("201", "201 UNKNOWN; 201 RINGBACK")]);
+    carrier.answer(far);
+    a.connected(near);
+    row.told(&[("201", "201 CONNECTED ACTIVE; 201 INFO CONNECTEDID")]);
+    a.hang_up(near);
+    carrier.ended(far);
+    row.told(&[("201", "201 IDLE")]);
     row.is_empty();
 }
 
