@@ -115,6 +115,7 @@ fn parties_hear_each_other_after_the_handshake(relay_begins: bool) {
     assert_eq!(fingerprint(&made), wanted);
     let mut opener = Opener::new(&shaker.keys.unwrap().remote);
     pair.b.talk(pair.b_ports, 0);
+    pair.a.media.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut heard = loop {
         let (packet, _) = receive(&pair.a.media);
         if packet[0] >> 6 == 2 {

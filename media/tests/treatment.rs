@@ -140,8 +140,8 @@ fn a_pair_that_served_a_treated_party_plays_the_next_treatment_at_its_normal_spe
     relay.modify(party.id, 0, phone.spec());
     let sent =
         |relay: &media::RelayControl, id| relay.statistics(id).unwrap().streams[0].sent.packets;
-    relay.treat(party.id, 0, RINGBACK);
     let before = sent(&relay, keeps_time.id);
+    relay.treat(party.id, 0, RINGBACK);
     until("thirty frames", || sent(&relay, keeps_time.id) >= before + 30);
     let (played, kept) = (sent(&relay, party.id), sent(&relay, keeps_time.id) - before);
     assert!(played <= kept + 5, "{played} {kept}");

@@ -14,8 +14,12 @@ pub use linphone::Linphone;
 pub use peer::{Audio, Peer, hear_each_other, relay_port};
 pub use sipp::{Log, Logged, Running, Sipp, register, sdp};
 
+use std::fs::{File, create_dir_all};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::process::{Child, Command};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::program::{PATIENCE, Program, pause};
@@ -31,14 +35,52 @@ pub fn office(edit: impl FnOnce(String) -> String) -> String {
     })
 }
 
-/// A port that nobody has at the moment, neither for UDP nor for TCP.
+/// A port that nobody has, neither for UDP nor for TCP, and that no other test gets while this process
+/// lives: a test may use it later.
 pub fn free_port() -> u16 {
+    static BLOCK: Mutex<Block> = Mutex::new(Block { locks: Vec::new(), left: 0..0 });
+    let mut block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
-        let port = socket.local_addr().expect("a bound socket has an address").port();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let Some(port) = block.left.next() else {
+            block.take_another();
+            continue;
+        };
+        let is_free = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free {
             return port;
         }
+    }
+}
+
+/// Above the ports that the system gives out itself, and above those of every relay.
+const FIRST_PORT: u16 = 61_000;
+const BLOCK_PORTS: u16 = 16;
+const BLOCKS: u16 = 280;
+
+/// Ports of this process, kept by locks until it ends, however it ends.
+struct Block {
+    locks: Vec<File>,
+    left: Range<u16>,
+}
+
+impl Block {
+    /// One that no process has, looked for from a random one on.
+    fn take_another(&mut self) {
+        let folder = std::env::temp_dir().join("strowger-test-blocks");
+        create_dir_all(&folder).expect("a folder for temporary files");
+        let begin = (RandomState::new().hash_one(0) % u64::from(BLOCKS)) as u16;
+        let lock = |place: u16| {
+            let block = (begin + place) % BLOCKS;
+            let file =
+                File::options().create(true).append(true).open(folder.join(block.to_string()));
+            let file = file.expect("a temporary file of all tests");
+            file.try_lock().is_ok().then_some((block, file))
+        };
+        let (block, file) = (0..BLOCKS).find_map(lock).expect("other tests have all ports");
+        let first = FIRST_PORT + block * BLOCK_PORTS;
+        self.left = first..first + BLOCK_PORTS;
+        self.locks.push(file);
     }
 }
 

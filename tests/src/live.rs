@@ -12,6 +12,8 @@ use crate::program::{PATIENCE, pause};
 
 /// A tenth of a second.
 const TONE_SAMPLES: usize = 800;
+/// Samples of one packet of G.711.
+const PACKET_SAMPLES: usize = 160;
 
 /// Samples a second of G.711.
 const G711_HZ: u32 = 8_000;
@@ -200,10 +202,16 @@ impl LivePhone {
 
     fn hears_sound(&self, what: &str, is_it: impl Fn(&[i16]) -> bool) {
         let start = Instant::now();
+        let mut before = None;
         while start.elapsed() < PATIENCE {
-            let sound = self.with(|phone| phone.heard_sound());
-            let recent = &sound[sound.len().saturating_sub(TONE_SAMPLES)..];
-            if recent.len() == TONE_SAMPLES && is_it(recent) {
+            let (sound, packets) = self.with(|phone| (phone.heard_sound(), phone.rtp().received));
+            // Whatever came since the last look, however long ago that was.
+            let packets_new = packets - before.replace(packets).unwrap_or(packets);
+            let new =
+                usize::try_from(packets_new).unwrap_or(usize::MAX).saturating_mul(PACKET_SAMPLES);
+            let recent = &sound[sound.len().saturating_sub(new.saturating_add(TONE_SAMPLES))..];
+            let mut windows = recent.windows(TONE_SAMPLES).rev().step_by(PACKET_SAMPLES);
+            if windows.any(&is_it) {
                 return;
             }
             pause();

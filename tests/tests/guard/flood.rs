@@ -4,6 +4,7 @@
 //! `make test` runs a short version. `make flood` sets STROWGER_FLOOD and builds for release: 50 calls,
 //! ten times what the switch can do, and an answer within a second.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sip_stack::endpoint::LegId;
@@ -178,7 +179,11 @@ fn registers(program: &Program, serial: usize) -> Option<Duration> {
     (status == Some(200)).then(|| began.elapsed())
 }
 
+/// One flood at a time: each has the machine's buffers to itself.
+static FLOODING: Mutex<()> = Mutex::new(());
+
 fn flooded_from(kind: &str, sources: &[String]) {
+    let _alone = FLOODING.lock().unwrap_or_else(PoisonError::into_inner);
     let scale = scale();
     // The last call is held and resumed, the others are counted.
     let program = start(scale.calls + 1);

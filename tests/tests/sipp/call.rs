@@ -1,5 +1,7 @@
 //! Basic calls, early media, late offers (T12) and digits (T19).
 
+use std::collections::BTreeSet;
+
 use tests::interop::{self, Audio, Sipp, hear_each_other, sdp, until};
 use tests::program::Program;
 
@@ -55,7 +57,9 @@ fn two_hundred_calls_in_a_few_seconds_are_all_connected() {
         Program::with(interop::office(|text| text.replace("max_calls = 4", "max_calls = 100")));
     let called = phone_with(&program, "202", "callee.xml", |sipp| sipp.calls(200, 200));
     let calling = caller(&program, "caller.xml").calls(200, 50).run();
-    assert_eq!(calling.sent("BYE ").count(), 200);
+    // One that is sent again, since its answer is late, is the same one.
+    let ended: BTreeSet<&str> = calling.sent("BYE ").map(|bye| bye.header("Call-ID")).collect();
+    assert_eq!(ended.len(), 200);
     called.finish();
     assert_at_rest(&program);
 }
