@@ -23,6 +23,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::Config;
 use media::{MediaConfig, Relay, RelayControl, Watcher};
@@ -61,6 +62,8 @@ use watchdog::Watchdog;
 const FRONT_THREADS: usize = 2;
 /// Connections to the control interface that wait to be accepted.
 const API_BACKLOG: u32 = 1024;
+/// How long the end of the program waits for the disk of the audit file.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(2);
 /// Reloads and drains that may wait for the supervisor.
 const MAX_CONTROLS: usize = 16;
 
@@ -173,7 +176,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let supervisor = Supervisor {
         file,
         config: current,
-        api,
+        api: Arc::clone(&api),
         mailbox,
         control: controls,
         drained: is_drained,
@@ -185,6 +188,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     };
     let result = supervisor.run(signals).await;
     store.flush();
+    api.flush_audit(AUDIT_PATIENCE);
     result
 }
 

@@ -148,6 +148,11 @@ impl Api {
         self.audit.get().into_iter().for_each(|audit| audit.reopen(path.clone()));
     }
 
+    /// Waits until every deed stands in the audit file, but not longer than this: the program ends.
+    pub fn flush_audit(&self, patience: Duration) {
+        self.audit.get().into_iter().for_each(|audit| audit.flush(patience));
+    }
+
     /// Everything that is wrong and keeps nobody from calling.
     fn troubles(&self) -> Vec<String> {
         let audit = self.audit.get().and_then(AuditFile::trouble);

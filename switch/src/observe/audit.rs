@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::security::escape;
@@ -50,6 +50,10 @@ pub struct Deed<'a> {
 struct State {
     written: AtomicU64,
     lost: AtomicU64,
+    /// Lines that were handed over and are neither written nor lost.
+    waiting: Mutex<u64>,
+    /// None waits.
+    idle: Condvar,
     trouble: Mutex<Option<String>>,
     path: Mutex<Option<PathBuf>>,
     /// Raised whenever the file is to be opened anew.
@@ -94,11 +98,30 @@ impl AuditFile {
 
     /// Writes down a deed; never waits.
     pub fn note(&self, deed: Deed<'_>) {
-        match self.orders.try_send(Order::Write(line(clock::wall_ms(), deed))) {
-            Ok(()) => {}
+        let line = line(clock::wall_ms(), deed);
+        // Held until it is counted, which is before the thread has done with it.
+        let mut waiting = self.state.waiting();
+        match self.orders.try_send(Order::Write(line)) {
+            Ok(()) => *waiting += 1,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
                 self.state.lost.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Waits until what was noted is written, but not longer than this, for the program ends: what a disk that
+    /// hangs has not taken by then is lost.
+    pub fn flush(&self, patience: Duration) {
+        let is_waiting = |waiting: &mut u64| *waiting > 0;
+        let idle = &self.state.idle;
+        let waited = idle.wait_timeout_while(self.state.waiting(), patience, is_waiting);
+        let left = std::mem::take(&mut *waited.unwrap_or_else(PoisonError::into_inner).0);
+        if left > 0 {
+            self.state.lost.fetch_add(left, Ordering::Relaxed);
+            tracing::error!(
+                lines = left,
+                "the audit file lacks its last lines: its disk is too slow"
+            );
         }
     }
 
@@ -119,6 +142,21 @@ impl AuditFile {
                 value(&self.state.lost),
             ),
         ]
+    }
+}
+
+impl State {
+    fn waiting(&self) -> MutexGuard<'_, u64> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A line waits no more.
+    fn done(&self) {
+        let mut waiting = self.waiting();
+        *waiting = waiting.saturating_sub(1);
+        if *waiting == 0 {
+            self.idle.notify_all();
+        }
     }
 }
 
@@ -143,14 +181,19 @@ impl Writer {
                 self.settle(opened);
             }
             let Order::Write(line) = order else { continue };
-            if self.path().is_none() {
-                continue;
-            }
-            let written = self.write(&line);
-            let counter = if written.is_ok() { &self.state.written } else { &self.state.lost };
-            counter.fetch_add(1, Ordering::Relaxed);
-            self.settle(written);
+            self.put(&line);
+            self.state.done();
         }
+    }
+
+    fn put(&mut self, line: &str) {
+        if self.path().is_none() {
+            return;
+        }
+        let written = self.write(line);
+        let counter = if written.is_ok() { &self.state.written } else { &self.state.lost };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.settle(written);
     }
 
     fn path(&self) -> Option<PathBuf> {
@@ -233,6 +276,36 @@ fn line(now_ms: u64, deed: Deed<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DEED: Deed<'_> =
+        Deed { token: "admin", source: "192.0.2.7", method: "lineDrop", outcome: None };
+
+    #[test]
+    fn the_end_of_the_program_waits_until_every_deed_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let audit = AuditFile::start(Some(path.clone())).unwrap();
+        (0..1000).for_each(|_| audit.note(DEED));
+        audit.flush(Duration::from_secs(60));
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1000);
+        let nowhere = AuditFile::start(None).unwrap();
+        nowhere.note(DEED);
+        nowhere.flush(Duration::from_secs(60));
+        assert_eq!(nowhere.state.lost.load(Ordering::Relaxed), 0, "no file was wanted");
+    }
+
+    #[test]
+    fn the_end_of_the_program_does_not_wait_for_a_disk_that_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        // Nobody reads from it, so it cannot even be opened.
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let audit = AuditFile::start(Some(path)).unwrap();
+        (0..3).for_each(|_| audit.note(DEED));
+        audit.flush(Duration::from_millis(1));
+        assert_eq!(audit.state.lost.load(Ordering::Relaxed), 3);
+    }
 
     #[test]
     fn a_deed_is_one_line_whatever_it_is_called() {

@@ -169,7 +169,7 @@ impl Supervisor {
         let _ = self.mailbox.send(Input::Drain).await;
     }
 
-    /// Reads the file again; a faulty one changes nothing.
+    /// Reads the file again; a faulty one changes nothing. The audit file is opened anew in any case.
     async fn reload(&mut self) -> Result<Vec<String>, Vec<String>> {
         let file = self.file.clone();
         let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
@@ -178,6 +178,8 @@ impl Supervisor {
             Ok(Err(faults)) => faults.iter().map(ToString::to_string).collect(),
             Err(_) => vec!["The configuration could not be read.".to_owned()],
         };
+        // A reload also tells that files were rotated, whatever else it finds.
+        self.api.reopen_audit(self.config.borrow().api.audit_file.clone());
         tracing::error!(file = %self.file.display(), "reload: the file has faults; nothing changes");
         for fault in &faults {
             tracing::error!("{fault}");

@@ -90,6 +90,23 @@ fn who_changed_what_is_appended_to_a_file_that_may_be_rotated() {
 }
 
 #[test]
+fn a_reload_that_finds_faults_opens_the_audit_file_anew_all_the_same() {
+    let program = audited("audit.log");
+    let ban = |source: &str| program.post("/api/v1/bans", &json!({"source": source})).0;
+    assert_eq!(ban("198.51.100.1"), 201);
+    noted(&program, "audit.log", "method=POST");
+    let file = program.config.with_file_name("audit.log");
+    let rotated = program.config.with_file_name("audit.log.1");
+    std::fs::rename(&file, &rotated).unwrap();
+    std::fs::write(&program.config, "no configuration").unwrap();
+    program.signal("HUP");
+    program.says("the file has faults; nothing changes");
+    assert_eq!(ban("198.51.100.2"), 201);
+    noted(&program, "audit.log", "method=POST");
+    assert_eq!(std::fs::read_to_string(&rotated).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn an_audit_file_on_a_full_disk_is_told_and_keeps_nobody_waiting() {
     let program = audited("/dev/full");
     let wish = json!({"enabled": true});
