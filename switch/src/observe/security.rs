@@ -112,12 +112,16 @@ pub fn api_refused(source: Option<SocketAddr>, reason: &str) {
 fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str) -> bool {
     let now_ms = clock::wall_ms();
     if let Some(source) = source {
-        let mut places = OF_SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
-        match admit_source(&mut places, (event, source.ip().to_canonical()), now_ms / 60_000) {
+        let source = source.ip().to_canonical();
+        // By itself: nobody waits for the lock while a line is written.
+        let admission = {
+            let mut places = OF_SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
+            admit_source(&mut places, (event, source), now_ms / 60_000)
+        };
+        match admission {
             Admission::Write => {}
             Admission::Suppress => return false,
             Admission::WriteAfter(suppressed) => {
-                let source = source.ip().to_canonical();
                 tracing::warn!(event, %source, suppressed, "security lines of one source were left out");
             }
         }
@@ -130,12 +134,18 @@ fn write_event(event: &str, source: Option<SocketAddr>, user: &str, reason: &str
         }
     }
     if AS_JSON.load(Ordering::Relaxed) {
-        let (src, port) = address(source);
-        tracing::warn!(target: "security", event, src, port, user = escape(user), reason);
+        write_json(event, source, user, reason);
     } else {
         eprintln!("{}", line(now_ms, event, source, user, reason));
     }
     true
+}
+
+/// As a structured log event. Foreign text is in the reason too: what phones call themselves, what cannot be read.
+fn write_json(event: &str, source: Option<SocketAddr>, user: &str, reason: &str) {
+    let (src, port) = address(source);
+    let (user, reason) = (escape(user), escape(reason));
+    tracing::warn!(target: "security", event, src, port, user, reason);
 }
 
 /// As Asterisk's `res_security_log` writes it.
@@ -289,6 +299,39 @@ mod tests {
         let next = admit_source(&mut places, ("malformed", address), 8);
         assert!(matches!(next, Admission::WriteAfter(70)));
         assert_eq!(places.len(), PLACES);
+    }
+
+    #[derive(Clone, Default)]
+    struct Written(std::sync::Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_escaped_and_cut_in_json_too() {
+        let written = Written::default();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
+        let evil = format!("\u{1b}[31m\u{202e}\"{}", "x".repeat(500));
+        tracing::subscriber::with_default(log, || {
+            write_json("auth_ok_new_net", "192.0.2.7:5060".parse().ok(), &evil, &evil);
+        });
+        let line: serde_json::Value = serde_json::from_slice(&written.0.lock().unwrap()).unwrap();
+        let fields = &line["fields"];
+        assert_eq!((&fields["src"], &fields["port"]), (&"192.0.2.7".into(), &5060.into()));
+        for field in ["user", "reason"] {
+            assert_eq!(fields[field], escape(&evil), "{field}");
+        }
+        assert!(escape(&evil).starts_with("\\x1b[31m\\xe2\\x80\\xae\\x22xx"));
+        assert!(escape(&evil).ends_with(&"x".repeat(119)));
     }
 
     #[test]
