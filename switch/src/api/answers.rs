@@ -6,13 +6,14 @@ use std::time::Duration;
 use dashmap::DashMap;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::problem::ProblemDocument;
 use crate::exchange::{AdminRequest, AnswerToken, Input, Problem};
 
 /// Requests that may wait for the exchange at once; one more is answered 503.
 pub(super) const MAX_WAITING: usize = 1024;
-/// How long a request may wait; then it is answered 503.
+/// How long a request may wait to be handed over, and then for its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The requests that wait for the exchange.
@@ -23,7 +24,10 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Puts a question into the exchange's mailbox and waits for what it says.
+    /// Puts a request into the exchange's mailbox and waits for what it says.
+    ///
+    /// Errors: what the exchange refuses; 503 where nothing was done, so that it may be tried again; 504
+    /// where the exchange has it and does not say in time what came of it.
     pub(super) async fn ask(
         &self,
         mailbox: &mpsc::Sender<Input>,
@@ -37,16 +41,15 @@ impl Answers {
         self.waiting.insert(token, sender);
         // A client that goes away drops this future: the entry must go with it.
         let _waiting = Waiting { answers: self, token };
-        let exchange = async {
-            mailbox
-                .send(Input::Administrator { token, request })
-                .await
-                .map_err(|_| ProblemDocument::overloaded())?;
-            receiver.await.map_err(|_| ProblemDocument::overloaded())
+        let Ok(Ok(place)) = timeout(PATIENCE, mailbox.reserve()).await else {
+            return Err(ProblemDocument::overloaded());
         };
-        match tokio::time::timeout(PATIENCE, exchange).await {
-            Ok(answer) => answer?.map_err(ProblemDocument::from),
-            Err(_) => Err(ProblemDocument::overloaded()),
+        let is_question = request.is_question();
+        place.send(Input::Administrator { token, request });
+        match timeout(PATIENCE, receiver).await {
+            Ok(Ok(answer)) => answer.map_err(ProblemDocument::from),
+            _ if is_question => Err(ProblemDocument::overloaded()),
+            _ => Err(ProblemDocument::outcome_unknown()),
         }
     }
 
@@ -107,12 +110,38 @@ mod tests {
         assert!(answers.waiting.is_empty());
     }
 
+    fn call() -> AdminRequest {
+        AdminRequest::MakeCall { from: "201".into(), to: "202".into() }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_request_does_not_wait_for_ever() {
+    async fn a_question_that_is_not_answered_may_be_asked_again() {
         let answers = Answers::default();
         let (mailbox, _inputs) = mpsc::channel(4);
         let refused = answers.ask(&mailbox, AdminRequest::Calls).await.unwrap_err();
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answers.waiting.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_of_a_deed_that_is_not_answered_is_not_known() {
+        let answers = Answers::default();
+        let (mailbox, mut inputs) = mpsc::channel(4);
+        let unknown = answers.ask(&mailbox, call()).await.unwrap_err();
+        assert_eq!(unknown.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert!(inputs.try_recv().is_ok(), "the exchange has it");
+        assert!(answers.waiting.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deed_that_finds_no_place_was_not_done() {
+        let answers = Answers::default();
+        let (mailbox, mut inputs) = mpsc::channel(1);
+        mailbox.try_send(Input::Drain).unwrap();
+        let refused = answers.ask(&mailbox, call()).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(matches!(inputs.try_recv(), Ok(Input::Drain)));
+        assert!(inputs.try_recv().is_err(), "nor will it be");
         assert!(answers.waiting.is_empty());
     }
 }

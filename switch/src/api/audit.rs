@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Api;
-use super::token::{Peer, bearer};
+use super::idempotency::REPLAYED;
+use super::token::Peer;
 use crate::observe::audit::Deed;
 use crate::observe::security;
 
@@ -19,9 +20,7 @@ const MAX_TEXT: usize = 128;
 /// Writes down what is more than a question, with its outcome.
 pub(super) async fn watch(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let is_question = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let presented = request.headers().get(header::AUTHORIZATION);
-    let presented = presented.and_then(|value| value.to_str().ok()).and_then(bearer);
-    let token = presented.and_then(|secret| api.tokens.load().find(secret));
+    let token = api.tokens.load().presented(request.headers());
     let who = token.map_or_else(|| "nobody".to_owned(), |token| token.name.clone());
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     // The layer sees the path below its nest.
@@ -32,7 +31,8 @@ pub(super) async fn watch(State(api): State<Arc<Api>>, request: Request, next: N
     if status == StatusCode::FORBIDDEN {
         security::api_forbidden(peer, &who, &format!("{method} {path}"));
     }
-    if is_question {
+    // An answer that is given once more did nothing.
+    if is_question || response.headers().contains_key(REPLAYED) {
         return response;
     }
     let (source, status) = (source(peer), status.as_u16());

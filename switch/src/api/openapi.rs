@@ -2,7 +2,18 @@
 
 use axum::Json;
 use axum::response::Html;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+/// What every POST may be answered because it may carry a key, by the names of the shared answers.
+const ANSWERS_TO_POST: [(&str, &str); 5] = [
+    ("400", "Malformed"),
+    ("409", "NotNow"),
+    ("422", "NotAcceptable"),
+    ("429", "TooOften"),
+    ("504", "OutcomeUnknown"),
+];
+/// Answers that no key is kept with.
+const NEVER_REPLAYED: [&str; 2] = ["401", "503"];
 
 /// `GET /openapi.json`.
 pub(super) async fn description() -> Json<Value> {
@@ -29,7 +40,37 @@ pub fn document() -> Value {
         "components": {
             "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
             "schemas": schemas(),
+            "parameters": { "IdempotencyKey": {
+                "name": "Idempotency-Key", "in": "header", "required": false,
+                "description": "Stands for this very request of this token for a day: when it comes again with the \
+                    key, the first answer is given once more and nothing is done a second time. A UUID for instance.",
+                "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
+            } },
+            "headers": { "IdempotencyReplayed": {
+                "description": "This answer was given before, to the first request with this Idempotency-Key.",
+                "schema": { "const": "true" },
+            } },
+            "responses": shared_answers(),
         },
+    })
+}
+
+/// What [`ANSWERS_TO_POST`] names.
+fn shared_answers() -> Value {
+    json!({
+        "Malformed": replayed(problem_that("Refused: the body, the path or the Idempotency-Key is malformed.")),
+        "NotNow": replayed(problem_that(
+            "Refused: the state of what it is about does not allow it, or the first request with this \
+             Idempotency-Key is still being carried out.",
+        )),
+        "NotAcceptable": replayed(problem_that(
+            "Refused: this Idempotency-Key was used for another request; or the configuration to be loaded has faults.",
+        )),
+        "TooOften": problem_that("Refused: this token asks too often. Nothing was done."),
+        "OutcomeUnknown": replayed(problem_that(
+            "The switch took the request and has not said in time what came of it: it may have been carried out. \
+             Look before you repeat it; a POST with the same Idempotency-Key gets this answer again.",
+        )),
     })
 }
 
@@ -39,7 +80,36 @@ fn paths() -> Value {
         Value::Object(part) => Some(part),
         _ => None,
     });
-    Value::Object(paths.flatten().collect())
+    let mut paths: Map<String, Value> = paths.flatten().collect();
+    paths.values_mut().filter_map(|path| path.get_mut("post")).for_each(take_key);
+    Value::Object(paths)
+}
+
+/// Adds to a POST what comes of the key that it may carry.
+fn take_key(post: &mut Value) {
+    let key = json!({ "$ref": "#/components/parameters/IdempotencyKey" });
+    match &mut post["parameters"] {
+        Value::Array(parameters) => parameters.push(key),
+        none => *none = json!([key]),
+    }
+    let Value::Object(answers) = &mut post["responses"] else { return };
+    for (status, answer) in answers.iter_mut() {
+        if !NEVER_REPLAYED.contains(&status.as_str()) {
+            *answer = replayed(answer.take());
+        }
+    }
+    for (status, name) in ANSWERS_TO_POST {
+        let shared = json!({ "$ref": format!("#/components/responses/{name}") });
+        answers.insert(status.to_owned(), shared);
+    }
+}
+
+/// An answer that may be one that was given before.
+fn replayed(mut answer: Value) -> Value {
+    answer["headers"] = json!({
+        "Idempotency-Replayed": { "$ref": "#/components/headers/IdempotencyReplayed" },
+    });
+    answer
 }
 
 /// What is done with a line.
@@ -257,7 +327,11 @@ fn body(schema: &str) -> Value {
 
 /// Responses by status; an empty description stands for a problem document.
 fn answers(list: &[(&str, &str)]) -> Value {
-    let mut responses = json!({ "401": problem(), "403": problem(), "503": problem() });
+    let unknown = json!({ "$ref": "#/components/responses/OutcomeUnknown" });
+    let often = json!({ "$ref": "#/components/responses/TooOften" });
+    let mut responses = json!({
+        "401": problem(), "403": problem(), "429": often, "503": problem(), "504": unknown,
+    });
     for (status, description) in list {
         responses[*status] = match *description {
             "" => problem(),
@@ -268,8 +342,12 @@ fn answers(list: &[(&str, &str)]) -> Value {
 }
 
 fn problem() -> Value {
+    problem_that("Refused (RFC 9457).")
+}
+
+fn problem_that(description: &str) -> Value {
     json!({
-        "description": "Refused (RFC 9457).",
+        "description": description,
         "content": { "application/problem+json": {
             "schema": { "$ref": "#/components/schemas/Problem" },
         } },
@@ -419,6 +497,33 @@ mod tests {
         assert!(!found.is_empty());
         for target in found {
             assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target}");
+        }
+    }
+
+    #[test]
+    fn every_post_takes_a_key_and_says_what_comes_of_it() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let posts: Vec<_> =
+            paths.iter().filter_map(|(path, at)| Some((path, at.get("post")?))).collect();
+        assert!(posts.len() > 10, "{posts:?}");
+        for (path, post) in posts {
+            let at = |value: &Value| match value["$ref"].as_str() {
+                Some(target) => document.pointer(target.trim_start_matches('#')).unwrap().clone(),
+                None => value.clone(),
+            };
+            let parameters = post["parameters"].as_array().unwrap();
+            let keys = parameters.iter().filter(|one| at(one)["name"] == "Idempotency-Key");
+            assert_eq!(keys.count(), 1, "{path}");
+            let answers = post["responses"].as_object().unwrap();
+            for status in ["400", "409", "422", "429", "504"] {
+                assert!(at(&answers[status])["description"].is_string(), "{path}: {status}");
+            }
+            for (status, answer) in answers {
+                let may_be_kept = !["401", "429", "503"].contains(&status.as_str());
+                let is_marked = at(answer)["headers"]["Idempotency-Replayed"].is_object();
+                assert_eq!(is_marked, may_be_kept, "{path}: {status}");
+            }
         }
     }
 

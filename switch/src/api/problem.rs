@@ -33,9 +33,18 @@ impl ProblemDocument {
         )
     }
 
-    /// 503 when the exchange does not take the request or does not answer in time.
+    /// 503 when the exchange does not take the request, or does not answer a question in time: nothing was done.
     pub fn overloaded() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The switch is busy; try again in a moment.")
+    }
+
+    /// 504 when the exchange took the request and what came of it is not known.
+    pub fn outcome_unknown() -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "The switch took this request and has not said in time what came of it: it may have been carried out, \
+             or may still be. Look before you repeat it.",
+        )
     }
 
     /// 429: this token or address asks more often than it may (RFC 6585 §4).
@@ -142,6 +151,13 @@ mod tests {
     fn an_overload_says_when_to_come_back() {
         let response = ProblemDocument::overloaded().into_response();
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn an_unknown_outcome_does_not_ask_to_be_repeated() {
+        let response = ProblemDocument::outcome_unknown().into_response();
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
     }
 
     #[test]

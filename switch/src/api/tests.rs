@@ -1,5 +1,7 @@
 //! The interface as its clients see it: real sockets, and an exchange that answers by rote.
 
+mod keys;
+
 use std::net::SocketAddr;
 
 use config::{Scope, Token};

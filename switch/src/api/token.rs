@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use config::{Scope, Token};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -37,6 +37,11 @@ impl Tokens {
         found
     }
 
+    /// The token that a request presents.
+    pub(super) fn presented(&self, headers: &HeaderMap) -> Option<Arc<Token>> {
+        self.find(secret_of(headers)?)
+    }
+
     /// Whether exactly this token, rights included, is still one of the configuration.
     pub fn contains(&self, token: &Token) -> bool {
         self.0.iter().any(|known| **known == *token)
@@ -47,7 +52,8 @@ impl Tokens {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// The authenticated caller of a request; extracting it answers 401 where there is none.
+/// The authenticated caller of a request; extracting it answers 401 where there is none, and 429 where it
+/// asks too often. A layer that has extracted it leaves it with the request: nobody is counted twice.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(pub(super) Arc<Token>);
 
@@ -102,13 +108,10 @@ impl FromRequestParts<Arc<Api>> for Caller {
         parts: &mut Parts,
         api: &Arc<Api>,
     ) -> Result<Self, ProblemDocument> {
-        let presented = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(bearer);
-        let found = presented.and_then(|secret| api.tokens.load().find(secret));
-        match found {
+        if let Some(admitted) = parts.extensions.get::<Self>() {
+            return Ok(admitted.clone());
+        }
+        match api.tokens.load().presented(&parts.headers) {
             Some(token) if api.rates.admit_token(clock::now(), &token.name) => Ok(Self(token)),
             Some(_) => Err(ProblemDocument::too_often()),
             None => {
@@ -118,7 +121,8 @@ impl FromRequestParts<Arc<Api>> for Caller {
                 if !peer.is_none_or(may) {
                     return Err(ProblemDocument::too_often());
                 }
-                let reason = if presented.is_some() { "unknown token" } else { "no token" };
+                let is_presented = secret_of(&parts.headers).is_some();
+                let reason = if is_presented { "unknown token" } else { "no token" };
                 security::api_refused(peer, reason);
                 Err(ProblemDocument::unauthorized())
             }
@@ -126,8 +130,13 @@ impl FromRequestParts<Arc<Api>> for Caller {
     }
 }
 
+/// The secret that a request presents.
+fn secret_of(headers: &HeaderMap) -> Option<&str> {
+    bearer(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
+}
+
 /// RFC 6750 §2.1; the scheme's name is case-insensitive (RFC 9110 §11.1).
-pub(super) fn bearer(value: &str) -> Option<&str> {
+fn bearer(value: &str) -> Option<&str> {
     let (scheme, secret) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
 }

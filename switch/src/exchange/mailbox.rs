@@ -218,6 +218,29 @@ pub enum AdminRequest {
     },
 }
 
+impl AdminRequest {
+    /// Whether it only asks: whoever got no answer may ask again.
+    pub fn is_question(&self) -> bool {
+        matches!(
+            self,
+            Self::Lines
+                | Self::Registrations
+                | Self::Calls
+                | Self::Media
+                | Self::MediaPaths
+                | Self::Recordings
+                | Self::Trunks
+                | Self::Park
+                | Self::PickupGroups
+                | Self::Subscriptions
+                | Self::Completions
+                | Self::Queues
+                | Self::Agents
+                | Self::AgentSessions
+        )
+    }
+}
+
 /// What can be done with an agent over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AgentAction {
