@@ -10,7 +10,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Pair, draw, local, receive, relay, rtp, until};
+use common::{PATIENCE, Pair, Phone, draw, local, receive, relay, rtp, until};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use media::srtp::{Keys, Material, Opener, Sealer, Suite};
 use media::{
@@ -160,7 +160,10 @@ fn until_failed(pair: &Pair, wanted: HandshakeFault) {
     }
 }
 
-/// A fatal alert in the clear, as who finds no common suite sends it.
+/// A fatal alert in the clear, as who finds no common suite sends it. RFC 6347 §4.1: of DTLS 1.2, epoch 0;
+/// RFC 5246 §7.2: fatal, handshake_failure.
+const ALERT: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
+
 #[test]
 fn a_phone_that_ends_the_handshake_by_an_alert_is_told_of() {
     let mut pair = Pair::new(relay(draw(10)));
@@ -169,10 +172,23 @@ fn a_phone_that_ends_the_handshake_by_an_alert_is_told_of() {
     let mut hello = [0; 4_096];
     pair.a.media.set_read_timeout(Some(PATIENCE)).unwrap();
     pair.a.media.recv_from(&mut hello).unwrap();
-    // RFC 6347 §4.1: an alert of DTLS 1.2, epoch 0; RFC 5246 §7.2: fatal, handshake_failure.
-    let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
-    pair.a.media.send_to(&alert, local(pair.a_ports.rtp)).unwrap();
+    pair.a.media.send_to(&ALERT, local(pair.a_ports.rtp)).unwrap();
     until_failed(&pair, HandshakeFault::Refused(40));
+}
+
+#[test]
+fn an_alert_that_somebody_forges_does_not_keep_a_phone_from_its_keys() {
+    let mut pair = Pair::new(relay(draw(10)));
+    let certificate = certificate();
+    pair.relay.modify(pair.a_id, 0, spec(&pair, fingerprint(&certificate), true));
+    pair.a.media.set_read_timeout(Some(PATIENCE)).unwrap();
+    pair.a.media.recv_from(&mut [0; 4_096]).unwrap();
+    // From the same host, as from behind the same NAT.
+    let neighbour = Phone::new(9);
+    neighbour.media.send_to(&ALERT, local(pair.a_ports.rtp)).unwrap();
+    until_failed(&pair, HandshakeFault::Refused(40));
+    let mut shaker = Shaker::new(certificate, false);
+    until("keys", || shaker.step(&pair.a.media, pair.a_ports.rtp));
 }
 
 #[test]

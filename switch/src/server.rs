@@ -71,6 +71,7 @@ const MAX_CONTROLS: usize = 16;
 ///
 /// Errors: what kept it from starting, or made it fail.
 pub fn run(run: &Run) -> Result<(), ServerError> {
+    memory::begin();
     let file = cli::find_config(run.config.as_ref()).ok_or(ServerError::NoConfiguration)?;
     let config = config::load(&file).map_err(ServerError::Configuration)?;
     logging::start(&run.log, run.log_format)?;

@@ -69,6 +69,8 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Outcome<()> {
+    // As the program `strowger` does.
+    rustix::thread::disable_transparent_huge_pages(true)?;
     let mut words = std::env::args().skip(1).peekable();
     let mut plan = Plan::default();
     let command = words.next_if(|word| !word.starts_with("--"));

@@ -429,6 +429,10 @@ fn learn_media(
         Judgement::Known => {}
         Judgement::Latched => {
             own.set_media(Some(arrival.from));
+            if own.is_unproven() && rules.remote.is_none_or(|told| told.ip() != arrival.from.ip()) {
+                // Nor does anybody vouch for where the description wants RTCP to go.
+                own.set_control(Some(next_port(arrival.from)));
+            }
             own.set_proven();
             // A peer whose media moved has moved its RTCP as well.
             ingress.control.reopen();

@@ -426,3 +426,18 @@ fn what_was_forwarded_elsewhere_is_continued_by_the_next_source() {
     let next = Header::read(&packet).unwrap();
     assert_eq!((next.sequence, next.timestamp), (Seq(107), RtpTime(107 * 160)));
 }
+
+#[test]
+fn nobody_is_sent_rtcp_because_somebody_else_named_him_and_then_spoke() {
+    let named = |peer: &str| {
+        let mut scene = Scene::new();
+        scene.own.set_unproven();
+        scene.plan.rules.peer = Some(at(peer).ip());
+        scene.rtp(peer, 0, 1);
+        assert!(!scene.own.is_unproven());
+        scene.own.control_remote()
+    };
+    // The description names PEER, and the media comes from where the signalling came from.
+    assert_eq!(named("203.0.113.5:2000"), Some(at("203.0.113.5:2001")));
+    assert_eq!(named("192.0.2.1:9000"), Some(next_port(at(PEER))), "another port of its host");
+}

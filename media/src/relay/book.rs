@@ -13,12 +13,11 @@
 //! call of one port until the old one's source has rested, unless it has another source.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use super::handful::Handful;
+use super::handful::{Handful, remove};
 use crate::ice::fragment;
 use crate::plan::{Component, LatchRules, next_port};
 use crate::rtcp;
@@ -30,10 +29,19 @@ const NEAR_MAX: usize = 4_096;
 const HOST_REST_US: u64 = 2_000_000;
 /// A stream that is still heard so long after an SSRC was first seen does not send that.
 const SURE_US: u64 = 100_000;
+/// But a stream that was not heard for so long may send that instead of what it sent before.
+const SILENT_US: u64 = 500_000;
+/// So long after signalling spoke of a stream it may still send what it sent before.
+const OVERLAP_US: u64 = 400_000;
 /// An SSRC that nobody may have is forgotten when it was not seen for so long.
 const CONTEST_US: u64 = 2_000_000;
-/// Contested sources that are remembered for one socket.
+/// Contested sources that are remembered for one socket, and SSRCs of each.
 const CONTESTS_MAX: usize = 4_096;
+const CONTESTS_OF_SOURCE_MAX: usize = 4;
+/// What comes with the SSRC of a stream that has ended is still that stream's, until it pauses for so long.
+const LATE_US: u64 = 5_000_000;
+/// Ended streams of one source whose SSRCs are remembered.
+const ENDED_MAX: usize = 8;
 /// Sources that are remembered after their streams have ended; of more, the oldest are forgotten.
 const RESTING_MAX: usize = 65_536;
 
@@ -48,6 +56,17 @@ pub(super) struct Signs {
     pub(super) fragment: Option<String>,
     /// They come from a port that its SDP does not name.
     pub(super) is_hidden: bool,
+}
+
+/// What signalling says of where a stream's packets come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    /// It says nothing, the stream's plan is made anew for another reason.
+    None,
+    /// It speaks of the stream, perhaps as before: what is sent may change.
+    Told,
+    /// Its sources are to be learnt anew.
+    Elsewhere,
 }
 
 /// What a stream has taken last.
@@ -87,8 +106,8 @@ struct Line {
     hosts: HashMap<IpAddr, Vec<usize>>,
     /// Hosts of streams that ended before their first packet, and until when one may come.
     ended: HashMap<IpAddr, u64>,
-    /// Sources with an SSRC that more than one stream may have.
-    contests: HashMap<SocketAddr, Contest>,
+    /// Sources with SSRCs that more than one stream may have.
+    contests: HashMap<SocketAddr, Vec<Contest>>,
 }
 
 /// An SSRC of which it is not known whose it is.
@@ -109,6 +128,17 @@ struct Source {
     sole: Option<usize>,
     /// A stream that has ended: its SSRC, and until when late packets of it may come.
     stale: Option<(Option<u32>, u64)>,
+    /// Streams that have ended, for when others go on here.
+    ended: Vec<Ended>,
+}
+
+/// A stream that has ended at a source that others share.
+struct Ended {
+    ssrc: u32,
+    /// Until then what has its SSRC is late.
+    late_us: u64,
+    /// Then it is forgotten.
+    over_us: u64,
 }
 
 struct Stream {
@@ -171,16 +201,24 @@ impl Book {
         let rivals = match found {
             Found::Is(found) => return found,
             Found::Among(rivals) => rivals,
+            Found::Late(ssrc) => {
+                self.prolong(line, from, ssrc, now_us);
+                return Err(Missed::Stranger);
+            }
         };
         let ssrc = ssrc(packet).ok_or(Missed::Ambiguous)?;
         let began_us = self.contest(line, from, ssrc, now_us).ok_or(Missed::Ambiguous)?;
         // Who is heard all the same sends something else; what is left must await a new SSRC.
         let is_silent = |slot: &usize| {
-            heard(*slot).is_none_or(|heard| heard.at_us <= began_us.saturating_add(SURE_US))
+            heard(*slot).is_none_or(|heard| {
+                heard.at_us <= began_us.saturating_add(SURE_US)
+                    || now_us.saturating_sub(heard.at_us) > SILENT_US
+            })
         };
         let slot = only(rivals.into_iter().filter(is_silent))?;
         let stream = self.stream(slot).ok_or(Missed::Ambiguous)?;
-        let awaits_new = heard(slot).is_none_or(|heard| heard.at_us < stream.told_us);
+        let until_us = stream.told_us.saturating_add(OVERLAP_US);
+        let awaits_new = heard(slot).is_none_or(|heard| heard.at_us < until_us);
         // An SDP alone could name anybody's address.
         let is_vouched = stream.peer() == Some(from.ip());
         if awaits_new && is_vouched { Ok(slot) } else { Err(Missed::Ambiguous) }
@@ -236,7 +274,10 @@ impl Book {
             ([], [], []) => Found::Is(self.guess((line, from), (&expected, near), now_us)),
             // Whose SSRC is new at an address that is somebody's already?
             ([], [], [slot]) if expected.vouched[..] == [*slot] => Found::Is(Ok(*slot)),
-            ([], [], _) => Found::Among([settled, &expected.all].concat()),
+            ([], [], _) => match source.and_then(|source| source.ended(ssrc?, now_us)) {
+                Some(ended) => Found::Late(ended),
+                None => Found::Among([settled, &expected.all].concat()),
+            },
             ([], ..) => {
                 let awaited = near.iter().copied().filter(is_sought);
                 twins.extend(awaited.chain(settled.iter().copied()));
@@ -249,14 +290,30 @@ impl Book {
     /// When an SSRC was first seen at a source; `None` the first time.
     fn contest(&mut self, line: usize, from: SocketAddr, ssrc: u32, now_us: u64) -> Option<u64> {
         let contests = &mut self.lines.get_mut(line)?.contests;
-        if let Some(known) = contests.get_mut(&from).filter(|known| known.ssrc == ssrc) {
+        if contests.len() >= CONTESTS_MAX && !contests.contains_key(&from) {
+            return None;
+        }
+        let of_source = contests.entry(from).or_default();
+        if let Some(known) = of_source.iter_mut().find(|known| known.ssrc == ssrc) {
             known.last_us = now_us;
             return Some(known.began_us);
         }
-        if contests.len() < CONTESTS_MAX || contests.contains_key(&from) {
-            contests.insert(from, Contest { ssrc, began_us: now_us, last_us: now_us });
+        let new = Contest { ssrc, began_us: now_us, last_us: now_us };
+        if of_source.len() < CONTESTS_OF_SOURCE_MAX {
+            of_source.push(new);
+        } else if let Some(oldest) = of_source.iter_mut().min_by_key(|known| known.last_us) {
+            *oldest = new;
         }
         None
+    }
+
+    /// A stream that has ended is still sent: as long as that goes on it is nobody else's.
+    fn prolong(&mut self, line: usize, from: SocketAddr, ssrc: u32, now_us: u64) {
+        let source = self.lines.get_mut(line).and_then(|line| line.sources.get_mut(&from));
+        let ended = source.and_then(|source| source.ended.iter_mut().find(|e| e.ssrc == ssrc));
+        if let Some(ended) = ended {
+            ended.late_us = now_us.saturating_add(LATE_US);
+        }
     }
 
     /// Whose packet it is by what signalling says of addresses alone.
@@ -314,14 +371,13 @@ impl Book {
         Expected { is_alone: all.len() == 1, vouched, all }
     }
 
-    /// Enters a stream, or what signalling says of it now; `is_anew`: its sources are to be learnt
-    /// anew.
+    /// Enters a stream, or what signalling says of it now.
     pub(super) fn update(
         &mut self,
         (slot, pair): (usize, usize),
         rules: &LatchRules,
         signs: Signs,
-        is_anew: bool,
+        news: News,
         now_us: u64,
     ) {
         let mut lines = self.lines.iter().enumerate().filter(|(_, line)| line.pair == pair);
@@ -342,14 +398,16 @@ impl Book {
             is_sought: [true; 2],
             told_us: 0,
         });
-        stream.told_us = now_us;
-        if is_anew {
+        if news == News::Elsewhere {
             stream.is_sought = [true; 2];
         }
         // An address that a hold by c=0.0.0.0 hides is still the peer's.
         let is_known =
             rules.remote.is_some() || stream.rules.remote.is_none() || signs.fragment.is_some();
         let has_changed = stream.rules != *rules || stream.signs != signs || !is_entered;
+        if has_changed || news != News::None {
+            stream.told_us = now_us;
+        }
         if has_changed && is_known {
             self.strike(slot, &stream);
             (stream.rules, stream.signs) = (*rules, signs);
@@ -395,6 +453,13 @@ impl Book {
             known.change(from, |source| {
                 source.settled.retain(|known| *known != slot);
                 source.stale = Some((ssrc, until_us));
+                let Some(ssrc) = ssrc else { return };
+                source.ended.retain(|known| known.ssrc != ssrc);
+                if source.ended.len() == ENDED_MAX {
+                    source.ended.remove(0);
+                }
+                let late_us = now_us.saturating_add(LATE_US);
+                source.ended.push(Ended { ssrc, late_us, over_us: until_us });
             });
             self.resting.push_back((until_us, line, from));
         }
@@ -417,7 +482,10 @@ impl Book {
         }
         for line in &mut self.lines {
             line.ended.retain(|_, until_us| now_us < *until_us);
-            line.contests.retain(|_, contest| now_us.saturating_sub(contest.last_us) < CONTEST_US);
+            line.contests.retain(|_, contests| {
+                contests.retain(|contest| now_us.saturating_sub(contest.last_us) < CONTEST_US);
+                !contests.is_empty()
+            });
             line.contests.shrink();
             line.sources.shrink();
             line.hosts.shrink();
@@ -435,6 +503,7 @@ impl Book {
         let Some(line) = self.lines.get_mut(line) else { return };
         line.change(from, |source| {
             source.stale = source.stale.filter(|(_, until_us)| *until_us > oldest_us);
+            source.ended.retain(|ended| ended.over_us > oldest_us);
         });
     }
 
@@ -476,11 +545,11 @@ impl Book {
                 line.change(announced, |source| source.announced.retain(|known| *known != slot));
             }
             for host in &stream.hosts {
-                remove(&mut line.hosts, host, slot);
+                remove(&mut line.hosts, host, &slot);
             }
         }
         if let Some(fragment) = &stream.signs.fragment {
-            remove(&mut self.fragments, &(stream.pair, fragment.clone()), slot);
+            remove(&mut self.fragments, &(stream.pair, fragment.clone()), &slot);
         }
     }
 }
@@ -490,6 +559,8 @@ enum Found {
     Is(Result<usize, Missed>),
     /// That of one of these.
     Among(Vec<usize>),
+    /// That of a stream that has ended, which had this SSRC.
+    Late(u32),
 }
 
 /// Who expects packets from an address.
@@ -515,7 +586,8 @@ impl Line {
             [slot] if source.announced.iter().all(|other| *other == slot) => Some(slot),
             _ => None,
         };
-        if source.settled.is_empty() && source.announced.is_empty() && source.stale.is_none() {
+        let is_of_somebody = !source.settled.is_empty() || !source.announced.is_empty();
+        if !is_of_somebody && source.stale.is_none() && source.ended.is_empty() {
             self.sources.remove(&from);
         }
     }
@@ -530,20 +602,19 @@ impl Source {
         };
         self.announced.is_empty() && self.stale.is_some_and(is_late)
     }
+
+    /// The SSRC, if a stream that has ended had it and still goes on, late.
+    fn ended(&self, ssrc: u32, now_us: u64) -> Option<u32> {
+        let is_late =
+            |ended: &Ended| ended.ssrc == ssrc && now_us < ended.late_us.min(ended.over_us);
+        self.ended.iter().any(is_late).then_some(ssrc)
+    }
 }
 
 /// The one slot there is.
 fn only(mut slots: impl Iterator<Item = usize>) -> Result<usize, Missed> {
     let first = slots.next().ok_or(Missed::Stranger)?;
     if slots.any(|other| other != first) { Err(Missed::Ambiguous) } else { Ok(first) }
-}
-
-fn remove<K: Hash + Eq>(map: &mut HashMap<K, Vec<usize>>, key: &K, slot: usize) {
-    let Some(slots) = map.get_mut(key) else { return };
-    slots.retain(|known| *known != slot);
-    if slots.is_empty() {
-        map.remove(key);
-    }
 }
 
 /// Who says that he sent a packet (RFC 3550 §5.1, §6.4); of other datagrams anything or nothing.

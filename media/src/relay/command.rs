@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use super::book::Signs;
+use super::book::{News, Signs};
 use super::gate::Gate;
 use super::handful::Handful;
 use super::handshake::Task;
@@ -34,7 +34,7 @@ pub(super) enum Command {
     /// The plan changed, or what it is connected to.
     Set { bound: Arc<Bound>, plan: Box<ForwardPlan>, to: Destination, learns_anew: bool },
     /// What a stream's packets look like, before its next plan; where streams share ports.
-    Look(Arc<Bound>, Box<Signs>),
+    Look { bound: Arc<Bound>, signs: Box<Signs>, news: News },
     /// Another treatment, or none.
     Treat { bound: Arc<Bound>, player: Option<Box<Player>> },
     /// Something is played once, or no more.

@@ -90,8 +90,8 @@ fn check(
                 latch.nominate(from, arrival.now_us);
                 match arrival.component {
                     Component::Media => {
-                        bound.outlet.set_proven();
                         bound.outlet.set_media(Some(from));
+                        bound.outlet.set_proven();
                     }
                     Component::Control => bound.outlet.set_control(Some(from)),
                 }

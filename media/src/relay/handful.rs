@@ -4,6 +4,7 @@
 //! be taken for each other get different ports here, and none where there is no such port.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
@@ -190,7 +191,7 @@ impl Placement {
             let worker = self.handful.pairs.get(pair).map_or(0, |pair| pair.worker);
             let is_mistakable = self.is_mistakable(pair, known);
             let is_shared = siblings.contains(&pair);
-            let rank = (is_mistakable, is_full(worker), is_shared, self.load(pair));
+            let rank = (is_mistakable, is_shared, is_full(worker), self.load(pair));
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, pair));
             }
@@ -276,10 +277,10 @@ impl Placement {
 
     fn forget(&mut self, life: u32, pair: usize, known: &Known) {
         for host in &known.hosts {
-            remove(&mut self.sought, &(pair, *host), life);
+            remove(&mut self.sought, &(pair, *host), &life);
         }
         if let Some(remote) = known.remote {
-            remove(&mut self.remotes, &(pair, remote), life);
+            remove(&mut self.remotes, &(pair, remote), &life);
         }
     }
 
@@ -303,10 +304,35 @@ impl Placement {
     }
 }
 
-fn remove<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u32>>, key: &K, life: u32) {
-    let Some(lives) = map.get_mut(key) else { return };
-    lives.retain(|known| *known != life);
-    if lives.is_empty() {
+/// Takes a value from those under a key, and the key with the last one.
+pub(super) fn remove<K: Hash + Eq, V: PartialEq>(map: &mut HashMap<K, Vec<V>>, key: &K, value: &V) {
+    let Some(values) = map.get_mut(key) else { return };
+    values.retain(|known| known != value);
+    if values.is_empty() {
         map.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::test_ports::draw;
+
+    #[test]
+    fn streams_of_one_party_have_different_pairs_however_busy_the_workers_are() {
+        let range = draw(4);
+        let handful = Handful::open(&MediaConfig::default(), &range, 2).unwrap();
+        let mut placement = Placement::new(Arc::new(handful), 2, false);
+        let known = Known {
+            hosts: vec![[198, 51, 100, 1].into()],
+            remote: Some(([10, 0, 0, 1], 4_000).into()),
+            is_hidden: true,
+        };
+        let is_full = |worker| worker == 1;
+        let first = placement.take(&known, &[], &is_full).unwrap();
+        assert_eq!(first.worker, 0);
+        let siblings = [first.shared_pair().unwrap()];
+        let second = placement.take(&known, &siblings, &is_full).unwrap();
+        assert_eq!(second.worker, 1);
     }
 }

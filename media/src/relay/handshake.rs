@@ -32,6 +32,9 @@ const TASKS_MAX: usize = 4_096;
 const SESSIONS_MAX: usize = 20_000;
 /// Octets of the longest record that is sent.
 const RECORD_MAX: usize = 2_048;
+/// Fresh handshakes that a stream gets after the first, when one fails before there are keys: whoever spoils
+/// it with a forged packet gains nothing (SEC-85).
+const FRESH_MAX: u8 = 3;
 /// How long the thread sleeps when nothing is to be done.
 const IDLE: Duration = Duration::from_secs(60);
 /// Outputs taken after one input: more than any handshake makes.
@@ -77,14 +80,9 @@ impl Handshakes {
             .build()
             .map_err(|error| failed(format!("the settings of DTLS: {error}")))?;
         let der = certificate.certificate.clone();
-        let state = Thread {
-            config: Arc::new(config),
-            certificate,
-            workers,
-            notices,
-            sessions: HashMap::new(),
-            buffer: vec![0; RECORD_MAX],
-        };
+        let (config, buffer) = (Arc::new(config), vec![0; RECORD_MAX]);
+        let means = Means { config, certificate, workers, notices, buffer };
+        let state = Thread { means, sessions: HashMap::new() };
         let thread = Builder::new().name("media-dtls".to_owned()).spawn(move || {
             begin_thread();
             state.run(&queue);
@@ -125,21 +123,27 @@ fn fingerprint(hash: FingerprintHash, certificate: &[u8]) -> Fingerprint {
 }
 
 struct Thread {
+    means: Means,
+    /// By the life of their port pair.
+    sessions: HashMap<u32, Session>,
+}
+
+/// What all sessions have in common.
+struct Means {
     config: Arc<Config>,
     certificate: DtlsCertificate,
     workers: Vec<Mailbox>,
     notices: SyncSender<Notify>,
-    /// By the life of their port pair.
-    sessions: HashMap<u32, Session>,
     buffer: Vec<u8>,
 }
 
 struct Session {
     dtls: Dtls,
     bound: Arc<Bound>,
-    wanted: Fingerprint,
-    is_client: bool,
-    /// Where its last packet came from.
+    wanted: Handshake,
+    /// Fresh handshakes so far.
+    fresh: u8,
+    /// Where the last packet that was one of its handshake came from.
     peer: Option<SocketAddr>,
     /// The peer's certificate is the one that signalling named.
     is_known: bool,
@@ -167,7 +171,7 @@ impl Thread {
             let patience =
                 deadline.map_or(IDLE, |deadline| deadline.saturating_duration_since(now_at));
             match tasks.recv_timeout(patience) {
-                Ok(Task::Begin(bound, handshake)) => self.begin(bound, &handshake),
+                Ok(Task::Begin(bound, handshake)) => self.begin(bound, *handshake),
                 Ok(Task::Packet(bound, from, packet)) => self.receive(&bound, from, &packet),
                 Ok(Task::End(life)) => {
                     self.sessions.remove(&life);
@@ -179,65 +183,146 @@ impl Thread {
         }
     }
 
-    fn begin(&mut self, bound: Arc<Bound>, handshake: &Handshake) {
+    fn begin(&mut self, bound: Arc<Bound>, wanted: Handshake) {
         if self.sessions.len() >= SESSIONS_MAX && !self.sessions.contains_key(&bound.life) {
             return;
         }
-        let (config, certificate) = (Arc::clone(&self.config), self.certificate.clone());
-        let mut dtls = if handshake.is_client {
-            // The older version: a peer that waits for our hello may not know the newer one.
-            Dtls::new_12(config, certificate, now())
-        } else {
-            Dtls::new_auto(config, certificate, now())
-        };
-        dtls.set_active(handshake.is_client);
-        let life = bound.life;
+        let (life, now_at) = (bound.life, now());
+        let dtls = self.means.dtls(wanted.is_client, now_at);
         let session = Session {
             dtls,
             bound,
-            wanted: handshake.fingerprint.clone(),
-            is_client: handshake.is_client,
+            wanted,
+            fresh: 0,
             peer: None,
             is_known: false,
             has_keys: false,
-            deadline: Some(now()),
+            deadline: Some(now_at),
         };
         self.sessions.insert(life, session);
     }
 
     fn receive(&mut self, bound: &Arc<Bound>, from: SocketAddr, packet: &[u8]) {
         let Some(session) = self.sessions.get_mut(&bound.life) else { return };
-        session.peer = Some(from);
-        let taken = session.dtls.handle_packet(packet).map_err(|error| fault(&error));
-        let drained = taken.and_then(|()| drain(session, &mut self.buffer, &self.workers));
-        if let Err(end) = drained {
-            report(&self.notices, session, &end);
+        if !session.take(packet, from, now(), &mut self.means) {
             self.sessions.remove(&bound.life);
         }
     }
 
     fn expire(&mut self) {
         let now_at = now();
-        let (buffer, workers) = (&mut self.buffer, &self.workers);
+        let means = &mut self.means;
         self.sessions.retain(|_, session| {
-            if session.deadline.is_none_or(|deadline| deadline > now_at) {
-                return true;
-            }
-            session.deadline = None;
-            let woken = session.dtls.handle_timeout(now_at).map_err(|error| fault(&error));
-            let drained = woken.and_then(|()| drain(session, buffer, workers));
-            drained.inspect_err(|end| report(&self.notices, session, end)).is_ok()
+            let is_due = session.deadline.is_some_and(|deadline| deadline <= now_at);
+            !is_due || session.wake(now_at, means)
         });
     }
 }
 
-/// Tells of a handshake that failed. Whoever has keys needs it no more.
-fn report(notices: &SyncSender<Notify>, session: &Session, end: &End) {
-    let End::Failed(fault) = *end else { return };
-    if !session.has_keys {
-        let (id, stream) = session.bound.key;
+impl Means {
+    fn dtls(&self, is_client: bool, now_at: Instant) -> Dtls {
+        let (config, certificate) = (Arc::clone(&self.config), self.certificate.clone());
+        let mut dtls = if is_client {
+            // The older version: a peer that waits for our hello may not know the newer one.
+            Dtls::new_12(config, certificate, now_at)
+        } else {
+            Dtls::new_auto(config, certificate, now_at)
+        };
+        dtls.set_active(is_client);
+        dtls
+    }
+
+    /// Tells of a handshake that failed.
+    fn report(&self, bound: &Bound, fault: HandshakeFault) {
+        let (id, stream) = bound.key;
         // A lost notice is a line that the log lacks.
-        let _ = notices.try_send(Notify::Unprotected { id, stream, fault });
+        let _ = self.notices.try_send(Notify::Unprotected { id, stream, fault });
+    }
+}
+
+impl Session {
+    /// A packet of the peer, or of somebody who may be it; false if the session is over.
+    fn take(
+        &mut self,
+        packet: &[u8],
+        from: SocketAddr,
+        now_at: Instant,
+        means: &mut Means,
+    ) -> bool {
+        // The library's clock stands where it was told of last: a flight's patience would begin there.
+        let taken = self.dtls.handle_timeout(now_at).and_then(|()| self.dtls.handle_packet(packet));
+        if taken.is_ok() {
+            self.peer = Some(from);
+        }
+        let drained = taken.map_err(|error| fault(&error)).and_then(|()| self.drain(means));
+        self.goes_on(drained, now_at, means)
+    }
+
+    /// Its deadline is reached; false if the session is over.
+    fn wake(&mut self, now_at: Instant, means: &mut Means) -> bool {
+        self.deadline = None;
+        let woken = self.dtls.handle_timeout(now_at).map_err(|error| fault(&error));
+        let drained = woken.and_then(|()| self.drain(means));
+        self.goes_on(drained, now_at, means)
+    }
+
+    /// What comes of a handshake that has failed or not: nothing more where there are keys, which need
+    /// it no more; otherwise a fresh one, some times. The first failure is told of.
+    fn goes_on(&mut self, drained: Result<(), End>, now_at: Instant, means: &mut Means) -> bool {
+        let Err(end) = drained else { return true };
+        if self.has_keys {
+            return false;
+        }
+        if let (End::Failed(fault), 0) = (end, self.fresh) {
+            means.report(&self.bound, fault);
+        }
+        if self.fresh == FRESH_MAX {
+            return false;
+        }
+        self.fresh += 1;
+        self.dtls = means.dtls(self.wanted.is_client, now_at);
+        (self.peer, self.is_known, self.deadline) = (None, false, Some(now_at));
+        true
+    }
+
+    /// Takes everything that it wants done.
+    fn drain(&mut self, means: &mut Means) -> Result<(), End> {
+        for _ in 0..OUTPUTS_MAX {
+            match self.dtls.poll_output(&mut means.buffer) {
+                Output::Packet(packet) => {
+                    let to = self.peer.or_else(|| self.bound.outlet.media_remote());
+                    if let Some(to) = to {
+                        self.bound.pair.send_media(packet, to);
+                    }
+                }
+                Output::BufferTooSmall { needed } if needed <= RECORD_MAX * 8 => {
+                    means.buffer.resize(needed, 0);
+                }
+                Output::Timeout(deadline) => {
+                    self.deadline = Some(deadline);
+                    return Ok(());
+                }
+                Output::PeerCert(certificate) => {
+                    let wanted = &self.wanted.fingerprint;
+                    let made = fingerprint(wanted.hash, certificate);
+                    self.is_known = made.octets.ct_eq(&wanted.octets).into();
+                    if !self.is_known {
+                        return Err(End::Failed(HandshakeFault::Fingerprint));
+                    }
+                }
+                Output::KeyingMaterial(material, profile) => {
+                    // Nobody has keys who has not shown the certificate that signalling named.
+                    let keys = keys(&material, profile, self.wanted.is_client);
+                    let keys = keys.filter(|_| self.is_known);
+                    let keys = keys.ok_or(End::Failed(HandshakeFault::Protocol))?;
+                    self.has_keys = true;
+                    hand_out(&self.bound, &keys, &means.workers);
+                }
+                Output::CloseNotify => return Err(End::Closed),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -266,45 +351,6 @@ fn fault(error: &Error) -> End {
     })
 }
 
-/// Takes everything that a session wants done.
-fn drain(session: &mut Session, buffer: &mut Vec<u8>, workers: &[Mailbox]) -> Result<(), End> {
-    for _ in 0..OUTPUTS_MAX {
-        match session.dtls.poll_output(buffer) {
-            Output::Packet(packet) => {
-                let to = session.peer.or_else(|| session.bound.outlet.media_remote());
-                if let Some(to) = to {
-                    session.bound.pair.send_media(packet, to);
-                }
-            }
-            Output::BufferTooSmall { needed } if needed <= RECORD_MAX * 8 => {
-                buffer.resize(needed, 0);
-            }
-            Output::Timeout(deadline) => {
-                session.deadline = Some(deadline);
-                return Ok(());
-            }
-            Output::PeerCert(certificate) => {
-                let made = fingerprint(session.wanted.hash, certificate);
-                session.is_known = made.octets.ct_eq(&session.wanted.octets).into();
-                if !session.is_known {
-                    return Err(End::Failed(HandshakeFault::Fingerprint));
-                }
-            }
-            Output::KeyingMaterial(material, profile) => {
-                // Nobody has keys who has not shown the certificate that signalling named.
-                let keys = keys(&material, profile, session.is_client);
-                let keys = keys.filter(|_| session.is_known);
-                let keys = keys.ok_or(End::Failed(HandshakeFault::Protocol))?;
-                session.has_keys = true;
-                hand_out(&session.bound, &keys, workers);
-            }
-            Output::CloseNotify => return Err(End::Closed),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// RFC 5764 §4.2: the client's key, the server's key, the client's salt, the server's salt.
 fn keys(material: &KeyingMaterial, profile: SrtpProfile, is_client: bool) -> Option<Keys> {
     let suite = match profile {
@@ -330,5 +376,62 @@ fn hand_out(bound: &Arc<Bound>, keys: &Keys, workers: &[Mailbox]) {
     let opener = Some(Box::new(Opener::new(&keys.remote)));
     if let Some(worker) = workers.get(bound.pair.worker) {
         worker.tell(Command::Secure { bound: Arc::clone(bound), opener });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::context::TerminationId;
+    use crate::control::{MediaConfig, StreamPorts};
+    use crate::plan::Outlet;
+    use crate::relay::handful::Handful;
+    use crate::relay::kernel::Offload;
+    use crate::relay::port::PortPair;
+    use crate::relay::test_ports::draw;
+
+    /// A stream that nobody serves.
+    fn bound() -> Arc<Bound> {
+        let range = draw(2);
+        let ports = StreamPorts { rtp: *range.start(), rtcp: *range.end() };
+        let handful = Handful::open(&MediaConfig::default(), &range, 1).unwrap();
+        let pair = PortPair::shared((0, 0), ports, false, (Arc::new(handful), 0));
+        Arc::new(Bound {
+            outlet: Outlet::default(),
+            offload: Offload::default(),
+            pair: Arc::new(pair),
+            life: 1,
+            key: (TerminationId::new(0, 0), 0),
+            is_found: AtomicBool::new(false),
+        })
+    }
+
+    #[test]
+    fn a_phone_that_begins_minutes_after_it_could_has_a_whole_handshakes_time() {
+        let certificate = crate::relay::certificate::draw().unwrap();
+        let config = Arc::new(Config::builder().build().unwrap());
+        let (notices, told) = sync_channel(8);
+        let (wanted, buffer) = (fingerprint(FingerprintHash::Sha256, b""), vec![0; RECORD_MAX]);
+        let means = Means {
+            config,
+            certificate: certificate.clone(),
+            workers: Vec::new(),
+            notices,
+            buffer,
+        };
+        let mut thread = Thread { means, sessions: HashMap::new() };
+        thread.begin(bound(), Handshake { fingerprint: wanted, is_client: false });
+        let session = thread.sessions.get_mut(&1).unwrap();
+        let later = now() + Duration::from_secs(120);
+        let mut phone = Dtls::new_12(Arc::new(Config::default()), certificate, later);
+        phone.set_active(true);
+        phone.handle_timeout(later).unwrap();
+        let (from, mut buffer) = (SocketAddr::from(([127, 0, 0, 1], 9)), [0; RECORD_MAX]);
+        let Output::Packet(hello) = phone.poll_output(&mut buffer) else { panic!("no hello") };
+        assert!(session.take(hello, from, later, &mut thread.means));
+        assert!(session.deadline.is_some_and(|deadline| deadline > later));
+        assert!(told.try_recv().is_err());
     }
 }

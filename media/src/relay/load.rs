@@ -9,7 +9,7 @@ const WINDOW_US: u64 = 500_000;
 pub(super) const QUIET_PERCENT: u64 = 20;
 
 /// What a worker did with its time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Load {
     since_us: u64,
     /// CPU time that it had used by then.

@@ -16,6 +16,7 @@ use super::steer::Steered;
 use super::stock::{Random, Source, Stock};
 use crate::control::{MediaConfig, MediaError, StreamPorts};
 use crate::plan::Component;
+use crate::spare::Table;
 
 /// Pairs that are open before the first call and after the last.
 const RESERVE: usize = 32;
@@ -180,8 +181,8 @@ impl Reserve {
         Ok(reserve)
     }
 
-    /// A pair for a stream. Opens one only while the traffic still grows; otherwise it costs one
-    /// look at each of the two sockets.
+    /// A pair for a stream. Opens one only while the traffic still grows, or for a worker that has time;
+    /// otherwise it costs one look at each of the two sockets.
     pub(super) fn take(&mut self, choice: &Choice<'_>) -> Result<Arc<PortPair>, MediaError> {
         for _ in 0..=self.len() {
             let pair = self.take_for(choice.now_us, choice.is_full)?;
@@ -217,11 +218,6 @@ impl Reserve {
             }
             None => Err(error),
         })
-    }
-
-    #[cfg(test)]
-    fn take_any(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
-        self.take_for(now_us, &|_| false)
     }
 
     /// Those who have rested may serve.
@@ -280,11 +276,8 @@ impl Reserve {
                 }
             }
         }
-        for queue in [&mut self.ready, &mut self.resting] {
-            if queue.capacity() > 4 * queue.len().max(RESERVE) {
-                queue.shrink_to(2 * queue.len().max(RESERVE));
-            }
-        }
+        self.ready.shrink();
+        self.resting.shrink();
         if closed > 0 {
             self.slots.iter_mut().for_each(Slots::tidy);
         }
@@ -333,6 +326,12 @@ mod tests {
     use crate::relay::test_ports::draw;
 
     const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    impl Reserve {
+        fn take_any(&mut self, now_us: u64) -> Result<Arc<PortPair>, MediaError> {
+            self.take_for(now_us, &|_| false)
+        }
+    }
 
     fn reserve_of(config: &MediaConfig) -> Result<Reserve, MediaError> {
         Reserve::new(config, Source::Bound(Claims::look()), random())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::book::Signs;
+use super::book::{News, Signs};
 use super::command::Command;
 use super::gate::Gate;
 use super::handshake::Task;
@@ -27,7 +27,9 @@ impl RelayControl {
             fragment: spec.ice.as_ref().map(|ice| ice.fragment.clone()),
             is_hidden: spec.is_hidden,
         };
-        self.tell(bound, Command::Look(Arc::clone(bound), Box::new(signs)));
+        let news = if spec.sdp_changed { News::Told } else { News::None };
+        let (bound, signs) = (Arc::clone(bound), Box::new(signs));
+        self.tell(&stream.handle.bound, Command::Look { bound, signs, news });
     }
 
     /// Says what a stream takes besides media.

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::Instant;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
-use super::book::{Book, Signs};
+use super::book::{Book, News, Signs};
 use super::command::{Command, Destination, Means, Signal};
 use super::gate::{Entered, enter};
 use super::handshake::Task;
@@ -377,11 +377,11 @@ impl Worker {
                         }
                     }
                 }
-                Ok(Command::Look(bound, signs)) => {
+                Ok(Command::Look { bound, signs, news }) => {
                     if let Some(lane) = self.lane(&bound) {
                         lane.signs = *signs;
                     }
-                    self.look(&bound, false, now_us);
+                    self.look(&bound, news, now_us);
                 }
                 Ok(Command::Close(bound)) => self.close(&bound, now_us),
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => return false,
@@ -472,7 +472,7 @@ impl Worker {
         lane.plan = plan;
         lane.sink = to.sink;
         lane.inlet = to.inlet;
-        self.look(bound, is_anew, now_us);
+        self.look(bound, if is_anew { News::Elsewhere } else { News::None }, now_us);
         if let Some(kernel) = &kernel {
             kernel.changed(bound);
         }

@@ -1,5 +1,6 @@
 //! Who is not listened to at all, and for how long.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -148,7 +149,8 @@ impl Bans {
     /// Those in force, the oldest first.
     pub(super) fn list(&self, now: Now) -> Vec<Ban> {
         let mut list: Vec<Ban> = self.0.values().filter(|ban| now < ban.until).copied().collect();
-        list.sort_unstable_by_key(|ban| (ban.since, ban.source));
+        // Those of an earlier process are as old as they were there.
+        list.sort_unstable_by_key(|ban| (Reverse(ban.before + (now - ban.since)), ban.source));
         list
     }
 
@@ -220,6 +222,19 @@ mod tests {
         assert_eq!((next.times, (next.until - next.since).as_secs()), (4, 4800));
         bans.restore(at(7), over);
         assert!(bans.is_banned(at(8), address(2)), "what is newer stays");
+    }
+
+    #[test]
+    fn the_oldest_ban_is_listed_first_whichever_process_made_it() {
+        let (settings, mut bans) = (BanSettings::default(), Bans::default());
+        bans.ban(at(5), address(2), BanReason::Failures, (None, &settings));
+        for (last, age) in [(9, 3_600), (1, 60)] {
+            let (age, left) = (Duration::from_secs(age), Duration::from_secs(400));
+            let (source, reason) = (address(last), BanReason::Failures);
+            bans.restore(at(6), FormerBan { source, reason, age, left, times: 1 });
+        }
+        let listed: Vec<IpAddr> = bans.list(at(7)).iter().map(|ban| ban.source).collect();
+        assert_eq!(listed, [9, 1, 2].map(address));
     }
 
     #[test]

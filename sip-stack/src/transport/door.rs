@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rustix::io::{DupFlags, dup3};
+use rustix::io::{DupFlags, Errno, dup3};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
@@ -76,9 +76,12 @@ impl Door {
                 }
                 Err(error) => error,
             };
-            // A peer that was gone before it was accepted costs nobody else anything.
-            let is_gone = error.kind() == io::ErrorKind::ConnectionAborted;
-            let turned = if is_gone { Turned::Away } else { self.turn_away() };
+            let turned = match Errno::from_io_error(&error) {
+                Some(Errno::MFILE | Errno::NFILE) => self.turn_away(),
+                // Of a peer that was gone before it was accepted, say, there is nothing left.
+                Some(Errno::CONNABORTED | Errno::PROTO | Errno::PERM) => Turned::Away,
+                _ => Turned::Failed,
+            };
             if turned == Turned::Nobody {
                 continue;
             }

@@ -64,17 +64,19 @@ pub fn is_deep(text: &[u8]) -> bool {
     false
 }
 
+/// JSON that is not too deep.
+fn read(text: &str) -> Option<Value> {
+    if is_deep(text.as_bytes()) { None } else { serde_json::from_str(text).ok() }
+}
+
 /// The functions that a text from a connection asks for, read as [`Server::request`] reads it; none
 /// where it would be refused whole.
 #[must_use]
 pub fn methods(text: &str) -> Vec<String> {
-    if is_deep(text.as_bytes()) {
-        return Vec::new();
-    }
-    let requests = match serde_json::from_str::<Value>(text) {
-        Ok(Value::Array(batch)) if batch.len() <= MAX_BATCH => batch,
-        Ok(Value::Array(_)) | Err(_) => Vec::new(),
-        Ok(single) => vec![single],
+    let requests = match read(text) {
+        Some(Value::Array(batch)) if batch.len() <= MAX_BATCH => batch,
+        Some(Value::Array(_)) | None => Vec::new(),
+        Some(single) => vec![single],
     };
     let method = |request: &Value| Some(request.get("method")?.as_str()?.to_owned());
     requests.iter().filter_map(method).collect()
@@ -90,11 +92,10 @@ impl Server {
             return;
         }
         let start = self.out.len();
-        let parsed = (!is_deep(text.as_bytes())).then(|| serde_json::from_str::<Value>(text).ok());
-        let response = match parsed.flatten() {
+        let response = match read(text) {
             None => {
-                let detail = "The text is not JSON, or nested deeper than 16.";
-                Some(rpc_error(&Value::Null, PARSE_ERROR, "Parse error", detail))
+                let detail = format!("The text is not JSON, or nested deeper than {MAX_DEPTH}.");
+                Some(rpc_error(&Value::Null, PARSE_ERROR, "Parse error", &detail))
             }
             Some(Value::Array(batch)) => self.batch(connection, &batch),
             Some(single) => self.single(connection, &single),

@@ -39,13 +39,13 @@ fn rules(remote: &str, peer: &str) -> LatchRules {
 /// A phone whose SDP says where its media comes from.
 fn open_phone(book: &mut Book, slot: usize, remote: &str) {
     let peer = at(remote).ip().to_string();
-    book.update((slot, 0), &rules(remote, &peer), Signs::default(), false, 1);
+    book.update((slot, 0), &rules(remote, &peer), Signs::default(), News::Told, 1);
 }
 
 /// A phone behind a NAT.
 fn hidden_phone(book: &mut Book, slot: usize, remote: &str, nat: &str) {
     let signs = Signs { is_hidden: true, ..Signs::default() };
-    book.update((slot, 0), &rules(remote, nat), signs, false, 1);
+    book.update((slot, 0), &rules(remote, nat), signs, News::Told, 1);
 }
 
 fn rtp(ssrc: u32) -> Vec<u8> {
@@ -80,7 +80,7 @@ fn two_phones_behind_one_nat_are_given_nothing_until_one_of_them_is_known() {
     hidden_phone(&mut book, 1, "10.0.0.2:4000", "198.51.100.1");
     assert_eq!(find(&mut book, "198.51.100.1:30001", 1), AMBIGUOUS);
     let named = Signs { ssrcs: vec![7], is_hidden: true, ..Signs::default() };
-    book.update((0, 0), &rules("10.0.0.1:4000", "198.51.100.1"), named, false, 1);
+    book.update((0, 0), &rules("10.0.0.1:4000", "198.51.100.1"), named, News::Told, 1);
     assert_eq!(find(&mut book, "198.51.100.1:30001", 7), Ok(0));
     book.settle(0, Component::Media, at("198.51.100.1:30001"));
     assert_eq!(find(&mut book, "198.51.100.1:30001", 9), Ok(0));
@@ -92,7 +92,7 @@ fn whoever_names_an_address_behind_somebody_elses_nat_gets_nothing_from_there() 
     let mut book = book();
     hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
     let guess = rules("198.51.100.1:30001", "203.0.113.9");
-    book.update((1, 0), &guess, Signs::default(), false, 1);
+    book.update((1, 0), &guess, Signs::default(), News::Told, 1);
     assert_eq!(find(&mut book, "198.51.100.1:30001", 1), AMBIGUOUS);
     book.settle(0, Component::Media, at("198.51.100.1:30001"));
     // The address is contested: what is known is the SSRC that was heard.
@@ -106,7 +106,7 @@ fn whoever_names_an_address_behind_somebody_elses_nat_gets_nothing_from_there() 
 fn media_of_a_gateway_comes_from_another_host_than_its_signalling() {
     let mut book = book();
     for (slot, remote) in ["192.0.2.9:4000", "192.0.2.9:4002"].into_iter().enumerate() {
-        book.update((slot, 0), &rules(remote, "192.0.2.8"), Signs::default(), false, 1);
+        book.update((slot, 0), &rules(remote, "192.0.2.8"), Signs::default(), News::Told, 1);
     }
     assert_eq!(find(&mut book, "192.0.2.9:4002", 2), Ok(1));
     assert_eq!(find(&mut book, "192.0.2.8:4002", 2), AMBIGUOUS);
@@ -120,7 +120,7 @@ fn two_streams_of_one_address_are_told_apart_by_ssrc_or_not_at_all() {
     assert_eq!(find(&mut book, "192.0.2.1:16384", 5), AMBIGUOUS);
     for (slot, ssrc) in [(0, 5), (1, 6)] {
         let named = Signs { ssrcs: vec![ssrc], ..Signs::default() };
-        book.update((slot, 0), &rules("192.0.2.1:16384", "192.0.2.1"), named, false, 1);
+        book.update((slot, 0), &rules("192.0.2.1:16384", "192.0.2.1"), named, News::Told, 1);
         assert_eq!(find(&mut book, "192.0.2.1:16384", ssrc), Ok(slot));
         book.settle(slot, Component::Media, at("192.0.2.1:16384"));
     }
@@ -169,7 +169,7 @@ fn checks_go_to_the_stream_that_they_name() {
     for (slot, fragment) in ["aaaa", "bbbb"].into_iter().enumerate() {
         let fragment = Some(fragment.to_owned());
         let signs = Signs { fragment, ..Signs::default() };
-        book.update((slot, 0), &LatchRules::default(), signs, false, 1);
+        book.update((slot, 0), &LatchRules::default(), signs, News::Told, 1);
     }
     let check = |name: &str| {
         let mut packet = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
@@ -216,7 +216,7 @@ const ONE: &str = "192.0.2.1:16384";
 /// Signalling says again, or for the first time, that a stream's media comes from [`ONE`].
 fn tell(book: &mut Book, slot: usize, now_ms: u64) {
     let rules = rules(ONE, "192.0.2.1");
-    book.update((slot, 0), &rules, Signs::default(), false, now_ms * 1_000);
+    book.update((slot, 0), &rules, Signs::default(), News::Told, now_ms * 1_000);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_phone_that_changes_its_ssrc_or_its_port_on_hold_resume_and_transfer_is_stil
     assert_eq!(ears.hear(&mut book, "192.0.2.1:4002", 2, 40), Ok(1));
     // With one that names another port.
     let moved = rules("192.0.2.1:4004", "192.0.2.1");
-    book.update((0, 0), &moved, Signs::default(), true, 50_000);
+    book.update((0, 0), &moved, Signs::default(), News::Elsewhere, 50_000);
     assert_eq!(ears.hear(&mut book, "192.0.2.1:4004", 4, 60), Ok(0));
     assert_eq!(ears.hear(&mut book, "192.0.2.1:4002", 5, 60), Ok(1));
 }
@@ -267,7 +267,7 @@ fn while_the_first_call_is_silent_a_new_ssrc_from_its_address_is_nobodys() {
     }
     // What SDP names is known at once.
     let signs = Signs { ssrcs: vec![2], ..Signs::default() };
-    book.update((1, 0), &rules(ONE, "192.0.2.1"), signs, false, 4_000_000);
+    book.update((1, 0), &rules(ONE, "192.0.2.1"), signs, News::Told, 4_000_000);
     assert_eq!(ears.hear(&mut book, ONE, 2, 4_020), Ok(1));
     assert_eq!(ears.hear(&mut book, ONE, 1, 4_020), Ok(0));
 }
@@ -335,7 +335,7 @@ fn who_names_the_address_of_somebody_else_gets_none_of_its_ssrcs() {
     hidden_phone(&mut book, 0, "10.0.0.1:4000", "198.51.100.1");
     assert_eq!(ears.hear(&mut book, nat, 1, 0), Ok(0));
     let guess = rules(nat, "203.0.113.9");
-    book.update((1, 0), &guess, Signs::default(), false, 1);
+    book.update((1, 0), &guess, Signs::default(), News::Told, 1);
     for now_ms in (20..1_000).step_by(20) {
         assert_eq!(ears.hear(&mut book, nat, 1, now_ms), Ok(0));
         // Events of some phones have an SSRC of their own.
@@ -358,6 +358,100 @@ fn rtcp_that_comes_before_rtp_goes_to_the_only_phone_that_is_awaited() {
     assert_eq!(book.find(0, (at("198.51.100.1:30008"), &report), NEVER, 1), AMBIGUOUS);
     assert_eq!(book.find(1, (at("198.51.100.1:30008"), &report), NEVER, 1), Ok(1));
     assert_eq!(book.find(1, (at("198.51.100.1:30007"), &report), NEVER, 1), Ok(0));
+}
+
+/// A gateway that sends several calls from one address.
+const GATEWAY: &str = "192.0.2.1:16384";
+
+/// Calls of the gateway, told of at 1 µs; of these it has been heard what they send.
+fn gateway(book: &mut Book, heard: &[(usize, u32)]) {
+    for slot in 0..=heard.len() {
+        open_phone(book, slot, GATEWAY);
+    }
+    for (slot, _) in heard {
+        book.settle(*slot, Component::Media, at(GATEWAY));
+    }
+}
+
+/// What the gateway's calls are heard of: slot, SSRC, when.
+fn hearing(all: &[(usize, u32, u64)]) -> impl Fn(usize) -> Option<Heard> + '_ {
+    |slot| {
+        let (_, ssrc, at_us) = all.iter().find(|(of, ..)| *of == slot)?;
+        Some(Heard { ssrc: *ssrc, at_us: *at_us })
+    }
+}
+
+#[test]
+fn what_a_gateway_still_sends_of_a_call_that_ended_is_not_given_to_one_that_begins() {
+    let mut book = book();
+    gateway(&mut book, &[(0, 5), (1, 9)]);
+    let ended_us = SECOND_US;
+    book.close(1, Some(9), ended_us);
+    // The other call goes on; of the new one nothing was heard yet.
+    for now_us in (ended_us..ended_us + 10 * SECOND_US).step_by(20_000) {
+        let heard = [(0, 5, now_us)];
+        let found = book.find(0, (at(GATEWAY), &rtp(9)), hearing(&heard), now_us);
+        assert_eq!(found, STRANGER, "{now_us}");
+    }
+    let heard = [(0, 5, 11 * SECOND_US)];
+    let find =
+        |book: &mut Book, now_us| book.find(0, (at(GATEWAY), &rtp(3)), hearing(&heard), now_us);
+    assert_eq!(find(&mut book, 11 * SECOND_US), AMBIGUOUS);
+    let heard = [(0, 5, 11 * SECOND_US + 2 * SURE_US)];
+    let later_us = 11 * SECOND_US + 2 * SURE_US;
+    let found = book.find(0, (at(GATEWAY), &rtp(3)), hearing(&heard), later_us);
+    assert_eq!(found, Ok(2));
+}
+
+#[test]
+fn a_call_whose_old_source_overlaps_its_new_one_is_heard_when_the_old_one_is_silent() {
+    let mut book = book();
+    gateway(&mut book, &[(0, 5), (1, 2)]);
+    book.close(2, None, 1);
+    // Signalling spoke of it anew; the old SSRC goes on for 200 ms beside the new one.
+    let told_us = SECOND_US;
+    let same = rules(GATEWAY, "192.0.2.1");
+    book.update((1, 0), &same, Signs::default(), News::Elsewhere, told_us);
+    let mut first = None;
+    for now_us in (told_us..told_us + 2 * SECOND_US).step_by(20_000) {
+        let heard = [(0, 5, now_us), (1, 2, now_us.min(told_us + 200_000))];
+        match book.find(0, (at(GATEWAY), &rtp(3)), hearing(&heard), now_us) {
+            Ok(slot) => first = first.or(Some((slot, now_us))),
+            Err(missed) => assert!(missed == Missed::Ambiguous || now_us < told_us + SECOND_US),
+        }
+    }
+    let (slot, since_us) = first.expect("it is heard");
+    assert_eq!(slot, 1);
+    assert!(since_us > told_us + 200_000 + SILENT_US, "not while it could be the other's");
+}
+
+#[test]
+fn two_new_sources_at_once_do_not_hide_each_other() {
+    let mut book = book();
+    gateway(&mut book, &[(0, 5)]);
+    let mut found = Vec::new();
+    for now_us in (SECOND_US..SECOND_US + 4 * SURE_US).step_by(20_000) {
+        let heard = [(0, 5, now_us)];
+        let ssrc = if now_us % 40_000 == 0 { 3 } else { 4 };
+        found.push(book.find(0, (at(GATEWAY), &rtp(ssrc)), hearing(&heard), now_us));
+    }
+    assert_eq!(found[0], AMBIGUOUS);
+    assert_eq!(found.last(), Some(&Ok(1)));
+}
+
+#[test]
+fn only_what_signalling_says_anew_makes_a_stream_await_another_source() {
+    let mut book = book();
+    gateway(&mut book, &[(0, 5), (1, 6)]);
+    book.close(2, None, 1);
+    let now_us = 10 * SECOND_US;
+    // Its music changes, say: its plan is made anew, and nothing was negotiated.
+    book.update((1, 0), &rules(GATEWAY, "192.0.2.1"), Signs::default(), News::None, now_us);
+    for later_us in (now_us..now_us + SECOND_US).step_by(20_000) {
+        let heard = [(0, 5, later_us), (1, 6, 3 * SECOND_US)];
+        let found = book.find(0, (at(GATEWAY), &rtp(7)), hearing(&heard), later_us);
+        assert_eq!(found, AMBIGUOUS, "the telephone-events of the one that speaks");
+    }
 }
 
 /// A phone of the simulation.
@@ -429,7 +523,7 @@ proptest! {
                     is_open[at] = true;
                     let hosts = vec![from.ip()];
                     let signs = Signs { hosts, is_hidden, ..Signs::default() };
-                    book.update((at, 0), &LatchRules::default(), signs, true, now_us);
+                    book.update((at, 0), &LatchRules::default(), signs, News::Elsewhere, now_us);
                 }
                 Event::Describe(_) if is_open[at] => {
                     let private = SocketAddr::from(([10, 0, 0, 1], 4_000));
@@ -437,7 +531,7 @@ proptest! {
                     let rules = LatchRules { remote, remote_rtcp: None, peer: Some(from.ip()) };
                     let ssrcs = if phone.names_itself { vec![ssrc] } else { Vec::new() };
                     let signs = Signs { ssrcs, is_hidden, ..Signs::default() };
-                    book.update((at, 0), &rules, signs, false, now_us);
+                    book.update((at, 0), &rules, signs, News::Told, now_us);
                 }
                 // Before anything is expected of it, it has no call and says nothing.
                 Event::Talk(_) if is_open[at] => {

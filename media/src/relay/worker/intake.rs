@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{BATCHES_MAX, BURST_MAX, Bound, Worker};
 use crate::plan::Component;
 use crate::relay::batch::{BATCH_MAX, Batch};
-use crate::relay::book::{Heard, Missed};
+use crate::relay::book::{Heard, Missed, News};
 use crate::relay::notice::unpack;
 use crate::relay::steer::Places;
 
@@ -102,16 +102,16 @@ impl Worker {
     }
 
     /// Notes what signalling says of where a lane's packets come from, where streams share ports.
-    pub(super) fn look(&mut self, bound: &Bound, is_anew: bool, now_us: u64) {
+    pub(super) fn look(&mut self, bound: &Bound, news: News, now_us: u64) {
         let (Some(book), Some(pair)) = (&mut self.book, bound.pair.shared_pair()) else { return };
         let slot = bound.pair.slot;
         let lane = self.lanes.get(slot).and_then(Option::as_ref);
         let Some(lane) = lane.filter(|lane| lane.bound.life == bound.life) else { return };
-        if is_anew {
+        if news == News::Elsewhere {
             bound.is_found.store(false, Ordering::Relaxed);
         }
         let (rules, signs) = (&lane.plan.rules, lane.signs.clone());
-        book.update((slot, pair), rules, signs, is_anew, now_us);
+        book.update((slot, pair), rules, signs, news, now_us);
     }
 
     /// The next socket that may hold more; its lane takes part again.
