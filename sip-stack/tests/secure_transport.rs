@@ -24,7 +24,7 @@ use sip_stack::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
     time::timeout,
 };
@@ -347,6 +347,29 @@ async fn handshakes_in_progress_are_limited_and_their_places_given_back() {
         }
     });
     let mut phone = phone.await.unwrap();
+    phone.write_all(whole().as_bytes()).await.unwrap();
+    switch.message().await;
+}
+
+#[tokio::test]
+async fn one_source_that_says_nothing_leaves_places_for_the_handshakes_of_others() {
+    let ca = Authority::new();
+    let setup = Setup {
+        limits: Limits { handshakes: 16, ..Limits::default() },
+        tls: Some(ca.tls(&["office.test"])),
+        ..Setup::default()
+    };
+    let mut switch = Switch::start(Transport::Tls, setup).await;
+    let connect = |last: u8| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+        socket.connect(switch.address)
+    };
+    let _silent = [connect(9).await.unwrap(), connect(9).await.unwrap()];
+    let mut third = connect(9).await.unwrap();
+    assert!(is_closed(&mut third).await);
+    assert_eq!(switch.transports.counts().handshakes_refused, 1);
+    let mut phone = try_dial(switch.address, &ca.client(None, false), "office.test").await.unwrap();
     phone.write_all(whole().as_bytes()).await.unwrap();
     switch.message().await;
 }

@@ -66,10 +66,11 @@ pub enum Verdict {
     /// Right, but under a nonce that is too old, unknown or used with this count: challenge with
     /// `stale=true`. Not a failed login.
     Stale,
-    /// Wrong: challenge as if nothing had been sent.
+    /// Wrong: challenge as if nothing had been sent, but without a name with `stale=true`.
     Wrong {
         /// The name, if the answer was made for a fresh nonce of ours: then, and only then, this
-        /// is a failed login that limits and bans may count.
+        /// is a failed login that limits and bans may count. Else the challenge must not tell it
+        /// from [`Verdict::Stale`], which would say that the password was right.
         user: Option<String>,
     },
     /// Not credentials as they were asked for: 400.

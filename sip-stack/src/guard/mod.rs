@@ -48,6 +48,8 @@ const ANSWERS: f64 = 5.0;
 const MOST_CREDIT: usize = 65_536;
 /// Who asks for no more new work than this wants little.
 const LITTLE: Rate = Rate { per_second: 1.0, burst: 10 };
+/// Emergency calls of one flow that go before everything else, whatever the rates.
+const EMERGENCIES: Rate = Rate { per_second: 5.0, burst: 20 };
 
 /// How often what may come.
 #[derive(Clone, PartialEq, Debug)]
@@ -189,6 +191,8 @@ struct Source {
 struct Flow {
     requests: Bucket,
     invites: Bucket,
+    /// Calls to emergency numbers that go before everything else.
+    emergencies: Bucket,
     proved_at: Now,
 }
 
@@ -247,8 +251,10 @@ impl Guard {
         }
         let peek = peek(octets);
         let is_known = self.has_proved(now, from) || is_trusted;
-        let is_emergency =
-            is_known && peek.kind == Kind::Invite && is_to_number(octets, &self.settings.emergency);
+        let is_emergency = is_known
+            && peek.kind == Kind::Invite
+            && is_to_number(octets, &self.settings.emergency)
+            && self.has_emergency_turn(now, from);
         let is_within = is_exempt || is_emergency || self.is_within(now, from, peek, is_known);
         if !is_within {
             self.counts.limited += 1;
@@ -278,6 +284,13 @@ impl Guard {
                 Admission::Shed
             }
         }
+    }
+
+    /// Whether one more emergency call of a flow goes before everything else; beyond that it is a call as
+    /// others are.
+    fn has_emergency_turn(&mut self, now: Now, from: SocketAddr) -> bool {
+        let flow = self.flows.peek_mut(&from);
+        flow.is_none_or(|flow| flow.emergencies.take(now, EMERGENCIES, 1.0))
     }
 
     /// Whether new work of a source is let in, if there is more than can be done.
@@ -380,8 +393,12 @@ impl Guard {
 
     /// A request on this flow was authenticated.
     pub fn authenticated(&mut self, now: Now, from: SocketAddr) {
-        let make =
-            || Flow { requests: Bucket::default(), invites: Bucket::default(), proved_at: now };
+        let make = || Flow {
+            requests: Bucket::default(),
+            invites: Bucket::default(),
+            emergencies: Bucket::default(),
+            proved_at: now,
+        };
         if let Some(flow) = self.flows.enter(from, make) {
             flow.proved_at = now;
         }

@@ -68,14 +68,17 @@ fn who_exceeds_is_mentioned_once_a_minute() {
 }
 
 #[test]
-fn an_authenticated_flow_has_rates_of_its_own_and_emergency_calls_none() {
+fn an_authenticated_flow_has_rates_of_its_own_and_others_for_emergency_calls() {
     let mut guard = guard();
     let phone = peer("203.0.113.7:5060");
     guard.authenticated(at(1000), phone);
     passed(&mut guard, at(1000), peer("203.0.113.7:6666"), REGISTER, 100);
     assert_eq!(passed(&mut guard, at(1000), phone, INVITE, 100), 15);
     assert_eq!(passed(&mut guard, at(2000), phone, INVITE, 100), 5);
-    assert_eq!(passed(&mut guard, at(2000), phone, EMERGENCY, 100), 100);
+    // More than twenty at once is no emergency, and goes neither before others nor beyond the rate.
+    let mut urgent = || guard.admit(at(2000), phone, EMERGENCY) == Admission::Pass(Lane::Urgent);
+    assert_eq!((0..100).filter(|_| urgent()).count(), 20);
+    assert_eq!(passed(&mut guard, at(3000), phone, EMERGENCY, 100), 5 + 5);
     assert_eq!(passed(&mut guard, at(2000), phone, OK, 1000), 1000);
     assert_eq!(passed(&mut guard, at(9000), phone, BYE, 1000), 150);
     let later = at(1000) + FLOW_LIFE;

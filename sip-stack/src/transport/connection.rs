@@ -2,12 +2,10 @@
 //! the report that it ended.
 
 use std::{
+    collections::HashMap,
     io,
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -26,8 +24,11 @@ use super::{
 };
 use crate::{
     flow::{Flow, Transmit, Transport},
-    guard::{Admission, Lane},
+    guard::{Admission, Lane, source_of},
 };
+
+/// One source has one of so many of the handshakes that may be in progress.
+const HANDSHAKES_SHARE: usize = 8;
 
 /// What listeners, connections and senders have in common.
 #[derive(Debug)]
@@ -42,7 +43,8 @@ pub(super) struct Shared {
     started: Instant,
     table: Mutex<Table>,
     trust: Mutex<Trust>,
-    handshakes: AtomicUsize,
+    /// In progress, by source.
+    handshakes: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// What may change while the listeners stay: certificates, browsers' origins, names of peers.
@@ -58,11 +60,18 @@ pub(super) struct Trust {
 
 /// A place among the handshakes in progress; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Handshake(Arc<Shared>);
+pub(super) struct Handshake(Arc<Shared>, IpAddr);
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        self.0.handshakes.fetch_sub(1, Ordering::AcqRel);
+        let Handshake(shared, source) = self;
+        let mut handshakes = shared.handshakes();
+        if let Some(count) = handshakes.get_mut(source) {
+            *count -= 1;
+            if *count == 0 {
+                handshakes.remove(source);
+            }
+        }
     }
 }
 
@@ -84,7 +93,7 @@ impl Shared {
             started: Instant::now(),
             table: Mutex::new(Table::default()),
             trust: Mutex::new(trust),
-            handshakes: AtomicUsize::new(0),
+            handshakes: Mutex::default(),
         }
     }
 
@@ -133,12 +142,23 @@ impl Shared {
         change(&mut self.trust.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// A place for one more handshake; `None` when too many are in progress (SEC-15).
-    pub(super) fn begin_handshake(self: &Arc<Self>) -> Option<Handshake> {
-        let most = self.limits.handshakes;
-        let more = |count: usize| (count < most).then_some(count + 1);
-        let begun = self.handshakes.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        begun.ok().map(|_| Handshake(self.clone()))
+    /// A place for one more handshake; `None` when too many are in progress, in all or of this source
+    /// (SEC-15): nobody keeps all places by saying nothing.
+    pub(super) fn begin_handshake(self: &Arc<Self>, from: IpAddr) -> Option<Handshake> {
+        let (most, source) = (self.limits.handshakes, source_of(from));
+        let mut handshakes = self.handshakes();
+        let all: usize = handshakes.values().sum();
+        let own = handshakes.entry(source).or_default();
+        if all < most && *own < most.div_ceil(HANDSHAKES_SHARE) {
+            *own += 1;
+            return Some(Handshake(self.clone(), source));
+        }
+        handshakes.retain(|_, count| *count > 0);
+        None
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues a message for the connection of its flow, opening one if none is named.

@@ -36,7 +36,7 @@ fn on_accepted(stream: TcpStream, listen: Listen, remote: SocketAddr, shared: &A
         return Counters::count(&shared.counters.connections_refused);
     }
     let needs_handshake = listen.transport != Transport::Tcp;
-    let handshake = needs_handshake.then(|| shared.begin_handshake());
+    let handshake = needs_handshake.then(|| shared.begin_handshake(remote.ip()));
     if matches!(handshake, Some(None)) {
         return Counters::count(&shared.counters.handshakes_refused);
     }

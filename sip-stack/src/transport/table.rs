@@ -14,12 +14,14 @@ use tokio::sync::mpsc;
 
 use super::Limits;
 use crate::flow::{Flow, Transport};
+use crate::guard::source_of;
 
 /// The connections there are.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     by_id: HashMap<u64, Entry>,
     by_remote: HashMap<(Transport, SocketAddr), u64>,
+    /// By IPv4 address, or IPv6 network of 64 bits.
     per_address: HashMap<IpAddr, usize>,
     last_id: u64,
 }
@@ -35,7 +37,7 @@ struct Entry {
 impl Table {
     /// Opens an entry; `None` when a ceiling is reached.
     pub(super) fn insert(&mut self, mut flow: Flow, limits: &Limits) -> Option<(Flow, Queue)> {
-        let address = flow.remote.ip();
+        let address = source_of(flow.remote.ip());
         let from_address = self.per_address.get(&address).copied().unwrap_or(0);
         if self.by_id.len() >= limits.connections || from_address >= limits.connections_per_address
         {
@@ -58,7 +60,7 @@ impl Table {
         if self.by_remote.get(&remote) == Some(&id) {
             self.by_remote.remove(&remote);
         }
-        let address = entry.flow.remote.ip();
+        let address = source_of(entry.flow.remote.ip());
         if let Some(count) = self.per_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {

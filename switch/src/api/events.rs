@@ -79,28 +79,45 @@ impl EventLog {
 }
 
 /// Where one stream stands.
-struct Position {
+struct Position<V> {
     log: Arc<EventLog>,
     latest: watch::Receiver<u64>,
     after: u64,
     waiting: VecDeque<Event>,
+    /// Changes whenever tokens do.
+    changes: watch::Receiver<u64>,
+    is_valid: V,
 }
 
-/// The events above `after`, then every new one, each with its number as the event's id.
-pub(super) fn stream_after(
+/// The events above `after`, then every new one, each with its number as the event's id; until the reader's
+/// token is valid no more, which is asked whenever there are `changes`.
+pub(super) fn stream_after<V: Fn() -> bool + Send + 'static>(
     log: Arc<EventLog>,
     after: u64,
+    changes: watch::Receiver<u64>,
+    is_valid: V,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let latest = log.latest.subscribe();
-    let position = Position { log, latest, after, waiting: VecDeque::new() };
+    let waiting = VecDeque::new();
+    let position = Position { log, latest, after, waiting, changes, is_valid };
     let events = stream::unfold(position, |mut position| async move {
         loop {
+            if !(position.is_valid)() {
+                return None;
+            }
             if let Some(event) = position.waiting.pop_front() {
                 return Some((Ok(event), position));
             }
             position.latest.borrow_and_update();
             position.refill();
-            if position.waiting.is_empty() && position.latest.changed().await.is_err() {
+            if !position.waiting.is_empty() {
+                continue;
+            }
+            let changed = tokio::select! {
+                changed = position.latest.changed() => changed,
+                changed = position.changes.changed() => changed,
+            };
+            if changed.is_err() {
                 return None;
             }
         }
@@ -108,7 +125,7 @@ pub(super) fn stream_after(
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-impl Position {
+impl<V> Position<V> {
     fn refill(&mut self) {
         let page = self.log.after(self.after, BATCH);
         if let (Some(from), Some((first, _))) = (page.gap_from, page.events.first()) {
@@ -124,6 +141,10 @@ impl Position {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use axum::response::IntoResponse;
+
     use super::*;
 
     fn log_of(count: u64) -> EventLog {
@@ -132,6 +153,27 @@ mod tests {
             log.push(number, &json!({ "number": number }));
         }
         log
+    }
+
+    #[tokio::test]
+    async fn the_stream_ends_when_its_readers_token_is_no_more() {
+        let log = Arc::new(log_of(3));
+        let (revocations, changes) = watch::channel(0);
+        let is_token = Arc::new(AtomicBool::new(true));
+        let is_valid = {
+            let is_token = Arc::clone(&is_token);
+            move || is_token.load(Ordering::Relaxed)
+        };
+        let response = stream_after(Arc::clone(&log), 0, changes, is_valid).into_response();
+        let reading = tokio::spawn(axum::body::to_bytes(response.into_body(), usize::MAX));
+        // A reload that leaves it alone.
+        revocations.send_replace(1);
+        tokio::task::yield_now().await;
+        is_token.store(false, Ordering::Relaxed);
+        revocations.send_replace(2);
+        let read = reading.await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&read).matches("data:").count(), 3);
+        log.push(4, &json!({}));
     }
 
     #[test]

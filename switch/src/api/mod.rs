@@ -36,7 +36,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use sip_stack::transport::Gate;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use openapi::document;
 pub use problem::ProblemDocument;
@@ -82,6 +82,8 @@ pub struct Api {
     mailbox: mpsc::Sender<Input>,
     control: mpsc::Sender<Control>,
     tokens: ArcSwap<Tokens>,
+    /// Changes when the tokens may have.
+    revocations: watch::Sender<u64>,
     applications: applications::Applications,
     answers: answers::Answers,
     events: Arc<events::EventLog>,
@@ -112,6 +114,7 @@ impl Api {
             mailbox,
             control,
             tokens: ArcSwap::from_pointee(tokens),
+            revocations: watch::Sender::new(0),
             applications: applications::Applications::new(max_queued_messages),
             answers: answers::Answers::default(),
             events: Arc::default(),
@@ -189,8 +192,10 @@ impl Api {
     /// Takes over the tokens and bounds of a new configuration; connections of tokens that
     /// changed are closed.
     pub fn reconfigure(&self, tokens: Tokens, max_queued_messages: usize) {
-        self.applications.close_revoked(&tokens);
         self.tokens.store(Arc::new(tokens));
+        // Afterwards: who connects meanwhile with a token of before looks again once he is known here.
+        self.applications.close_revoked(&self.tokens.load());
+        self.revocations.send_modify(|times| *times = times.wrapping_add(1));
         self.applications.set_max_queued_messages(max_queued_messages);
     }
 

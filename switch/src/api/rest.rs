@@ -329,7 +329,9 @@ pub(super) async fn follow(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse().ok());
     let after = last_seen.or(query.after).unwrap_or_else(|| api.events.latest());
-    Ok(events::stream_after(Arc::clone(&api.events), after).into_response())
+    let (changes, checked) = (api.revocations.subscribe(), Arc::clone(&api));
+    let is_valid = move || checked.tokens.load().contains(&caller.0);
+    Ok(events::stream_after(Arc::clone(&api.events), after, changes, is_valid).into_response())
 }
 
 /// Reads a bounded JSON body.

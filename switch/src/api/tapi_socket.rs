@@ -77,6 +77,10 @@ pub(super) async fn upgrade(
         return Err(ProblemDocument::overloaded());
     };
     let connection = incoming.connection;
+    if !api.tokens.load().contains(&caller.0) {
+        api.applications.forget(connection);
+        return Err(ProblemDocument::unauthorized());
+    }
     let source = audit::source(peer.map(|Extension(peer)| peer.0));
     let failed = Arc::clone(&api);
     Ok(upgrade

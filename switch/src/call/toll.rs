@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use sip_stack::guard::{Bucket, Rate};
 use sip_stack::time::Now;
+use tapi::constant::CallReason;
 
 use super::cause::Cause;
 use super::{CallId, ConnectionKey, Party};
@@ -35,41 +36,62 @@ impl Exchange {
         trunk: &str,
         number: &str,
     ) -> Result<(), Cause> {
-        let (mut dialled, mut payer) = (number.to_owned(), None);
+        let (mut dialled, mut payer, mut is_sent_by_stranger) = (number.to_owned(), None, false);
         if let Some(connection) = self.connections.get(connection.0) {
             dialled.clone_from(&connection.dialled);
-            // Who forwards pays, and is asked whether it may.
-            payer = connection.diversions.last().map(|hop| {
+            // Who transfers pays, and is asked whether it may (SEC-45) …
+            let sent = connection.seek.as_ref().filter(|seek| seek.reason == CallReason::Transfer);
+            payer = sent.and_then(|seek| seek.transferor.clone());
+            is_sent_by_stranger = sent.is_some() && payer.is_none();
+            // … and so does who forwards.
+            if let Some(hop) = connection.diversions.last() {
                 dialled.clone_from(&hop.to);
-                hop.from.clone()
-            });
+                payer = Some(hop.from.clone());
+                is_sent_by_stranger = false;
+            }
         }
         let is_emergency = |known: &String| *known == dialled || known == number;
         if self.config.security.emergency.iter().any(is_emergency) {
             return Ok(());
         }
         let own = self.calls.get(caller.0).and_then(|call| call.party.line()).map(str::to_owned);
-        let line = payer.filter(|payer| self.config.lines.contains_key(payer)).or(own);
-        let Err((cause, reason)) = self.toll(line.as_deref(), trunk, [&dialled, number]) else {
-            return Ok(());
+        let payers = self.payers(payer).unwrap_or_else(|| own.into_iter().collect());
+        let tolled = if is_sent_by_stranger {
+            // Nobody outside sends a line anywhere at the office's expense.
+            Err((Cause::FORBIDDEN, "a party outside transfers to the outside"))
+        } else {
+            self.toll(&payers, trunk, [&dialled, number])
         };
+        let Err((cause, reason)) = tolled else { return Ok(()) };
         count(&self.counters.calls_barred_total);
         let source = self.calls.get(caller.0).and_then(|call| call.leg);
         let source = source.and_then(|leg| self.endpoint.leg(leg)).map(|view| view.flow.remote);
-        self.outputs.push(Output::CallBarred { source, line: line.unwrap_or_default(), reason });
+        let line = payers.into_iter().next().unwrap_or_default();
+        self.outputs.push(Output::CallBarred { source, line, reason });
         Err(cause)
+    }
+
+    /// Which lines are asked whether they may: of a shared line every member, since any of them may have
+    /// said where its calls go. `None` where nobody of ours forwards or transfers.
+    fn payers(&self, payer: Option<String>) -> Option<Vec<String>> {
+        let payer = payer?;
+        if self.config.lines.contains_key(&payer) {
+            return Some(vec![payer]);
+        }
+        Some(self.config.shared_lines.get(&payer)?.members.to_vec())
     }
 
     fn toll(
         &mut self,
-        line: Option<&str>,
+        payers: &[String],
         trunk: &str,
         numbers: [&str; 2],
     ) -> Result<(), (Cause, &'static str)> {
         let now = self.clock.now;
         let config = self.config.clone();
-        let own = line.and_then(|line| Some((line, &config.lines.get(line)?.outside)));
-        if let Some((line, own)) = own {
+        let own =
+            || payers.iter().filter_map(|line| Some((line, &config.lines.get(line)?.outside)));
+        for (line, own) in own() {
             // As it was dialled, and as the trunk is told: a route must not lead around the bar.
             let is_barred =
                 |barred: &String| numbers.iter().any(|n| n.starts_with(barred.as_str()));
@@ -84,10 +106,10 @@ impl Exchange {
         if !take(&mut self.tolls.trunks, now, trunk, of_trunk) {
             return Err((Cause::TOO_MANY_CALLS, "too many calls a minute on the trunk"));
         }
-        if let Some((line, own)) = own
-            && !take(&mut self.tolls.lines, now, line, own.calls_per_minute)
-        {
-            return Err((Cause::TOO_MANY_CALLS, "too many outside calls a minute"));
+        for (line, own) in own() {
+            if !take(&mut self.tolls.lines, now, line, own.calls_per_minute) {
+                return Err((Cause::TOO_MANY_CALLS, "too many outside calls a minute"));
+            }
         }
         Ok(())
     }

@@ -224,7 +224,9 @@ impl Exchange {
         if matches!(verdict, Verdict::Malformed) {
             return Reply::new(400).reason("Bad Authorization");
         }
-        let is_stale = matches!(verdict, Verdict::Stale);
+        // Whoever answers no live challenge of ours learns nothing: with the right password and with a
+        // wrong one he is asked anew, and then a wrong one counts (SEC-61).
+        let is_stale = matches!(verdict, Verdict::Stale | Verdict::Wrong { user: None });
         let now_s = self.clock.unix_ms / 1000;
         let mut reply = Reply::new(401);
         let mut challenges = self.authenticator.challenges(now_s, flow.remote.ip(), is_stale);

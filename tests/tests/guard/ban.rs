@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::json;
+use sip_stack::message::HeaderName;
 use tests::program::{CRM_TOKEN, PATIENCE, Program, TOKEN, http, office, pause};
 use tests::stranger::{SILENCE, Stranger};
 
@@ -255,6 +256,8 @@ fn a_failed_login_is_written_for_fail2ban_twice_and_a_forged_one_is_not() {
         let request = forger.request("REGISTER", "sip:office.test", "201", forged);
         let answer = forger.ask(&request, PATIENCE).expect("an answer");
         assert_eq!(answer.status(), Some(401));
+        // As with the right password: it does not tell whether that was it.
+        assert!(answer.header(HeaderName::WwwAuthenticate).unwrap().contains("stale=true"));
     }
     logged(&program, "event=auth_unproven src=127.0.0.3");
     assert!(!program.log().contains("event=auth_fail src=127.0.0.3"));

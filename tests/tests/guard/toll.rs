@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use tests::program::{PATIENCE, Program, office};
+use tests::row::Row;
 use tests::stranger::Stranger;
 
 use crate::ban::logged;
@@ -61,4 +63,52 @@ fn a_line_calls_only_where_and_as_often_as_it_may_and_emergency_numbers_always()
     let (_, emergency) = asked("112");
     assert!(emergency.is_some(), "{}", program.log());
     assert!(program.metric("calls_barred_total") >= 2);
+}
+
+#[test]
+fn who_sends_a_line_outside_pays_for_it_and_a_party_outside_sends_nobody() {
+    let (row, carrier) = Row::with_carrier(&[], |text| {
+        text.replace("[lines.202]\n", "[lines.202]\nbarred = [\"0900\"]\n")
+    });
+    let [a, b] = row.phones(["201", "202"]);
+    // 202 may not call there itself, so 201, which may, is not sent there by it.
+    let near = b.call("201");
+    let far = a.incoming();
+    a.answer(far);
+    b.connected(near);
+    b.with(|phone| phone.transfer(near, "09001234"));
+    assert_eq!(b.transfer_outcome(), 403);
+    logged(&row.program, "destination is barred");
+    b.hang_up(near);
+    a.ended(far);
+    let near = carrier.call("201");
+    let far = a.incoming();
+    a.answer(far);
+    carrier.connected(near);
+    carrier.with(|phone| phone.transfer(near, "0123456"));
+    assert_eq!(carrier.transfer_outcome(), 403);
+    logged(&row.program, "a party outside transfers to the outside");
+    a.hears(&carrier);
+}
+
+#[test]
+fn a_shared_line_is_sent_nowhere_that_one_of_its_members_may_not_call() {
+    let (mut row, carrier) = Row::with_carrier(&["201"], |text| {
+        text.replace("[lines.204]\n", "[lines.204]\nbarred = [\"0900\"]\n")
+    });
+    let line = row.line("201");
+    // 201 says so, at the address that it shares with 204.
+    for (number, status) in [("09001234", 403), ("0123456", 200)] {
+        let list = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": number}]);
+        row.ask("lineForward", json!({"hLine": line, "addressId": 1, "forwardList": list}));
+        let caller = row.program.live_phone("202");
+        let near = caller.call("250");
+        if status == 200 {
+            carrier.answer(carrier.incoming());
+            caller.connected(near);
+        } else {
+            assert_eq!(caller.failed().0, status);
+            logged(&row.program, "destination is barred");
+        }
+    }
 }
