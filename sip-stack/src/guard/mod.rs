@@ -174,6 +174,9 @@ pub struct GuardCounts {
 struct Source {
     requests: Bucket,
     answers: Bucket,
+    /// Requests over connections: nobody can forge where they come from, and who forges datagrams of an
+    /// address does not keep those out.
+    streamed: Bucket,
     /// New work lately, to tell who wants little.
     lately: Bucket,
     malformed: Bucket,
@@ -186,6 +189,13 @@ struct Source {
     proved_at: Option<Now>,
     mentioned_at: Option<Now>,
     scanned_at: Option<Now>,
+}
+
+/// How a message comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Datagram,
+    Stream,
 }
 
 struct Flow {
@@ -240,8 +250,17 @@ impl Guard {
         self.trusted.dedup();
     }
 
-    /// What becomes of a message that has come in.
+    /// What becomes of a message that has come in as a datagram.
     pub fn admit(&mut self, now: Now, from: SocketAddr, octets: &[u8]) -> Admission {
+        self.admit_by(Way::Datagram, now, from, octets)
+    }
+
+    /// What becomes of a message that has come in over a connection.
+    pub fn admit_from_stream(&mut self, now: Now, from: SocketAddr, octets: &[u8]) -> Admission {
+        self.admit_by(Way::Stream, now, from, octets)
+    }
+
+    fn admit_by(&mut self, way: Way, now: Now, from: SocketAddr, octets: &[u8]) -> Admission {
         let (address, source) = (from.ip(), source_of(from.ip()));
         let is_trusted = self.trusted.binary_search(&address).is_ok();
         let is_exempt = is_trusted || self.is_exempt(address);
@@ -255,7 +274,8 @@ impl Guard {
             && peek.kind == Kind::Invite
             && is_to_number(octets, &self.settings.emergency)
             && self.has_emergency_turn(now, from);
-        let is_within = is_exempt || is_emergency || self.is_within(now, from, peek, is_known);
+        let is_within =
+            is_exempt || is_emergency || self.is_within(now, from, (way, peek), is_known);
         if !is_within {
             self.counts.limited += 1;
             return Admission::Drop;
@@ -306,7 +326,13 @@ impl Guard {
         self.overload.admit(now, rank, hash)
     }
 
-    fn is_within(&mut self, now: Now, from: SocketAddr, peek: Peek, is_known: bool) -> bool {
+    fn is_within(
+        &mut self,
+        now: Now,
+        from: SocketAddr,
+        (way, peek): (Way, Peek),
+        is_known: bool,
+    ) -> bool {
         let is_answer = matches!(peek.kind, Kind::Response | Kind::Ack);
         if is_known {
             let (known, invites) = (self.settings.known, self.settings.known_invites);
@@ -323,9 +349,10 @@ impl Guard {
             return true;
         };
         let cost = if now < source.throttled_until { THROTTLED_COST } else { 1.0 };
-        let is_within = match is_answer {
-            true => source.answers.take(now, answers, 1.0),
-            false => source.requests.take(now, rate, cost),
+        let is_within = match (is_answer, way) {
+            (true, _) => source.answers.take(now, answers, 1.0),
+            (false, Way::Datagram) => source.requests.take(now, rate, cost),
+            (false, Way::Stream) => source.streamed.take(now, rate, cost),
         };
         is_within || self.exceeded(now, from, "unauthenticated requests")
     }

@@ -68,6 +68,16 @@ fn who_exceeds_is_mentioned_once_a_minute() {
 }
 
 #[test]
+fn who_forges_datagrams_of_an_address_does_not_keep_its_connections_out() {
+    let mut guard = guard();
+    assert_eq!(passed(&mut guard, at(1000), peer("203.0.113.7:9"), REGISTER, 100), 60);
+    let phone = peer("203.0.113.7:40000");
+    let mut admit = || guard.admit_from_stream(at(1000), phone, REGISTER);
+    let passed = (0..100).filter(|_| matches!(admit(), Admission::Pass(_))).count();
+    assert_eq!(passed, 60);
+}
+
+#[test]
 fn an_authenticated_flow_has_rates_of_its_own_and_others_for_emergency_calls() {
     let mut guard = guard();
     let phone = peer("203.0.113.7:5060");

@@ -98,9 +98,10 @@ impl Shared {
     }
 
     /// What becomes of a message, decided before it is parsed.
-    pub(super) fn admit(&self, from: SocketAddr, octets: &[u8]) -> Admission {
+    pub(super) fn admit(&self, transport: Transport, from: SocketAddr, octets: &[u8]) -> Admission {
         let admission = match &self.gate {
-            Some(gate) => gate.admit(from, octets),
+            Some(gate) if transport == Transport::Udp => gate.admit(from, octets),
+            Some(gate) => gate.admit_from_stream(from, octets),
             None => Admission::Pass(Lane::Ordinary),
         };
         if admission == Admission::Drop {

@@ -59,9 +59,14 @@ impl Gate {
         result
     }
 
-    /// What becomes of a message.
+    /// What becomes of a datagram.
     pub fn admit(&self, from: SocketAddr, octets: &[u8]) -> Admission {
         self.with(|guard, now| guard.admit(now, from, octets))
+    }
+
+    /// What becomes of a message of a connection.
+    pub fn admit_from_stream(&self, from: SocketAddr, octets: &[u8]) -> Admission {
+        self.with(|guard, now| guard.admit_from_stream(now, from, octets))
     }
 
     /// Whether what is no SIP may be looked at.

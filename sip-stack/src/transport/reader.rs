@@ -142,7 +142,7 @@ impl<'a, S: Source> Reader<'a, S> {
     /// more than it may (SEC-60).
     async fn on_message(&mut self, bytes: Bytes) -> Option<ReadEnd> {
         let flow = self.flow;
-        let lane = match self.shared.admit(flow.remote, &bytes) {
+        let lane = match self.shared.admit(flow.transport, flow.remote, &bytes) {
             Admission::Pass(lane) => lane,
             Admission::Drop => return Some(ReadEnd::Closed),
             Admission::Refuse | Admission::Shed => {

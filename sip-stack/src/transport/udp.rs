@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{Counters, TransportEvent, connection::Shared, overload};
 use crate::{
-    flow::{Flow, Received, Transmit},
+    flow::{Flow, Received, Transmit, Transport},
     guard::{Admission, Lane},
     message::Message,
 };
@@ -101,7 +101,7 @@ fn on_datagram(
     }
     let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
     let flow = Flow::udp(local, remote);
-    let lane = match shared.admit(remote, datagram) {
+    let lane = match shared.admit(Transport::Udp, remote, datagram) {
         Admission::Pass(lane) => Some(lane),
         Admission::Refuse if shared.may_refuse() => None,
         Admission::Refuse | Admission::Shed => return Counters::count(&shared.counters.dropped),
