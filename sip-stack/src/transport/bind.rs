@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener, UdpSocket},
 };
 
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Setup, Sink, Transports, start};
@@ -95,9 +96,9 @@ pub async fn bind_with(
     start(bound, setup, sink).map_err(|(listen, source)| BindError { listen, source })
 }
 
-/// Kernel buffer of a UDP listener: some 10,000 messages while the process is elsewhere. The
-/// system's own maximum applies.
-const UDP_BUFFER_BYTES: usize = 8 << 20;
+/// Kernel buffer of a UDP listener: some 20,000 messages while the process is elsewhere. Without
+/// CAP_NET_ADMIN the system's own maximum applies.
+const UDP_BUFFER_BYTES: usize = 16 << 20;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// DSCP CS3 in the place of the traffic class (RFC 4594 §2.3: signalling).
@@ -108,7 +109,9 @@ fn bind_one(listen: Listen) -> io::Result<Bound> {
         Transport::Udp => {
             let socket = open(listen.address, Type::DGRAM, Protocol::UDP)?;
             // A smaller buffer is still a working listener.
-            let _ = socket.set_recv_buffer_size(UDP_BUFFER_BYTES);
+            if set_socket_recv_buffer_size_force(&socket, UDP_BUFFER_BYTES).is_err() {
+                let _ = socket.set_recv_buffer_size(UDP_BUFFER_BYTES);
+            }
             let _ = socket.set_send_buffer_size(UDP_BUFFER_BYTES);
             socket.bind(&listen.address.into())?;
             let socket = UdpSocket::from(socket);
