@@ -32,11 +32,7 @@ struct Bystanders {
 impl Bystanders {
     fn talk(program: &Program) -> Bystanders {
         let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-        let near = a.call("202");
-        let far = b.incoming();
-        b.answer(far);
-        a.connected(near);
-        b.connected(far);
+        let (near, far) = a.talk_to(&b);
         Bystanders { a, b, near, far }
     }
 

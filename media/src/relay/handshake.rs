@@ -254,21 +254,20 @@ impl Session {
         if taken.is_ok() {
             self.peer = Some(from);
         }
-        let drained = taken.map_err(|error| fault(&error)).and_then(|()| self.drain(means));
-        self.goes_on(drained, now_at, means)
+        self.goes_on(taken, now_at, means)
     }
 
     /// Its deadline is reached; false if the session is over.
     fn wake(&mut self, now_at: Instant, means: &mut Means) -> bool {
         self.deadline = None;
-        let woken = self.dtls.handle_timeout(now_at).map_err(|error| fault(&error));
-        let drained = woken.and_then(|()| self.drain(means));
-        self.goes_on(drained, now_at, means)
+        let woken = self.dtls.handle_timeout(now_at);
+        self.goes_on(woken, now_at, means)
     }
 
-    /// What comes of a handshake that has failed or not: nothing more where there are keys, which need
-    /// it no more; otherwise a fresh one, some times. The first failure is told of.
-    fn goes_on(&mut self, drained: Result<(), End>, now_at: Instant, means: &mut Means) -> bool {
+    /// What comes of a step: all that the session wants done then. Where it has failed, nothing more if
+    /// there are keys, which need it no more; otherwise a fresh one, some times. The first failure is told of.
+    fn goes_on(&mut self, step: Result<(), Error>, now_at: Instant, means: &mut Means) -> bool {
+        let drained = step.map_err(|error| fault(&error)).and_then(|()| self.drain(means));
         let Err(end) = drained else { return true };
         if self.has_keys {
             return false;

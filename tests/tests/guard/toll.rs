@@ -72,10 +72,7 @@ fn who_sends_a_line_outside_pays_for_it_and_a_party_outside_sends_nobody() {
     });
     let [a, b] = row.phones(["201", "202"]);
     // 202 may not call there itself, so 201, which may, is not sent there by it.
-    let near = b.call("201");
-    let far = a.incoming();
-    a.answer(far);
-    b.connected(near);
+    let (near, far) = b.talk_to(&a);
     b.with(|phone| phone.transfer(near, "09001234"));
     assert_eq!(b.transfer_outcome(), 403);
     logged(&row.program, "destination is barred");

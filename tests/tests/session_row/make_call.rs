@@ -36,10 +36,7 @@ fn an_announcement_of_the_carrier_is_special_information_whatever_comes_of_it() 
         let far = carrier.incoming();
         let begins = format!("{call} NEW OWNER; {call} DIALING OWNER; {call} PROCEEDING");
         row.told(&[("201", &begins)]);
-        carrier.with(|phone| {
-            phone.attach("Reason", &format!("Q.850;cause={cause}"));
-            phone.progress(far, 183);
-        });
+        announce(&carrier, far, cause);
         row.told(&[("201", &format!("{call} SPECIALINFO {info}"))]);
         if cause == 41 {
             carrier.answer(far);
@@ -61,9 +58,9 @@ fn an_announcement_of_the_carrier_is_special_information_whatever_comes_of_it() 
 }
 
 /// The carrier announces why nobody will answer.
-fn announce(carrier: &LivePhone, far: LegId) {
+fn announce(carrier: &LivePhone, far: LegId, cause: u8) {
     carrier.with(|phone| {
-        phone.attach("Reason", "Q.850;cause=41");
+        phone.attach("Reason", &format!("Q.850;cause={cause}"));
         phone.progress(far, 183);
     });
 }
@@ -77,7 +74,7 @@ fn who_hears_an_announcement_waits_for_an_answer_no_longer_than_the_application_
     row.ask("lineMakeCall", params);
     let far = carrier.incoming();
     row.told(&[("201", "REPLY 0; 201 DIALING; 201 PROCEEDING")]);
-    announce(&carrier, far);
+    announce(&carrier, far, 41);
     row.told(&[("201", "201 SPECIALINFO REORDER; 201 DISCONNECTED NOANSWER")]);
     carrier.ended(far);
     row.tell("lineDrop", "201", json!({}));
@@ -92,7 +89,7 @@ fn who_rings_after_an_announcement_is_heard_to_ring() {
     carrier.with(|phone| phone.behaviour().rings = false);
     let near = a.call("0123456");
     let far = carrier.incoming();
-    announce(&carrier, far);
+    announce(&carrier, far, 41);
     row.told(&[(
         "201",
         "201 NEW OWNER; 201 DIALING OWNER; 201 PROCEEDING; 201 SPECIALINFO REORDER",
