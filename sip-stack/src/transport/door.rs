@@ -77,16 +77,20 @@ impl Door {
                 Err(error) => error,
             };
             let turned = match Errno::from_io_error(&error) {
-                Some(Errno::MFILE | Errno::NFILE) => self.turn_away(),
+                Some(Errno::MFILE | Errno::NFILE) => self.turn_away(failed),
                 // Of a peer that was gone before it was accepted, say, there is nothing left.
-                Some(Errno::CONNABORTED | Errno::PROTO | Errno::PERM) => Turned::Away,
-                _ => Turned::Failed,
+                Some(Errno::CONNABORTED | Errno::PROTO | Errno::PERM) => {
+                    self.count(failed);
+                    Turned::Away
+                }
+                _ => {
+                    self.count(failed);
+                    Turned::Failed
+                }
             };
             if turned == Turned::Nobody {
                 continue;
             }
-            failed.fetch_add(1, Ordering::Relaxed);
-            self.failures += 1;
             self.say(&error);
             if turned == Turned::Failed {
                 sleep(PAUSE).await;
@@ -110,7 +114,7 @@ impl Door {
     ///
     /// Without a descriptor the system says so whether or not anybody waits: who does not give the spare
     /// back at once when nobody does has lost it to the next door.
-    fn turn_away(&mut self) -> Turned {
+    fn turn_away(&mut self, failed: &AtomicU64) -> Turned {
         let _alone = alone();
         drop(self.spare.take());
         let mut context = Context::from_waker(Waker::noop());
@@ -119,9 +123,15 @@ impl Door {
             other => {
                 // Where it cannot be had, the next turn begins with that.
                 let _ = self.keep_spare();
-                return if other.is_pending() { Turned::Nobody } else { Turned::Failed };
+                if other.is_pending() {
+                    return Turned::Nobody;
+                }
+                self.count(failed);
+                return Turned::Failed;
             }
         };
+        // Before the peer can know of it: who is turned away and asks finds itself counted.
+        self.count(failed);
         // Takes it out of the poller; should that fail, it is closed all the same.
         if let Ok(stream) = stream.into_std() {
             let mut descriptor = OwnedFd::from(stream);
@@ -129,6 +139,11 @@ impl Door {
             self.spare = has_become_spare.is_ok().then_some(descriptor);
         }
         Turned::Away
+    }
+
+    fn count(&mut self, failed: &AtomicU64) {
+        failed.fetch_add(1, Ordering::Relaxed);
+        self.failures += 1;
     }
 
     fn say(&mut self, error: &io::Error) {

@@ -40,7 +40,10 @@ impl KeptOpen {
     fn connect(program: &Program) -> KeptOpen {
         let stream = TcpStream::connect(program.api).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let connection = Arc::new(Mutex::new(BufReader::new(stream)));
+        let mut connection = BufReader::new(stream);
+        // Once it is answered it has been accepted, and not only by the system.
+        get(&mut connection, program.api, "/healthz");
+        let connection = Arc::new(Mutex::new(connection));
         let is_over = Arc::new(AtomicBool::new(false));
         let (used, ends, host) = (connection.clone(), is_over.clone(), program.api);
         let refreshing = std::thread::spawn(move || {
