@@ -97,18 +97,20 @@ fn a_new_address_in_the_sdp_moves_the_media_at_once() {
     pair.relay.modify(pair.a_id, 0, moved.spec());
     pair.b.talk(pair.b_ports, 0);
     assert_eq!(moved.hear().0.ssrc.0, 0xb);
+    // The old address is dead, before the new one is heard as well as afterwards.
+    pair.a.talk(pair.a_ports, 0);
+    until("the first drop", || pair.received(pair.a_id).dropped.source == 1);
     let mut moved = moved;
     moved.talk(pair.a_ports, 0);
     // B hears the moved phone as the continuation of the first.
     let header = pair.b.hear().0;
     assert_eq!((header.ssrc.0, header.is_marked), (0xa, true));
-    // The old address is dead. (Its host is still allowed; its port is not.)
     for _ in 0..5 {
         moved.talk(pair.a_ports, 0);
         pair.b.hear();
     }
     pair.a.talk(pair.a_ports, 0);
-    until("the drop", || pair.received(pair.a_id).dropped.source == 1);
+    until("the second drop", || pair.received(pair.a_id).dropped.source == 2);
 }
 
 #[test]

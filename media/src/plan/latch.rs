@@ -11,9 +11,6 @@ pub const GOOD_MIN: u8 = 5;
 /// port of the same host.
 pub const SILENCE_MIN_US: u64 = 3_000_000;
 
-/// So many packets may still come from an address that signalling has replaced: half a second of them.
-const LEFT_MAX: u8 = 25;
-
 /// Which hosts a stream's media may come from, as signalling named them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LatchRules {
@@ -66,8 +63,9 @@ enum State {
 /// Until [`GOOD_MIN`] packets of one SSRC with rising numbers came, a packet from exactly the
 /// SDP's address takes over. Only signalling opens the lock again; a stream that falls silent and
 /// goes on with the same SSRC and the next numbers from another port of the same host (its NAT
-/// forgot it) is followed. What still comes from an address that signalling has just replaced is heard,
-/// and holds nobody there.
+/// forgot it) is followed. An address that signalling has replaced is dead at once; only a phone that is
+/// heard nowhere else for [`SILENCE_MIN_US`] (what its SDP named was never where it sends from) is taken
+/// there again.
 ///
 /// Source: RFC 7362; security requirements SEC-81, 82, 83.
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,8 +73,8 @@ pub struct Latch {
     state: State,
     last_us: u64,
     stream: Option<(Ssrc, Seq)>,
-    /// Where the peer was before it moved, and how many packets came from there since.
-    left: Option<(SocketAddr, u8)>,
+    /// Where the peer was before it moved, and until when nobody is heard there.
+    left: Option<(SocketAddr, u64)>,
 }
 
 impl Latch {
@@ -86,12 +84,15 @@ impl Latch {
     }
 
     /// Forgets the lock, after signalling named another address.
-    pub fn leave(&mut self) {
-        let former = match self.state {
-            State::Learning { address, .. } | State::Locked { address } => Some((address, 0)),
+    pub fn leave(&mut self, now_us: u64) {
+        let until_us = now_us.saturating_add(SILENCE_MIN_US);
+        let left = match self.state {
+            State::Learning { address, .. } | State::Locked { address } => {
+                Some((address, until_us))
+            }
             State::Open => self.left,
         };
-        *self = Self { left: former, ..Self::default() };
+        *self = Self { left, ..Self::default() };
     }
 
     /// The peer's address once it is final.
@@ -152,10 +153,8 @@ impl Latch {
         stream: Option<(Ssrc, Seq)>,
         now_us: u64,
     ) -> Judgement {
-        if self.is_late(exact, from) && rules.allows(from.ip()) {
-            return Judgement::Known;
-        }
         let judgement = match self.state {
+            State::Open if self.has_left(exact, from, now_us) => Judgement::Foreign,
             State::Open if exact == Some(from) || rules.allows(from.ip()) => Judgement::Latched,
             State::Open => Judgement::Foreign,
             State::Learning { address, .. } | State::Locked { address } if address == from => {
@@ -178,13 +177,10 @@ impl Latch {
         judgement
     }
 
-    /// Whether a packet is one of the last from where the peer was; counts it.
-    fn is_late(&mut self, exact: Option<SocketAddr>, from: SocketAddr) -> bool {
-        let Some((left, count)) = &mut self.left else { return false };
-        let is_late =
-            self.state == State::Open && *left == from && exact != Some(from) && *count < LEFT_MAX;
-        *count += u8::from(is_late);
-        is_late
+    /// Whether signalling has moved the peer away from there lately.
+    fn has_left(&self, exact: Option<SocketAddr>, from: SocketAddr, now_us: u64) -> bool {
+        exact != Some(from)
+            && self.left.is_some_and(|(left, until_us)| left == from && now_us < until_us)
     }
 
     fn confirm(&mut self, stream: Option<(Ssrc, Seq)>) {
@@ -314,29 +310,46 @@ mod tests {
     }
 
     #[test]
-    fn late_packets_from_where_a_phone_was_do_not_hold_it_there() {
+    fn an_address_that_signalling_has_replaced_is_dead_at_once() {
         for new in ["192.0.2.1:4000", "198.51.100.7:31000"] {
             let mut latch = locked("198.51.100.7:30000");
-            latch.leave();
+            latch.leave(SECOND_US);
             for sequence in 5..20 {
-                let late = judge(&mut latch, "198.51.100.7:30000", 1, sequence, 0);
-                assert_eq!(late, Judgement::Known);
+                let late = judge(&mut latch, "198.51.100.7:30000", 1, sequence, 2 * SECOND_US);
+                assert_eq!(late, Judgement::Foreign);
             }
-            assert_eq!(judge(&mut latch, new, 2, 0, 0), Judgement::Latched);
+            assert_eq!(judge(&mut latch, new, 2, 0, 2 * SECOND_US), Judgement::Latched);
             for sequence in 1..5 {
-                assert_eq!(judge(&mut latch, new, 2, sequence, 0), Judgement::Known);
+                assert_eq!(judge(&mut latch, new, 2, sequence, 2 * SECOND_US), Judgement::Known);
             }
             assert_eq!(latch.locked(), Some(at(new)));
-            assert_eq!(judge(&mut latch, "198.51.100.7:30000", 1, 20, 0), Judgement::Foreign);
+            let late = judge(&mut latch, "198.51.100.7:30000", 1, 20, 2 * SECOND_US);
+            assert_eq!(late, Judgement::Foreign);
         }
     }
 
     #[test]
-    fn a_phone_that_goes_on_where_it_was_is_believed_after_a_while() {
+    fn what_signalling_names_again_is_not_dead() {
         let mut latch = locked("198.51.100.7:30000");
-        latch.leave();
-        for sequence in 5..200 {
-            assert_ne!(judge(&mut latch, "198.51.100.7:30000", 1, sequence, 0), Judgement::Foreign);
+        latch.leave(0);
+        latch.leave(0);
+        assert_eq!(judge(&mut latch, "198.51.100.7:30000", 1, 5, 0), Judgement::Foreign);
+        let mut latch = locked("192.0.2.1:4000");
+        latch.leave(0);
+        assert_eq!(judge(&mut latch, "192.0.2.1:4000", 1, 5, 0), Judgement::Latched);
+    }
+
+    #[test]
+    fn a_phone_that_is_heard_nowhere_else_is_believed_where_it_was_after_three_seconds() {
+        let mut latch = locked("198.51.100.7:30000");
+        latch.leave(0);
+        for sequence in 5..10 {
+            let now_us = SILENCE_MIN_US - 1;
+            let early = judge(&mut latch, "198.51.100.7:30000", 1, sequence, now_us);
+            assert_eq!(early, Judgement::Foreign);
+        }
+        for sequence in 10..15 {
+            judge(&mut latch, "198.51.100.7:30000", 1, sequence, SILENCE_MIN_US);
         }
         assert_eq!(latch.locked(), Some(at("198.51.100.7:30000")));
     }

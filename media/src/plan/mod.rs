@@ -122,10 +122,14 @@ impl Ingress {
     }
 
     /// Lets the peer's addresses be learnt anew; `has_moved`: signalling has named another one.
-    pub fn reopen(&mut self, has_moved: bool) {
-        let open = if has_moved { Latch::leave } else { Latch::reopen };
-        open(&mut self.media);
-        open(&mut self.control);
+    pub fn reopen(&mut self, has_moved: bool, now_us: u64) {
+        for latch in [&mut self.media, &mut self.control] {
+            if has_moved {
+                latch.leave(now_us);
+            } else {
+                latch.reopen();
+            }
+        }
     }
 }
 

@@ -395,7 +395,7 @@ fn a_stream_that_somebody_works_on_is_not_handed_over() {
     scene.sink.set_treated(true);
     assert_eq!(handed_over(&scene), None);
     let mut scene = locked();
-    scene.ingress.reopen(false);
+    scene.ingress.reopen(false, 0);
     assert_eq!(handed_over(&scene), None);
     // Another source is heard in the stream.
     let mut scene = locked();

@@ -462,7 +462,7 @@ impl Worker {
         }
         let is_anew = has_moved || learns_anew;
         if is_anew {
-            lane.ingress.reopen(has_moved && old.remote.is_some());
+            lane.ingress.reopen(has_moved && old.remote.is_some(), now_us);
         }
         outlet.set_direction(plan.is_sending, plan.is_muxed);
         if plan.is_watched && !lane.plan.is_watched || is_anew {

@@ -71,6 +71,8 @@ pub struct ApiCounters {
     pub unauthorized_total: AtomicU64,
     /// Connections that could not be accepted.
     pub accept_failed_total: AtomicU64,
+    /// Connections that were closed because their address had too many.
+    pub connections_refused_total: AtomicU64,
     /// Text frames of applications.
     pub tapi_frames_received_total: AtomicU64,
     /// Text frames towards applications.
@@ -165,7 +167,7 @@ impl Api {
     /// Serves connections until the task ends.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         let counters = Arc::clone(&self.counters);
-        listener::serve(listener, router(self), &counters.accept_failed_total).await;
+        listener::serve(listener, router(self), &counters).await;
     }
 
     /// Carries out an output of the exchange that concerns applications, requests or events;
@@ -227,6 +229,11 @@ impl Api {
                 "api_accept_failed_total",
                 "Connections to the control interface that could not be accepted.",
                 &counters.accept_failed_total,
+            ),
+            counter(
+                "api_connections_refused_total",
+                "Connections to the control interface whose address had too many.",
+                &counters.connections_refused_total,
             ),
             counter(
                 "tapi_frames_received_total",

@@ -174,6 +174,32 @@ fn the_watchdog_asks_the_switch_and_says_how_long_it_took() {
 }
 
 #[test]
+fn who_does_not_read_what_was_asked_for_is_not_kept() {
+    use std::io::{ErrorKind, Write};
+    let program = Program::start();
+    let mut stream = std::net::TcpStream::connect(program.api).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+        program.api
+    );
+    let start = Instant::now();
+    let mut written = 0;
+    // Asks until nothing more goes in, and then until the switch has had enough.
+    let error = loop {
+        match stream.write(&request.as_bytes()[written..]) {
+            Ok(octets) => written = (written + octets) % request.len(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => pause(),
+            Err(error) => break error,
+        }
+        assert!(start.elapsed() < 5 * PATIENCE, "it is kept for ever");
+    };
+    let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+    assert!(kinds.contains(&error.kind()), "{error}");
+    assert_eq!(program.get("/readyz").0, 200);
+}
+
+#[test]
 fn a_page_of_another_host_is_no_application() {
     use std::io::{Read, Write};
     let program = Program::start();

@@ -106,7 +106,8 @@ fn a_record_tells_who_when_why_and_how_well_each_direction_was_heard_and_outlive
     assert_eq!(media["received"]["lost"], 0);
     // 160 ticks of 8 kHz; as the phone said itself.
     assert_eq!([&media["sent"]["lost"], &media["sent"]["jitterMs"]], [7, 20]);
-    assert!(media["roundTripMs"].as_f64().unwrap() > 0.0);
+    // On one machine it may be nothing, rounded to a tenth.
+    assert!(media["roundTripMs"].as_f64().unwrap() >= 0.0);
     let (good, poor) =
         (media["received"]["mos"].as_f64().unwrap(), media["sent"]["mos"].as_f64().unwrap());
     assert!(good > poor && good > 3.5, "{media}");
