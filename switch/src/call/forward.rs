@@ -5,12 +5,13 @@
 //! RFC 5806; sip-mapping §2.9.9, §3.9; TAPI lineForward, lineRedirect, 1.5.
 
 use sip_stack::endpoint::Reply;
-use sip_stack::header::{Contacts, Diversion as DiversionHeader};
+use sip_stack::header::Contacts;
 use sip_stack::message::{HeaderName, Message};
 use tapi::RequestKey;
 use tapi::constant::{CallInfoState, CallReason, CallState, DisconnectMode, LineErr};
 
 use super::cause::{Cause, Outcome};
+use super::diversion::{Diversions, Hop};
 use super::fork::ELSEWHERE;
 use super::{CallId, ConnectionKey, Origination, Side};
 use crate::exchange::Exchange;
@@ -20,83 +21,8 @@ use crate::route::{self, Target};
 
 /// Reason of the CANCEL that tells phones that their call was sent on (sip-mapping §2.9.9).
 const REDIRECTED: &str = "SIP;cause=302;text=\"Redirected\"";
-/// Diversion values of a trunk that are kept.
-const MAX_OUTSIDE: usize = 10;
-
-/// One step of a call from the number that was called to another one.
-#[derive(Clone, Debug)]
-pub struct Hop {
-    /// The number that sent it on.
-    pub from: String,
-    /// Where to.
-    pub to: String,
-    /// LINECALLREASON_ at the new destination.
-    pub reason: CallReason,
-}
-
-/// How a connection came to where it is.
-#[derive(Clone, Debug, Default)]
-pub struct Diversions {
-    /// Our own, oldest first.
-    hops: Vec<Hop>,
-    /// Values of Diversion (RFC 5806), most recent first.
-    values: Vec<String>,
-    /// How often the call had been diverted before it came to us.
-    outside: u32,
-    /// Who diverted it last before that, and why.
-    outside_hop: Option<(String, CallReason)>,
-}
-
-impl Diversions {
-    /// What the INVITE of a trunk says; phones are not asked.
-    pub(crate) fn of_trunk(message: &Message) -> Diversions {
-        let said = message.list(HeaderName::Diversion).take(MAX_OUTSIDE);
-        let readable = said.filter_map(|value| Some((value, DiversionHeader::parse(value).ok()?)));
-        let mut diversions = Diversions::default();
-        for (value, parsed) in readable {
-            if diversions.outside_hop.is_none() {
-                let from = parsed.addr.parsed_uri().ok().and_then(|uri| uri.user_decoded());
-                let reason = reason_of(parsed.reason().unwrap_or_default());
-                diversions.outside_hop = from.map(|from| (from, reason));
-            }
-            diversions.values.push(value.to_owned());
-            diversions.outside = diversions.outside.saturating_add(parsed.counter());
-        }
-        diversions
-    }
-
-    /// Who sent the call to us from outside, and why.
-    pub fn outside(&self) -> Option<(&str, CallReason)> {
-        self.outside_hop.as_ref().map(|(from, reason)| (from.as_str(), *reason))
-    }
-
-    /// The last step, if there was one.
-    pub fn last(&self) -> Option<&Hop> {
-        self.hops.last()
-    }
-
-    /// Values of the Diversion header field, most recent first.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.values.iter().map(String::as_str)
-    }
-
-    fn count(&self) -> u32 {
-        u32::try_from(self.hops.len()).unwrap_or(u32::MAX).saturating_add(self.outside)
-    }
-
-    fn has_visited(&self, number: &str) -> bool {
-        self.hops.iter().any(|hop| hop.from == number)
-    }
-
-    fn push(&mut self, hop: Hop, domain: &str) {
-        let user = sip_stack::uri::encode_user(&hop.from);
-        let reason = diversion_reason(hop.reason);
-        let value =
-            format!("<sip:{user}@{domain}>;reason={reason};counter=1;privacy=off;screen=no");
-        self.values.insert(0, value);
-        self.hops.push(hop);
-    }
-}
+/// Numbers of a 3xx that are tried.
+const MAX_CONTACTS: usize = 10;
 
 impl Exchange {
     /// Remembers how an outside call came to us.
@@ -409,28 +335,6 @@ fn occasion(cause: Cause) -> Option<Occasion> {
     }
 }
 
-/// RFC 5806 §4: diversion-reason.
-fn diversion_reason(reason: CallReason) -> &'static str {
-    match reason {
-        CallReason::FwdUncond => "unconditional",
-        CallReason::FwdBusy => "user-busy",
-        CallReason::FwdNoAnswer => "no-answer",
-        CallReason::Redirect => "deflection",
-        _ => "unknown",
-    }
-}
-
-/// The LINECALLREASON_ of a diversion-reason (sip-mapping §2.6).
-fn reason_of(text: &str) -> CallReason {
-    match text.trim_matches('"').to_ascii_lowercase().as_str() {
-        "unconditional" => CallReason::FwdUncond,
-        "user-busy" => CallReason::FwdBusy,
-        "no-answer" => CallReason::FwdNoAnswer,
-        "deflection" => CallReason::Redirect,
-        _ => CallReason::Unknown,
-    }
-}
-
 /// The numbers that a 3xx names, the preferred ones first.
 fn contact_numbers(message: &Message) -> Vec<String> {
     let Ok(contacts) = Contacts::of(message.list(HeaderName::Contact)) else { return Vec::new() };
@@ -438,5 +342,5 @@ fn contact_numbers(message: &Message) -> Vec<String> {
     list.sort_by_key(|contact| std::cmp::Reverse(contact.q()));
     let number =
         |contact: &sip_stack::header::Contact<'_>| contact.addr.parsed_uri().ok()?.user_decoded();
-    list.iter().filter_map(number).take(MAX_OUTSIDE).collect()
+    list.iter().filter_map(number).take(MAX_CONTACTS).collect()
 }

@@ -9,7 +9,7 @@ use config::HuntGroup;
 use tapi::constant::CallReason;
 
 use super::cause::Cause;
-use super::forward::Hop;
+use super::diversion::Hop;
 use super::{CallId, ConnectionKey};
 use crate::exchange::Exchange;
 

@@ -16,6 +16,7 @@ pub mod complete;
 pub mod conference;
 mod connectivity;
 pub mod digit;
+pub(crate) mod diversion;
 pub mod end;
 pub mod errand;
 pub mod fork;
@@ -63,9 +64,9 @@ use tapi::{CallKey, CallMode, RequestKey};
 
 use self::cause::Cause;
 use self::conference::ConferenceKey;
+use self::diversion::Diversions;
 use self::end::MediaEnd;
 use self::errand::Errand;
-use self::forward::Diversions;
 use self::hunt::Hunt;
 use self::queue::Waiting as QueueWaiting;
 use self::seek::Seek;

@@ -17,7 +17,7 @@ use tapi::constant::{DialToneMode, LineErr};
 use tapi::{CallKey, CallMode, CallParams};
 
 use super::cause::Cause;
-use super::forward::Diversions;
+use super::diversion::Diversions;
 use super::identity;
 use super::later;
 use super::shared::shared_lines_of;

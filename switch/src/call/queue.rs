@@ -14,8 +14,8 @@ use tapi::{CallInfo, CallMode, PartyId};
 
 use super::bridge::tone_codec;
 use super::cause::Cause;
+use super::diversion::Hop;
 use super::fork::ELSEWHERE;
-use super::forward::Hop;
 use super::{CallId, Connection, ConnectionKey, Origination, Party, Side};
 use crate::exchange::Exchange;
 use crate::exchange::centre::{Parting, Ticket};

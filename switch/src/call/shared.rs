@@ -255,7 +255,8 @@ impl Exchange {
             Decision::None => {}
             Decision::Refuse => return Err(Cause::DO_NOT_DISTURB),
             Decision::Forward { destination, reason } => {
-                let hop = super::forward::Hop { from: number.to_owned(), to: destination, reason };
+                let hop =
+                    super::diversion::Hop { from: number.to_owned(), to: destination, reason };
                 self.check_hop(key, source, &hop)?;
                 return self.divert(key, source, hop);
             }

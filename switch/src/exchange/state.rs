@@ -9,7 +9,7 @@ use tapi::{AddressId, CallCapability, CallInfo, CallKey, CallMode, NewCall};
 use super::Exchange;
 use crate::call::Dialling;
 use crate::call::cause::Outcome;
-use crate::call::forward::{Diversions, Hop};
+use crate::call::diversion::{Diversions, Hop};
 use crate::call::record::History;
 use crate::call::shared::{INACTIVE, address_of};
 use crate::call::user_info::text_of;
