@@ -255,6 +255,24 @@ fn keys_are_heard_while_the_kernel_forwards_the_voice() {
 }
 
 #[test]
+fn a_party_whose_first_packet_from_another_port_is_a_key_is_heard_and_sent_media_there() {
+    let Some(mut call) = Call::new() else { return };
+    call.settle();
+    // Longer than a peer has to be silent before its NAT may have moved it.
+    pause(3_200);
+    call.left.socket = bind(&call._testbed, Side::Left, 0);
+    let mut packet = call.left.packet(EVENT);
+    packet.truncate(16);
+    packet[12..].copy_from_slice(&[5, 0x0a, 0, 160]);
+    call.left.say(&packet);
+    assert_eq!(call.right.hear(), packet);
+    for _ in 0..20 {
+        call.right_to_left(VOICE);
+        call.left_to_right(VOICE);
+    }
+}
+
+#[test]
 fn loss_on_the_way_to_the_kernel_is_counted_as_anywhere() {
     let Some(mut call) = Call::new() else { return };
     call.settle();

@@ -106,6 +106,19 @@ fn a_new_key_begins_anew_and_the_same_key_goes_on() {
 }
 
 #[test]
+fn a_secure_party_hears_a_plain_one_that_begins_its_numbers_anew() {
+    let mut pair = Pair::new(relay(draw(10)));
+    let (spec, mut crypt) = secured(&pair, Suite::AesCm128Sha1_80, 1);
+    pair.relay.modify(pair.a_id, 0, spec);
+    for (expected, sequence) in (5_000u16..).zip((5_000..5_050).chain(200..250)) {
+        pair.b.media.send_to(&rtp(0, sequence, 0xb), local(pair.b_ports.rtp)).unwrap();
+        let heard = crypt.open(receive(&pair.a.media).0);
+        assert_eq!(heard[12..], rtp(0, sequence, 0xb)[12..]);
+        assert_eq!(heard[2..4], expected.to_be_bytes());
+    }
+}
+
+#[test]
 fn tones_and_conferences_are_secured_too() {
     let mut pair = Pair::new(relay(draw(10)));
     let (spec, mut crypt) = secured(&pair, Suite::AesCm256Sha1_80, 1);

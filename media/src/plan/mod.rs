@@ -177,11 +177,18 @@ pub enum Verdict {
     Drop(DropReason),
 }
 
-/// What a packet revealed.
+/// What a packet revealed. One packet may be the first from another address and a key as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Learnt {
+    /// The peer's media address, where it is new.
+    pub latched: Option<SocketAddr>,
+    /// What was heard.
+    pub finding: Option<Finding>,
+}
+
+/// What a packet let be heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finding {
-    /// The peer's media address.
-    Latched(SocketAddr),
     /// A key went down.
     Key(char),
     /// A key came up, and how long it was pressed.
@@ -196,7 +203,7 @@ pub struct Outcome {
     /// What to do.
     pub verdict: Verdict,
     /// What to tell.
-    pub finding: Option<Finding>,
+    pub learnt: Learnt,
     /// How many octets of the packet that came are what the peer meant: fewer than came where they
     /// were protected.
     pub length: usize,
@@ -209,7 +216,7 @@ pub fn run(
     ends: Ends<'_>,
     arrival: Arrival<'_>,
 ) -> Outcome {
-    let mut finding = None;
+    let mut learnt = Learnt::default();
     let mut length = arrival.packet.len();
     let opened = admit(plan, ingress, &arrival).and_then(|()| {
         length = open(plan, ingress, &mut *arrival.packet, arrival.component)?;
@@ -218,7 +225,7 @@ pub fn run(
         let original = if is_copied { Header::read(packet) } else { None };
         let (from, now_us) = (arrival.from, arrival.now_us);
         let next = Arrival { packet: &mut *packet, ..arrival };
-        let verdict = step(plan, ingress, ends, next, &mut finding)?;
+        let verdict = step(plan, ingress, ends, next, &mut learnt)?;
         let is_heard =
             matches!(verdict, Verdict::Mix(_) | Verdict::Send { component: Component::Media, .. });
         if let Some(header) = original.filter(|_| is_heard) {
@@ -230,7 +237,7 @@ pub fn run(
         ends.own.received.count_drop(reason);
         Verdict::Drop(reason)
     });
-    Outcome { verdict, finding, length }
+    Outcome { verdict, learnt, length }
 }
 
 /// What can be said of a packet before it is read.
@@ -278,12 +285,12 @@ fn step(
     ingress: &mut Ingress,
     ends: Ends<'_>,
     arrival: Arrival<'_>,
-    finding: &mut Option<Finding>,
+    learnt: &mut Learnt,
 ) -> Result<Verdict, DropReason> {
     match arrival.component {
         Component::Control if plan.is_rtp => on_rtcp(plan, ingress, ends, arrival),
         Component::Control => Err(DropReason::Malformed),
-        Component::Media if !plan.is_rtp => on_datagram(plan, ingress, ends, &arrival, finding),
+        Component::Media if !plan.is_rtp => on_datagram(plan, ingress, ends, &arrival, learnt),
         Component::Media if rtcp::is_rtcp(arrival.packet) => {
             if plan.is_muxed {
                 on_rtcp(plan, ingress, ends, arrival)
@@ -291,7 +298,7 @@ fn step(
                 Err(DropReason::Malformed)
             }
         }
-        Component::Media => on_rtp(plan, ingress, ends, arrival, finding),
+        Component::Media => on_rtp(plan, ingress, ends, arrival, learnt),
     }
 }
 
@@ -300,14 +307,14 @@ fn on_rtp(
     ingress: &mut Ingress,
     ends: Ends<'_>,
     arrival: Arrival<'_>,
-    finding: &mut Option<Finding>,
+    learnt: &mut Learnt,
 ) -> Result<Verdict, DropReason> {
     let header = Header::read(arrival.packet).ok_or(DropReason::Malformed)?;
     if !plan.accepts(header.payload) {
         return Err(DropReason::Payload);
     }
     let stream = Some((header.ssrc, header.sequence));
-    learn_media(plan, ingress, ends.own, &arrival, stream, finding)?;
+    learn_media(plan, ingress, ends.own, &arrival, stream, learnt)?;
     if !plan.is_receiving {
         return Err(DropReason::Direction);
     }
@@ -324,7 +331,7 @@ fn on_rtp(
         };
         let is_new = !ingress.digits.has_begun(&header, event);
         if let Some(event) = ingress.digits.on_packet(&header, event) {
-            *finding = Some(match event {
+            learnt.finding = Some(match event {
                 KeyEvent::Began(key) => Finding::Key(key),
                 // Its beginning was lost.
                 KeyEvent::Ended(key, ticks) if is_new => Finding::WholeKey(key, lasts(ticks)),
@@ -361,9 +368,9 @@ fn on_datagram(
     ingress: &mut Ingress,
     ends: Ends<'_>,
     arrival: &Arrival<'_>,
-    finding: &mut Option<Finding>,
+    learnt: &mut Learnt,
 ) -> Result<Verdict, DropReason> {
-    learn_media(plan, ingress, ends.own, arrival, None, finding)?;
+    learn_media(plan, ingress, ends.own, arrival, None, learnt)?;
     if !plan.is_receiving {
         return Err(DropReason::Direction);
     }
@@ -425,7 +432,7 @@ fn learn_media(
     own: &Outlet,
     arrival: &Arrival<'_>,
     stream: Option<(Ssrc, Seq)>,
-    finding: &mut Option<Finding>,
+    learnt: &mut Learnt,
 ) -> Result<(), DropReason> {
     let rules = &plan.rules;
     match ingress.media.judge(rules, rules.remote, arrival.from, stream, arrival.now_us) {
@@ -440,7 +447,7 @@ fn learn_media(
             own.set_proven();
             // A peer whose media moved has moved its RTCP as well.
             ingress.control.reopen();
-            *finding = Some(Finding::Latched(arrival.from));
+            learnt.latched = Some(arrival.from);
         }
     }
     Ok(())

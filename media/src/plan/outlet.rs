@@ -15,6 +15,7 @@ use super::address::AtomicAddress;
 use super::statistics::{DirectionCounters, StreamStatistics};
 use crate::recording::{Tap, Way};
 use crate::rtcp::{ReportBlock, ReportMap, SenderMap};
+use crate::rtp::statistics::{DROPOUT_MAX, MISORDER_MAX};
 use crate::rtp::{CLOCK_DEFAULT_HZ, Header, RtpTime, Seq, Ssrc};
 use crate::srtp::Sealer;
 
@@ -270,13 +271,17 @@ impl Outlet {
     ///
     /// The first source passes with its own SSRC, numbers and times. A later one gets that SSRC,
     /// the next number, a time that moved on as the clock did, and a marker on its first packet.
+    /// Where packets are sealed, a source that begins its numbers anew is a later one: a sealer
+    /// takes no number again and none from before its window, a receiver would follow neither
+    /// (RFC 3711 §3.3.1). One odd packet between others costs two markers.
     ///
     /// Source: RFC 3550 §7.1; old phones mute on timestamps that go back.
     pub fn stamp(&self, packet: &mut [u8], header: &Header, stamp: Stamp) {
         let line = &self.continuity;
         let source = u64::from(stamp.source) << 32 | u64::from(header.ssrc.0);
-        let is_new = line.source.load(Ordering::Relaxed) != source;
-        let is_continued = is_new && line.source.load(Ordering::Relaxed) != 0;
+        let before = line.source.load(Ordering::Relaxed);
+        let is_new = before != source || self.is_secure() && line.is_jump(header.sequence);
+        let is_continued = is_new && before != 0;
         if is_new {
             line.begin(source, header, stamp);
         }
@@ -429,6 +434,14 @@ impl Continuity {
         self.source.store(source, Ordering::Relaxed);
     }
 
+    /// Whether a number of the source that is heard is neither ahead by some loss nor behind by some
+    /// delay (RFC 3550 A.1).
+    fn is_jump(&self, received: Seq) -> bool {
+        let sent = received.plus(low_half(self.sequence_delta.load(Ordering::Relaxed)));
+        let last = Seq(low_half(self.last_sequence.load(Ordering::Relaxed)));
+        (DROPOUT_MAX..=u16::MAX - MISORDER_MAX).contains(&sent.minus(last))
+    }
+
     /// Keeps the highest number and its time; a late packet changes nothing.
     fn remember(&self, sent: Header, is_first: bool, stamp: Stamp) {
         let last = Seq(low_half(self.last_sequence.load(Ordering::Relaxed)));
@@ -530,6 +543,29 @@ mod tests {
         assert_eq!(send(&outlet, 2, header(52, 320, 8), 81_000).sequence, Seq(8));
         // The late packet did not move the end.
         assert_eq!(send(&outlet, 1, header(6, 0, 7), 100_000).sequence, Seq(10));
+    }
+
+    #[test]
+    fn only_a_sealed_stream_goes_on_where_its_source_begins_its_numbers_anew() {
+        for (is_secure, expected) in [(false, [200, 201]), (true, [5_002, 5_003])] {
+            let outlet = Outlet::default();
+            outlet.set_security(is_secure, None);
+            send(&outlet, 1, header(5_000, 0, 7), 0);
+            assert_eq!(send(&outlet, 1, header(5_001, 160, 7), 20_000).sequence, Seq(5_001));
+            let anew = send(&outlet, 1, header(200, 777, 7), 40_000);
+            assert_eq!((anew.sequence, anew.is_marked), (Seq(expected[0]), is_secure));
+            let next = send(&outlet, 1, header(201, 937, 7), 60_000);
+            assert_eq!((next.sequence, next.is_marked), (Seq(expected[1]), false));
+        }
+    }
+
+    #[test]
+    fn an_odd_packet_in_a_sealed_stream_leaves_no_gap_behind_it() {
+        let outlet = Outlet::default();
+        outlet.set_security(true, None);
+        for (received, sent) in [(10, 10), (11, 11), (40_000, 12), (12, 13), (13, 14), (15, 16)] {
+            assert_eq!(send(&outlet, 1, header(received, 0, 7), 0).sequence, Seq(sent));
+        }
     }
 
     #[test]

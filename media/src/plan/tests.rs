@@ -13,6 +13,7 @@ struct Scene {
     own: Outlet,
     sink: Outlet,
     now_us: u64,
+    latched: Option<SocketAddr>,
     finding: Option<Finding>,
 }
 
@@ -49,14 +50,16 @@ impl Scene {
         own.set_direction(true, false);
         sink.set_remote(Some(at(FAR)), Some(next_port(at(FAR))));
         sink.set_direction(true, false);
-        Self { plan, ingress: Ingress::default(), own, sink, now_us: 0, finding: None }
+        let ingress = Ingress::default();
+        Self { plan, ingress, own, sink, now_us: 0, latched: None, finding: None }
     }
 
     fn put(&mut self, component: Component, from: &str, packet: &mut [u8]) -> Verdict {
         let ends = Ends { own: &self.own, sink: Some(&self.sink) };
         let arrival = Arrival { packet, from: at(from), component, now_us: self.now_us };
         let outcome = run(&self.plan, &mut self.ingress, ends, arrival);
-        self.finding = outcome.finding.or(self.finding);
+        self.latched = outcome.learnt.latched.or(self.latched);
+        self.finding = outcome.learnt.finding.or(self.finding);
         outcome.verdict
     }
 
@@ -95,7 +98,7 @@ fn sent(to: &str) -> Verdict {
 fn a_packet_of_the_peer_goes_to_the_far_party() {
     let mut scene = Scene::new();
     assert_eq!(scene.rtp(PEER, 0, 1), sent(FAR));
-    assert_eq!(scene.finding, Some(Finding::Latched(at(PEER))));
+    assert_eq!(scene.latched, Some(at(PEER)));
     let received = scene.own.statistics().received;
     assert_eq!((received.packets, received.bytes), (1, 172));
 }
@@ -113,7 +116,7 @@ fn the_payload_type_is_that_of_the_far_party() {
 fn a_type_that_was_not_negotiated_is_dropped_and_teaches_nothing() {
     let mut scene = Scene::new();
     assert_eq!(scene.rtp(PEER, 34, 1), Verdict::Drop(DropReason::Payload));
-    assert_eq!(scene.finding, None);
+    assert_eq!(scene.latched, None);
     assert_eq!(scene.own.statistics().received.dropped.payload, 1);
 }
 
@@ -308,6 +311,20 @@ fn a_digit_is_reported_at_its_end_with_its_duration() {
     packet[12..16].copy_from_slice(&[7, 0x8a, 0x03, 0x20]);
     assert!(matches!(scene.media(PEER, &mut packet[..16]), Verdict::Send { .. }));
     assert_eq!(scene.finding, Some(Finding::WholeKey('7', Duration::from_millis(100))));
+}
+
+#[test]
+fn a_key_from_another_port_after_a_pause_is_heard_and_its_address_learnt() {
+    let mut scene = Scene::new();
+    for sequence in 1..7 {
+        scene.rtp(PEER, 0, sequence);
+    }
+    (scene.now_us, scene.latched) = (4_000_000, None);
+    let mut packet = rtp(101, 7);
+    packet[12..16].copy_from_slice(&[7, 0x0a, 0, 160]);
+    scene.media("192.0.2.1:31000", &mut packet[..16]);
+    assert_eq!(scene.latched, Some(at("192.0.2.1:31000")));
+    assert_eq!(scene.finding, Some(Finding::Key('7')));
 }
 
 #[test]

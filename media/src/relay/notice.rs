@@ -7,7 +7,7 @@ use super::command::Signal;
 use crate::context::Key;
 use crate::control::{Notify, SHARED_PORTS_MAX};
 use crate::ear::{Ear, Heard};
-use crate::plan::{Component, Finding};
+use crate::plan::{Component, Finding, Learnt};
 
 /// The event of the waker.
 pub(super) const WAKE: u64 = u64::MAX;
@@ -27,16 +27,17 @@ pub(super) fn tell(
     notices: &SyncSender<Notify>,
     signal: &Signal,
     (id, stream): Key,
-    finding: Finding,
+    learnt: Learnt,
     tells_keys: bool,
 ) {
-    let (down, up) = match finding {
-        Finding::Latched(address) => {
-            return notify(notices, signal, Notify::Latched { id, stream, address });
-        }
-        Finding::Key(digit) => (Some(digit), None),
-        Finding::Digit(digit, duration) => (None, Some((digit, duration))),
-        Finding::WholeKey(digit, duration) => (Some(digit), Some((digit, duration))),
+    if let Some(address) = learnt.latched {
+        notify(notices, signal, Notify::Latched { id, stream, address });
+    }
+    let (down, up) = match learnt.finding {
+        None => return,
+        Some(Finding::Key(digit)) => (Some(digit), None),
+        Some(Finding::Digit(digit, duration)) => (None, Some((digit, duration))),
+        Some(Finding::WholeKey(digit, duration)) => (Some(digit), Some((digit, duration))),
     };
     if let Some(digit) = down.filter(|_| tells_keys) {
         notify(notices, signal, Notify::Key { id, stream, digit });

@@ -29,8 +29,8 @@ use crate::context::Key;
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
 use crate::plan::{
-    Arrival, Component, DropReason, Ends, Finding, ForwardPlan, Ingress, Outlet, Verdict,
-    next_port, run,
+    Arrival, Component, DropReason, Ends, ForwardPlan, Ingress, Learnt, Outlet, Verdict, next_port,
+    run,
 };
 use crate::rtp::header::payload;
 
@@ -258,13 +258,13 @@ impl Worker {
             let arrival = Arrival { packet, from, component: *component, now_us };
             let outcome = run(&lane.plan, &mut lane.ingress, ends, arrival);
             settle(&mut self.book, (&lane.bound, &mut lane.ingress), *component, from);
-            if let Some(finding) = outcome.finding {
-                if let (Finding::Latched(_), Some(kernel)) = (finding, kernel) {
+            if outcome.learnt != Learnt::default() {
+                if let Some(kernel) = kernel.filter(|_| outcome.learnt.latched.is_some()) {
                     kernel.take_back(&lane.bound);
                     kernel.changed(&lane.bound);
                 }
                 let keys = lane.ingress.ear.as_ref().is_some_and(|ear| ear.hears_keys());
-                tell(&self.notices, &self.signal, lane.bound.key, finding, keys);
+                tell(&self.notices, &self.signal, lane.bound.key, outcome.learnt, keys);
             }
             tell_heard(&self.notices, &self.signal, lane.bound.key, &mut lane.ingress.ear);
             if let (Verdict::Mix(sequence), Some(inlet)) = (outcome.verdict, &lane.inlet) {
