@@ -6,9 +6,10 @@
 //! (plan, peer, listener), the worker of the stream that it feeds (address, direction, treatment),
 //! or control at the end. The next packet then comes to user space, and it may be handed over anew.
 //!
-//! Whoever changes the fed stream counts up its epoch and then takes back what feeds it; whoever
-//! hands over names itself as feeder and then looks whether the epoch still is what it was. One of
-//! the two sees the other.
+//! Whoever changes a stream from another thread counts up its epoch and then takes back what feeds
+//! it and, where that matters, the stream itself; whoever hands over names itself as feeder and then
+//! looks whether both epochs, its own and that of the stream it feeds, still are what they were. One
+//! of the two sees the other.
 //!
 //! LIMIT: IPv4 only.
 
@@ -55,8 +56,22 @@ pub(super) struct Offload {
     heard: AtomicU32,
     /// Streams that the kernel sends out of this one.
     feeders: Mutex<Vec<Weak<Bound>>>,
-    /// Counts changes of what feeders' entries are made of.
+    /// Counts changes of what entries are made of: the feeders' and its own.
     epoch: AtomicU32,
+}
+
+/// How often the two streams that an entry is made of had changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Epochs {
+    own: u32,
+    fed: u32,
+}
+
+impl Epochs {
+    fn of(own: &Offload, fed: &Offload) -> Self {
+        let read = |offload: &Offload| offload.epoch.load(Ordering::SeqCst);
+        Self { own: read(own), fed: read(fed) }
+    }
 }
 
 #[derive(Default)]
@@ -197,10 +212,12 @@ impl Kernel {
 
     fn hand_over(&self, candidate: &Candidate<'_>) -> Option<()> {
         let Candidate { bound, sink, plan, ingress, payload, .. } = *candidate;
-        let epoch = sink.offload.epoch.load(Ordering::SeqCst);
+        let epochs = Epochs::of(&bound.offload, &sink.offload);
         let ends = Ends { own: &bound.outlet, sink: Some(&sink.outlet) };
         let agreed = handover(plan, ingress, ends, payload)?;
         let (local, flow, seed) = self.entry(bound, sink, &agreed)?;
+        #[cfg(test)]
+        tests::hold(bound.key);
         let mut state = lock(&bound.offload.state);
         if state.is_closed {
             return None;
@@ -225,7 +242,7 @@ impl Kernel {
                 feeders.push(Arc::downgrade(bound));
             }
         }
-        if fed.offload.epoch.load(Ordering::SeqCst) != epoch {
+        if Epochs::of(&bound.offload, &fed.offload) != epochs {
             self.take_back(bound);
         }
         Some(())
@@ -297,6 +314,14 @@ impl Kernel {
                 self.end(&mut state, &feeder);
             }
         }
+    }
+
+    /// The kernel may have nothing of a stream any more, in either direction. Whatever keeps it from
+    /// being handed over again has been done before.
+    pub(super) fn reclaim(&self, bound: &Bound) {
+        // The epoch first: a worker that does not see it has installed its entry by now.
+        self.changed(bound);
+        self.take_back(bound);
     }
 
     /// The end of a stream: nothing is handed over any more, in either direction.
@@ -396,3 +421,6 @@ impl Kernel {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

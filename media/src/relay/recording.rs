@@ -35,8 +35,7 @@ impl RelayControl {
         bound.outlet.set_tap(Some(tap.ok_or(MediaError::Recorder)?));
         // From now on the kernel is given nothing of it; what it has comes back.
         if let Some(kernel) = &self.kernel {
-            kernel.take_back(&bound);
-            kernel.changed(&bound);
+            kernel.reclaim(&bound);
         }
         Ok(())
     }
