@@ -41,6 +41,10 @@ impl Program {
         match self.0 {}
     }
 
+    pub(crate) fn leave(&mut self) {
+        match self.0 {}
+    }
+
     pub(crate) fn remove(&mut self) {
         match self.0 {}
     }

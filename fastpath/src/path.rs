@@ -52,6 +52,8 @@ struct Table {
     ours: BTreeSet<u16>,
     /// Keys that an earlier process left.
     orphans: BTreeSet<u16>,
+    /// This process has let the kernel forward something.
+    has_served: bool,
 }
 
 impl FastPath {
@@ -67,7 +69,7 @@ impl FastPath {
         let Loaded { program, flows, records, unpinned } = Program::load(&options, places)?;
         let orphans = flows.keys().flatten().map(port_of).collect();
         let shared = Arc::new(Shared {
-            flows: Mutex::new(Table { flows, ours: BTreeSet::new(), orphans }),
+            flows: Mutex::new(Table { flows, ours: BTreeSet::new(), orphans, has_served: false }),
             records,
             ports: options.ports.clone(),
             idle: options.idle,
@@ -110,6 +112,7 @@ impl FastPath {
         })?;
         table.orphans.remove(&local.port());
         table.ours.insert(local.port());
+        table.has_served = true;
         Ok(())
     }
 
@@ -153,8 +156,16 @@ impl FastPath {
     }
 
     /// Takes the program out of the kernel and forgets its maps: an orderly end.
+    ///
+    /// Who never forwarded anything leaves the streams of an earlier process as they are: a start
+    /// that fails, however late, does not end the calls that outlived a crash.
     pub fn close(&self) {
         let mut table = locked(&self.shared.flows);
+        if !table.has_served && !table.orphans.is_empty() {
+            drop(table);
+            locked(&self.program).leave();
+            return;
+        }
         let keys: Vec<_> = table.flows.keys().flatten().collect();
         // The program is detached some time after its last reference went; the streams at once.
         for key in keys {

@@ -240,6 +240,13 @@ impl Program {
         [time("xdp", XDP), time("tc", TC)].into_iter().flatten().collect()
     }
 
+    /// Leaves in the kernel what is pinned there.
+    pub(crate) fn leave(&mut self) {
+        self.is_closed = true;
+        self.attached.clear();
+        self.folder = None;
+    }
+
     /// Takes everything out of the kernel.
     pub(crate) fn remove(&mut self) {
         self.is_closed = true;

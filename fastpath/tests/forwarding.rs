@@ -415,7 +415,25 @@ fn streams_go_on_when_their_process_has_gone_and_the_next_one_takes_them_over() 
     let status = scene.path.status();
     assert_eq!((status.flows, status.orphans, status.unpinned), (0, 1, None));
     assert!(scene.path.is_orphaned(IN_PORT) && !scene.path.is_orphaned(OUT_PORT));
+    // A start that fails, before anything was forwarded, leaves them to the next one.
     scene.path.close();
+    let packet = rtp(0, 101, 7, 160);
+    scene.say(&packet);
+    assert_eq!(scene.heard(), rewritten(&packet));
+    scene.path = Arc::new(open(&scene.testbed, Mode::Auto));
+    assert_eq!(scene.path.status().orphans, 1);
+    // An orderly end takes them out with its own.
+    let back = Flow {
+        peer: SocketAddrV4::new(RIGHT, RIGHT_PORT),
+        from: local(),
+        to: SocketAddrV4::new(LEFT, LEFT_PORT),
+        hop: scene.hop(),
+        rtp: Some(REWRITE),
+    };
+    let seed = Seed { now_ns: monotonic_ns(), ..Seed::default() };
+    scene.path.install(SocketAddrV4::new(MIDDLE_RIGHT, OUT_PORT), &back, &seed).unwrap();
+    scene.path.close();
+    let packet = rtp(0, 102, 7, 160);
     scene.say(&packet);
     assert_eq!(receive(&scene.user).0, packet);
     let left = std::fs::read_dir(scene.testbed.pins()).unwrap().flatten();

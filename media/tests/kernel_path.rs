@@ -476,6 +476,11 @@ fn two_hundred_streams_go_on_when_the_process_is_killed_and_the_next_one_takes_t
     for _ in 0..100 {
         streams.frame();
     }
+    // A start that fails after the relay's: the calls go on.
+    drop(start(&testbed, config(testbed.pins())));
+    for _ in 0..20 {
+        streams.frame();
+    }
     let (control, _notices) = start(&testbed, config(testbed.pins()));
     let report = control.watcher().read();
     assert_eq!((report.kernel_streams, report.kernel_orphans), (0, 200), "{report:?}");
