@@ -23,7 +23,8 @@ pub(super) fn trunks(root: &Section<'_>) -> BTreeMap<String, Trunk> {
         let peer = section.required("peer", expected).and_then(|uri| {
             let peer = peer(&uri.value);
             if let Err(reason) = &peer {
-                let found = format!("\"{}\" is no address of a peer: {reason}", uri.value);
+                let shown = without_user(&uri.value);
+                let found = format!("\"{shown}\" is no address of a peer: {reason}");
                 section.context.fault(&uri.span, found, expected);
             }
             peer.ok()
@@ -81,6 +82,16 @@ fn certificate_names(section: &Section<'_>, host: String) -> Vec<String> {
         section.context.fault(&name.span, found, "a whole host name, without wildcards");
     }
     names.into_iter().map(|name| name.value.to_ascii_lowercase()).collect()
+}
+
+/// What of a peer's address may be shown: its user part can hold a password (SEC-112).
+fn without_user(uri: &str) -> String {
+    let Some((before, rest)) = uri.rsplit_once('@') else { return uri.to_owned() };
+    let is_start = |scheme: &&str| {
+        before.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let scheme = ["sip:", "sips:"].into_iter().find(is_start).unwrap_or_default();
+    format!("{scheme}…@{rest}")
 }
 
 /// Takes `sip:host:port;transport=tcp` apart (RFC 3261 19.1.1); a peer has no user part.

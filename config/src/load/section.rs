@@ -209,11 +209,17 @@ impl<'a> Section<'a> {
 
     /// A password, token or PIN; `what` names it in faults.
     pub(crate) fn secret(&self, key: &'static str, what: &'static str) -> Option<At<Secret>> {
-        let text = self.string(key, "a string, \"env:NAME\" or \"file:PATH\"")?;
-        match secret::resolve(&text.value, what, &self.context.folder) {
-            Ok(secret) => Some(At { value: secret, span: text.span }),
+        let value = self.get(key)?;
+        // Other faults show a number as it should have been written; this one might be a PIN (SEC-112).
+        let DeValue::String(text) = value.get_ref() else {
+            let expected = "a string in quotes, \"env:NAME\" or \"file:PATH\"";
+            self.wrong_type(&self.name(key), value, expected);
+            return None;
+        };
+        match secret::resolve(text, what, &self.context.folder) {
+            Ok(secret) => Some(At { value: secret, span: value.span() }),
             Err(fault) => {
-                self.context.fault(&text.span, fault.to_string(), fault.expected());
+                self.context.fault(&value.span(), fault.to_string(), fault.expected());
                 None
             }
         }

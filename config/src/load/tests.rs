@@ -434,6 +434,36 @@ fn a_missing_or_empty_secret_is_a_fault() {
 }
 
 #[test]
+fn what_may_be_a_secret_is_not_shown_by_a_fault() {
+    let secret = "expected a string in quotes, \"env:NAME\" or \"file:PATH\"";
+    let peer =
+        "it has a user part; use username; expected a SIP URI such as \"sip:carrier.example:5060\"";
+    assert_each(&[
+        (
+            "[lines.203]\npassword = 4711\n",
+            &format!("7:12: lines.203.password is an integer; {secret}"),
+        ),
+        (
+            "[lines.203]\npassword = [\"4711\"]\n",
+            &format!("7:12: lines.203.password is an array; {secret}"),
+        ),
+        (
+            "[agents.jane]\npassword = 47.11\ngroups = [\"a\"]\n[agent_groups.a]\n",
+            &format!("7:12: agents.jane.password is a float; {secret}"),
+        ),
+        (
+            "[trunks.t]\npeer = \"SIPS:me:4711@host\"\n",
+            &format!("7:8: \"sips:…@host\" is no address of a peer: {peer}"),
+        ),
+        (
+            "[trunks.t]\npeer = \"me:47@11@host\"\n",
+            "7:8: \"…@host\" is no address of a peer: it does not begin with sip: or sips:; \
+             expected a SIP URI such as \"sip:carrier.example:5060\"",
+        ),
+    ]);
+}
+
+#[test]
 fn a_faulty_token_is_a_fault() {
     let token =
         "[[api.tokens]]\nname = \"a\"\nsecret = \"s\"\nscopes = [\"admin\"]\n[[api.tokens]]\n";

@@ -200,7 +200,7 @@ fn a_faulty_trunk_or_route_is_a_fault() {
         (
             "[trunks.t]\npeer = \"sip:me@host\"\n",
             &format!(
-                "7:8: \"sip:me@host\" is no address of a peer: it has a user part; use username; {peer}"
+                "7:8: \"sip:…@host\" is no address of a peer: it has a user part; use username; {peer}"
             ),
         ),
         (
