@@ -11,6 +11,7 @@ use crate::codec::voice::Decoder;
 use crate::dsp::resample::Resampler;
 use crate::dsp::tone::RATE_HZ;
 use crate::dsp::{dtmf, signal};
+use crate::rtp::jitter::PAYLOAD_MAX;
 use crate::rtp::{Header, RtpTime, Seq};
 
 /// Tones that are listened for on one stream; more are left out.
@@ -78,8 +79,8 @@ pub enum Heard {
 
 /// Notices of one packet that wait; more are left out.
 const HEARD_MAX: usize = 32;
-/// Samples of the longest payload that is listened to: 120 ms at 16 kHz.
-const SAMPLES_MAX: usize = 1_920;
+/// Samples of the longest payload that is listened to, at 16 kHz.
+const SAMPLES_MAX: usize = 2 * PAYLOAD_MAX;
 /// Packets that are missing for longer are not made up for.
 const GAP_MAX_MS: u64 = 4_000;
 /// A gap may be longer by this than the time that has passed: packets do not come evenly.

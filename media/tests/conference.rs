@@ -57,17 +57,23 @@ impl Hummer {
 
     /// Says the next 20 ms of its note.
     fn hum(&mut self) {
+        self.hum_long(1);
+    }
+
+    /// Says so many frames of its note in one packet.
+    fn hum_long(&mut self, frames: u32) {
         let rate = self.codec.kind.rate_hz();
         let step = TAU * self.note_hz / f64::from(rate);
-        let from = self.said * rate / 50;
+        let count = frames * rate / 50;
+        let from = self.said * count;
         let wave = |n: u32| ((f64::from(n) * step).sin() * AMPLITUDE) as i16;
-        let samples: Vec<i16> = (from..from + rate / 50).map(wave).collect();
-        let mut packet = [0u8; 172];
+        let samples: Vec<i16> = (from..from + count).map(wave).collect();
+        let mut packet = vec![0u8; 12 + 160 * frames as usize];
         let header = Header {
             payload: self.codec.payload,
             is_marked: false,
             sequence: Seq(self.said as u16),
-            timestamp: RtpTime(self.said * 160),
+            timestamp: RtpTime(self.said * 160 * frames),
             ssrc: Ssrc(self.phone.ssrc),
         };
         header.write(&mut packet);
@@ -204,6 +210,25 @@ fn a_member_alone_hears_silence_in_one_unbroken_stream() {
         assert_eq!(header.timestamp.minus(first.timestamp), 160 * u32::from(step));
     }
     assert!(a.heard.iter().all(|sample| *sample == 0));
+}
+
+#[test]
+fn a_party_that_sends_packets_of_80_ms_is_heard() {
+    let mut relay = relay(draw(64), 2);
+    let room = relay.new_conference().unwrap();
+    let mut a = Hummer::new(&mut relay, PCMU, 500.0);
+    let mut b = Hummer::new(&mut relay, PCMA, 900.0);
+    a.is_member(&mut relay, room);
+    b.is_member(&mut relay, room);
+    for frame in 0..60 {
+        if frame % 4 == 0 {
+            a.hum_long(4);
+        }
+        b.hum();
+        a.listen();
+        b.listen();
+    }
+    assert!(b.hears(500.0) > LOUD && a.hears(900.0) > LOUD, "{}", b.hears(500.0));
 }
 
 #[test]

@@ -526,26 +526,31 @@ mod tests {
     }
 
     #[test]
-    fn payloads_of_60_ms_are_mixed_in_frames_of_20() {
-        let (mut mixer, mut parties) = room(&CODECS[..2]);
-        let mut frames = 0;
-        for number in 0..40u16 {
-            let mut payload = [0; 480];
-            let samples: Vec<i16> = (0..480)
-                .map(|n| {
-                    let n = f64::from(n + 480 * i32::from(number));
-                    ((n * 500.0 * std::f64::consts::TAU / 8_000.0).sin() * 6_000.0) as i16
-                })
-                .collect();
-            parties[0].encoder.encode(&samples, &mut payload);
-            parties[0].inlet.push(Seq(number), parties[0].payload, &payload);
-            for _ in 0..3 {
-                frame(&mut mixer, &mut parties);
-                frames += 1;
+    fn payloads_of_60_to_180_ms_are_mixed_in_frames_of_20() {
+        for (codec, frames_each) in [(0, 3), (0, 4), (2, 4), (2, 6), (1, 9)] {
+            let (mut mixer, mut parties) = room(&[CODECS[codec], CODECS[1]]);
+            let rate_hz = parties[0].rate_hz;
+            let count = rate_hz / 50 * frames_each;
+            let step = 500.0 * std::f64::consts::TAU / f64::from(rate_hz);
+            let mut frames = 0;
+            for number in 0..100 / frames_each {
+                let mut payload = [0; PAYLOAD_MAX];
+                let samples: Vec<i16> = (number * count..(number + 1) * count)
+                    .map(|n| ((f64::from(n) * step).sin() * 6_000.0) as i16)
+                    .collect();
+                let length = parties[0].encoder.encode(&samples, &mut payload);
+                assert_eq!(length, frames_each as usize * 160);
+                let kind = parties[0].payload;
+                assert!(parties[0].inlet.push(Seq(number as u16), kind, &payload[..length]));
+                for _ in 0..frames_each {
+                    frame(&mut mixer, &mut parties);
+                    frames += 1;
+                }
             }
+            assert_eq!(parties[1].heard.len(), frames * 160);
+            let heard = parties[1].hears(500.0);
+            assert!(heard > 0.9, "codec {codec}, {frames_each} frames each: {heard}");
         }
-        assert_eq!(parties[1].heard.len(), frames * 160);
-        assert!(parties[1].hears(500.0) > 0.9, "{}", parties[1].hears(500.0));
     }
 
     #[test]

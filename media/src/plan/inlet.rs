@@ -8,82 +8,96 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::rtp::Seq;
 use crate::rtp::jitter::PAYLOAD_MAX;
 
-/// Payloads on their way at one time; more are left out.
-const CELLS: usize = 16;
-const WORDS: usize = PAYLOAD_MAX / 8;
+/// Room for what is on its way at one time: more than half a second of 64 kbit/s, however long its
+/// packets are. What comes when there is none is left out.
+const WORDS: usize = 1_024;
 /// Enough for [`PAYLOAD_MAX`].
-const LENGTH_BITS: u32 = 9;
-const LENGTH_MASK: u16 = (1 << LENGTH_BITS) - 1;
+const LENGTH_BITS: u32 = 16;
+/// 7 bits are used of 16.
+const KIND_BITS: u32 = 16;
 
 /// Payloads on their way to the mixer.
+///
+/// Each is a head (sequence number, payload type and length) and words with its octets.
 #[derive(Debug)]
 pub struct Inlet {
-    cells: Box<[Cell]>,
+    words: Box<[AtomicU64]>,
+    /// Words that were ever written; wraps.
     written: AtomicU32,
+    /// Words that were ever read; wraps.
     read: AtomicU32,
-}
-
-#[derive(Debug)]
-struct Cell {
-    /// Sequence number in the upper half, then 7 bits of payload type and 9 of length.
-    head: AtomicU32,
-    words: [AtomicU64; WORDS],
 }
 
 impl Inlet {
     /// An empty ring.
     #[must_use]
     pub fn new() -> Self {
-        let cell =
-            |_| Cell { head: AtomicU32::new(0), words: [const { AtomicU64::new(0) }; WORDS] };
-        let cells = (0..CELLS).map(cell).collect();
-        Self { cells, written: AtomicU32::new(0), read: AtomicU32::new(0) }
+        let words = (0..WORDS).map(|_| AtomicU64::new(0)).collect();
+        Self { words, written: AtomicU32::new(0), read: AtomicU32::new(0) }
     }
 
     /// Adds a payload of a type; false if it is too long or the ring is full.
     pub fn push(&self, sequence: Seq, kind: u8, payload: &[u8]) -> bool {
         let written = self.written.load(Ordering::Relaxed);
-        let waiting = written.wrapping_sub(self.read.load(Ordering::Acquire));
-        let Some(cell) = self.cell(written) else { return false };
-        if index(waiting) >= CELLS || payload.len() > PAYLOAD_MAX {
+        let waiting = index(written.wrapping_sub(self.read.load(Ordering::Acquire)));
+        if payload.len() > PAYLOAD_MAX || waiting + words_of(payload.len()) > WORDS {
             return false;
         }
-        let length = u32::try_from(payload.len()).unwrap_or_default();
-        let kind = u32::from(kind & 0x7f) << LENGTH_BITS;
-        cell.head.store(u32::from(sequence.0) << 16 | kind | length, Ordering::Relaxed);
-        for (octets, word) in payload.chunks(8).zip(&cell.words) {
+        let length = u64::try_from(payload.len()).unwrap_or_default();
+        let kind = u64::from(kind & 0x7f) << LENGTH_BITS;
+        let mut at = written;
+        self.put(&mut at, u64::from(sequence.0) << (LENGTH_BITS + KIND_BITS) | kind | length);
+        for octets in payload.chunks(8) {
             let mut padded = [0; 8];
             for (place, octet) in padded.iter_mut().zip(octets) {
                 *place = *octet;
             }
-            word.store(u64::from_le_bytes(padded), Ordering::Relaxed);
+            self.put(&mut at, u64::from_le_bytes(padded));
         }
-        self.written.store(written.wrapping_add(1), Ordering::Release);
+        self.written.store(at, Ordering::Release);
         true
     }
 
     /// Takes the oldest payload; gives its number, type and length.
     pub fn pop(&self, payload: &mut [u8; PAYLOAD_MAX]) -> Option<(Seq, u8, usize)> {
-        let read = self.read.load(Ordering::Relaxed);
-        if read == self.written.load(Ordering::Acquire) {
+        let mut at = self.read.load(Ordering::Relaxed);
+        let written = self.written.load(Ordering::Acquire);
+        if at == written {
             return None;
         }
-        let cell = self.cell(read)?;
-        let [low, high, number_low, number_high] = cell.head.load(Ordering::Relaxed).to_le_bytes();
-        let lower = u16::from_le_bytes([low, high]);
-        let length = usize::from(lower & LENGTH_MASK).min(PAYLOAD_MAX);
-        let [kind, _] = (lower >> LENGTH_BITS).to_le_bytes();
-        for (octets, word) in payload.chunks_exact_mut(8).zip(&cell.words).take(length.div_ceil(8))
-        {
-            octets.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+        let waiting = index(written.wrapping_sub(at));
+        let head = self.get(&mut at);
+        let [low, high, kind, _, number_low, number_high, ..] = head.to_le_bytes();
+        let length = usize::from(u16::from_le_bytes([low, high]));
+        if length > PAYLOAD_MAX || words_of(length) > waiting {
+            // Two have written at the same time: the rest cannot be told apart.
+            self.read.store(written, Ordering::Release);
+            return None;
         }
-        self.read.store(read.wrapping_add(1), Ordering::Release);
+        for octets in payload.chunks_exact_mut(8).take(length.div_ceil(8)) {
+            octets.copy_from_slice(&self.get(&mut at).to_le_bytes());
+        }
+        self.read.store(at, Ordering::Release);
         Some((Seq(u16::from_le_bytes([number_low, number_high])), kind, length))
     }
 
-    fn cell(&self, count: u32) -> Option<&Cell> {
-        self.cells.get(index(count) % CELLS)
+    fn put(&self, at: &mut u32, value: u64) {
+        if let Some(word) = self.words.get(index(*at) % WORDS) {
+            word.store(value, Ordering::Relaxed);
+        }
+        *at = at.wrapping_add(1);
     }
+
+    fn get(&self, at: &mut u32) -> u64 {
+        let word = self.words.get(index(*at) % WORDS);
+        *at = at.wrapping_add(1);
+        word.map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+}
+
+/// The words that a payload of a length takes.
+fn words_of(length: usize) -> usize {
+    1 + length.div_ceil(8)
 }
 
 impl Default for Inlet {
@@ -105,7 +119,7 @@ mod tests {
         let inlet = Inlet::new();
         let mut payload = [0; PAYLOAD_MAX];
         assert_eq!(inlet.pop(&mut payload), None);
-        for (number, length) in [(65_535, 160), (0, 1), (7, 480), (8, 0)] {
+        for (number, length) in [(65_535, 160), (0, 1), (7, PAYLOAD_MAX), (8, 0), (9, 640)] {
             let octets: Vec<u8> = (0..length).map(|n: usize| n.to_le_bytes()[0]).collect();
             assert!(inlet.push(Seq(number), 127, &octets));
             assert_eq!(inlet.pop(&mut payload), Some((Seq(number), 127, length)));
@@ -116,14 +130,40 @@ mod tests {
 
     #[test]
     fn a_full_ring_leaves_out_what_comes_last() {
-        let inlet = Inlet::new();
-        for number in 0..16 {
-            assert!(inlet.push(Seq(number), 8, &[1]));
+        for length in [1, 160, 640, PAYLOAD_MAX] {
+            let inlet = Inlet::new();
+            let mut payload = [0; PAYLOAD_MAX];
+            // Over the end of the ring and on from its beginning.
+            for round in 0..3 {
+                let octets = [round; PAYLOAD_MAX];
+                let mut said = 0u16;
+                while inlet.push(Seq(said), 8, &octets[..length]) {
+                    said += 1;
+                }
+                assert!(usize::from(said) * length.max(8) >= 4_000, "{said} of {length}");
+                assert_eq!(inlet.pop(&mut payload), Some((Seq(0), 8, length)));
+                assert!(inlet.push(Seq(said), 8, &octets[..length]));
+                for number in 1..=said {
+                    assert_eq!(inlet.pop(&mut payload), Some((Seq(number), 8, length)));
+                    assert_eq!(payload[..length], octets[..length]);
+                }
+                assert_eq!(inlet.pop(&mut payload), None);
+            }
         }
-        assert!(!inlet.push(Seq(16), 8, &[1]));
+    }
+
+    #[test]
+    fn what_two_writers_spoilt_is_left_out_and_the_next_payload_passes() {
+        let inlet = Inlet::new();
         let mut payload = [0; PAYLOAD_MAX];
-        assert_eq!(inlet.pop(&mut payload), Some((Seq(0), 8, 1)));
-        assert!(inlet.push(Seq(16), 8, &[1]));
+        for head in [u64::MAX, 900] {
+            let mut at = inlet.written.load(Ordering::Relaxed);
+            inlet.put(&mut at, head);
+            inlet.written.store(at, Ordering::Release);
+            assert_eq!(inlet.pop(&mut payload), None);
+            assert!(inlet.push(Seq(1), 8, &[5; 160]));
+            assert_eq!(inlet.pop(&mut payload), Some((Seq(1), 8, 160)));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Dropped {
     pub malformed: u64,
     /// A payload type that was not negotiated, or that the other side cannot be sent.
     pub payload: u64,
-    /// No address to send to yet, or refused by the system.
+    /// No address to send to yet, refused by the system, or the mixer is behind.
     pub undeliverable: u64,
     /// SRTP that is not the peer's, is a repetition, or came unprotected or before the keys.
     pub authentication: u64,

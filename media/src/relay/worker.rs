@@ -270,8 +270,9 @@ impl Worker {
             if let (Verdict::Mix(sequence), Some(inlet)) = (outcome.verdict, &lane.inlet) {
                 // A full ring: the mixer's worker is behind, and this is too old already.
                 let heard = batch.packet(at).and_then(|(packet, _)| packet.get(..outcome.length));
-                if let Some(heard) = heard.and_then(payload) {
-                    inlet.push(sequence, payload_type, heard);
+                let is_taken = |heard| inlet.push(sequence, payload_type, heard);
+                if !heard.and_then(payload).is_none_or(is_taken) {
+                    lane.bound.outlet.received.count_drop(DropReason::Undeliverable);
                 }
             }
             let (Verdict::Send { to, component, length, is_rtcp }, Some(sink)) =

@@ -1,5 +1,7 @@
 //! A small buffer that puts packets in order and evens out their arrival, for the mixer.
 
+use super::PACKET_MAX;
+use super::header::HEADER_LEN;
 use super::sequence::Seq;
 
 /// Packets that are kept.
@@ -12,8 +14,11 @@ const DEPTH_MAX: i16 = 5;
 const PATIENCE: u8 = 3;
 /// A packet further behind is no late one: the sender began anew.
 const LATE_MAX: i16 = 100;
-/// Longest payload: 60 ms of 64 kbit/s.
-pub const PAYLOAD_MAX: usize = 480;
+/// Longest payload: as much as a packet holds, 186 ms of 64 kbit/s (RFC 3551 §4.2 wants 200).
+pub const PAYLOAD_MAX: usize = PACKET_MAX - HEADER_LEN;
+/// Room that is made for a payload beforehand: 60 ms of 64 kbit/s. The slots of a stream that sends
+/// longer ones grow once.
+const PAYLOAD_USUAL: usize = 480;
 
 /// What [`Jitter::take`] gives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +34,7 @@ pub enum Taken {
 /// Packets of one stream in the order of their numbers.
 #[derive(Clone, Debug)]
 pub struct Jitter {
-    slots: Box<[Slot; SLOTS]>,
+    slots: [Slot; SLOTS],
     /// The number to be given out next.
     next: Option<Seq>,
     highest: Seq,
@@ -39,19 +44,19 @@ pub struct Jitter {
     waited: u8,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
-    /// 0: empty.
-    length: usize,
     kind: u8,
-    octets: [u8; PAYLOAD_MAX],
+    /// None where no packet is.
+    octets: Vec<u8>,
 }
 
 impl Jitter {
     /// An empty buffer.
     #[must_use]
     pub fn new() -> Self {
-        let slots = Box::new([Slot { length: 0, kind: 0, octets: [0; PAYLOAD_MAX] }; SLOTS]);
+        let slot = |_| Slot { kind: 0, octets: Vec::with_capacity(PAYLOAD_USUAL) };
+        let slots = std::array::from_fn(slot);
         Self { slots, next: None, highest: Seq(0), kind: 0, is_filling: true, waited: 0 }
     }
 
@@ -71,11 +76,9 @@ impl Jitter {
             self.highest = sequence;
         }
         let slot = self.slot(sequence);
-        slot.length = payload.len();
         slot.kind = kind;
-        if let Some(place) = slot.octets.get_mut(..payload.len()) {
-            place.copy_from_slice(payload);
-        }
+        slot.octets.clear();
+        slot.octets.extend_from_slice(payload);
     }
 
     /// Gives out the next payload.
@@ -93,7 +96,7 @@ impl Jitter {
         }
         self.is_filling = false;
         if depth > DEPTH_MAX {
-            self.slot(next).length = 0;
+            self.slot(next).octets.clear();
             self.next = Some(next.plus(1));
             return self.give(next.plus(1), payload);
         }
@@ -109,17 +112,20 @@ impl Jitter {
     fn give(&mut self, sequence: Seq, payload: &mut [u8; PAYLOAD_MAX]) -> Taken {
         self.next = Some(sequence.plus(1));
         let slot = self.slot(sequence);
-        let (length, kind) = (std::mem::take(&mut slot.length), slot.kind);
+        let (length, kind) = (slot.octets.len(), slot.kind);
         if length == 0 {
             return Taken::Lost;
         }
-        *payload = slot.octets;
+        if let Some(place) = payload.get_mut(..length) {
+            place.copy_from_slice(&slot.octets);
+        }
+        slot.octets.clear();
         self.kind = kind;
         Taken::Payload(length)
     }
 
     fn begin(&mut self, sequence: Seq) {
-        self.slots.iter_mut().for_each(|slot| slot.length = 0);
+        self.slots.iter_mut().for_each(|slot| slot.octets.clear());
         self.next = Some(sequence);
         self.highest = sequence;
         self.is_filling = true;
