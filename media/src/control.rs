@@ -54,6 +54,8 @@ pub struct MediaConfig {
     pub shared_ports: Option<RangeInclusive<u16>>,
     /// New streams are refused when every worker is busy for so many hundredths of its time, 1 to 100.
     pub busy_limit: u8,
+    /// How often, on average, a party that hears what is made here is sent RTCP (RFC 3550 §6.2).
+    pub report_interval: Duration,
 }
 
 /// A worker that is busy for so many hundredths of its time takes no new calls, unless it is told
@@ -126,6 +128,7 @@ impl Default for MediaConfig {
             port_steering: PortSteering::default(),
             shared_ports: None,
             busy_limit: BUSY_LIMIT,
+            report_interval: Duration::from_secs(5),
         }
     }
 }

@@ -9,12 +9,12 @@ use std::f64::consts::TAU;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use common::{Phone, draw, local, relay_of, until};
+use common::{Made, Phone, draw, local, receive, relay_of, reporting, until};
 use media::codec::voice::{Decoder, Encoder};
 use media::rtp::{Header, RtpTime, Seq, Ssrc};
 use media::{
     MEMBERS_MAX, MediaConfig, MediaError, MediaPlane, MemberCodec, PayloadMap, RelayControl,
-    StreamPorts, StreamSpec, TerminationId, Tone, Treatment, Voice,
+    Speaker, StreamPorts, StreamSpec, TerminationId, Tone, Treatment, Voice,
 };
 
 const AMPLITUDE: f64 = 6_000.0;
@@ -323,4 +323,57 @@ fn a_full_conference_takes_no_more() {
     assert!(matches!(joined, Err(MediaError::ConferenceFull)));
     relay.leave(members[5], 0);
     relay.join(room, members[0], 0, PCMA).unwrap();
+}
+
+#[test]
+fn members_of_a_conference_are_sent_reports_of_our_own_and_not_those_of_other_members() {
+    let (mut relay, _notices) = reporting(100);
+    let room = relay.new_conference().unwrap();
+    let mut one = Hummer::new(&mut relay, PCMU, 500.0);
+    let mut other = Hummer::new(&mut relay, PCMA, 900.0);
+    one.is_member(&mut relay, room);
+    other.is_member(&mut relay, room);
+    let mut names = Vec::new();
+    run(&mut [&mut one, &mut other], 20);
+    for hummer in [&mut one, &mut other] {
+        let heard = hummer.listen();
+        let report = Made::read(&receive(&hummer.phone.control).0);
+        assert_eq!(report.ssrc(), heard.ssrc.0);
+        let (packets, octets) = report.counts();
+        assert!(packets > 0 && octets == packets * 160, "{packets} {octets}");
+        if let Some([ssrc, lost, ..]) = report.block() {
+            assert_eq!((ssrc, lost), (hummer.phone.ssrc, 0));
+        }
+        names.push(report.name);
+    }
+    assert_ne!(names[0], names[1], "each leg has a name of its own");
+    // What the one sends of its own accord ends here.
+    let report = common::receiver_report(one.phone.ssrc, 1);
+    one.phone.control.send_to(&report, local(one.ports.rtcp)).unwrap();
+    until("the report", || relay.statistics(one.id).unwrap().streams[0].received.rtcp_packets > 0);
+    for _ in 0..3 {
+        assert_eq!(Made::read(&receive(&other.phone.control).0).name, names[1]);
+    }
+}
+
+#[test]
+fn parties_that_share_no_codec_are_sent_reports_of_our_own() {
+    let (mut relay, _notices) = reporting(100);
+    let mut one = Hummer::new(&mut relay, PCMU, 500.0);
+    let mut other = Hummer::new(&mut relay, G722, 900.0);
+    let [a, b] = [&one, &other].map(|hummer| Speaker {
+        stream: (hummer.id, 0),
+        speaks: vec![hummer.codec],
+        hears: hummer.codec,
+        passes: PayloadMap::from(vec![]),
+    });
+    relay.transcode(a, b).unwrap();
+    run(&mut [&mut one, &mut other], 20);
+    for hummer in [&mut one, &mut other] {
+        let heard = hummer.listen();
+        let report = Made::read(&receive(&hummer.phone.control).0);
+        assert_eq!(report.ssrc(), heard.ssrc.0);
+        let (packets, octets) = report.counts();
+        assert!(packets > 0 && octets == packets * 160, "{packets} {octets}");
+    }
 }

@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{Crypt, Pair, draw, keys, local, receive, receiver_report, relay, rtp, until};
+use common::{
+    Crypt, Made, Pair, draw, keys, local, receive, receiver_report, relay, reporting, rtp, until,
+};
 use media::srtp::Suite;
 use media::{MediaPlane, MemberCodec, Security, StreamSpec, Tone, Treatment};
 
@@ -142,4 +144,22 @@ fn tones_and_conferences_are_secured_too() {
         is_heard |= heard[12..] != silence;
     }
     assert!(is_heard, "the secure member was never mixed");
+}
+
+#[test]
+fn reports_of_our_own_are_secured_too() {
+    for suite in Suite::ALL {
+        let mut pair = Pair::new(reporting(40));
+        let (spec, mut crypt) = secured(&pair, suite, 7);
+        pair.relay.modify(pair.a_id, 0, spec);
+        let tone = Treatment::Tone(Tone::Ringback, MemberCodec::PCMU);
+        pair.relay.treat(pair.a_id, 0, tone);
+        for _ in 0..2 {
+            let (mut sealed, port) = receive(&pair.a.control);
+            assert_eq!(port, pair.a_ports.rtcp);
+            let length = crypt.opener.open_rtcp(&mut sealed).expect("SRTCP of the relay");
+            let (packets, octets) = Made::read(&sealed[..length]).counts();
+            assert!(packets > 0 && octets == packets * 160, "{suite}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Pair, Phone, draw, relay, until};
+use common::{Made, Pair, Phone, draw, local, receive, relay, reporting, until};
 use media::codec::g711::decode;
 use media::rtp::Seq;
 use media::{MediaPlane, MemberCodec, StreamSpec, Tone, ToneCodec, Treatment};
@@ -145,4 +145,113 @@ fn a_pair_that_served_a_treated_party_plays_the_next_treatment_at_its_normal_spe
     until("thirty frames", || sent(&relay, keeps_time.id) >= before + 30);
     let (played, kept) = (sent(&relay, party.id), sent(&relay, keeps_time.id) - before);
     assert!(played <= kept + 5, "{played} {kept}");
+}
+
+#[test]
+fn a_treated_party_is_sent_reports_of_our_own_at_its_control_port() {
+    let mut pair = Pair::new(reporting(100));
+    pair.lock();
+    pair.relay.treat(pair.a_id, 0, RINGBACK);
+    let first = pair.a.hear().0;
+    let (packet, port) = receive(&pair.a.control);
+    assert_eq!(port, pair.a_ports.rtcp);
+    let report = Made::read(&packet);
+    // What B said before counts, too: it is the same stream.
+    let (packets, octets) = report.counts();
+    assert!(packets > 6 && octets == packets * 160, "{packets} {octets}");
+    assert_eq!(report.ssrc(), first.ssrc.0);
+    let ahead = report.timestamp().wrapping_sub(first.timestamp.0);
+    assert!(ahead < 8_000 * 60, "{ahead}");
+    let next = Made::read(&receive(&pair.a.control).0);
+    assert_eq!((next.ssrc(), &next.name), (report.ssrc(), &report.name));
+    assert!(next.counts() > report.counts() && next.timestamp() != report.timestamp());
+    assert_ne!(next.ntp_middle(), report.ntp_middle());
+}
+
+#[test]
+fn reports_about_a_treated_party_tell_its_loss_and_its_answer_tells_the_round_trip() {
+    let mut pair = Pair::new(reporting(100));
+    pair.lock();
+    pair.relay.treat(pair.a_id, 0, RINGBACK);
+    pair.a.sequence += 3;
+    let highest = pair.a.talk(pair.a_ports, 0);
+    let words: [u32; 7] = [0x80c8_0006, 0xa, 0x1111_2222, 0x3333_4444, 8_000, 7, 1_120];
+    let own: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+    pair.a.control.send_to(&own, local(pair.a_ports.rtcp)).unwrap();
+    // A says a little more from time to time, else there is nothing to report.
+    let (report, [ssrc, lost, heard, _, last_sr, _]) = loop {
+        let report = Made::read(&receive(&pair.a.control).0);
+        match report.block().filter(|block| block[4] != 0) {
+            Some(block) => break (report, block),
+            None => pair.a.talk(pair.a_ports, 0),
+        };
+    };
+    assert_eq!((ssrc, lost & 0xff_ffff, last_sr), (0xa, 3, 0x2222_3333));
+    assert!(heard >= u32::from(highest), "{heard}");
+    assert_eq!(pair.relay.statistics(pair.a_id).unwrap().streams[0].round_trip, None);
+    until("a round trip", || {
+        // The answer to each report, as a phone gives it.
+        pair.a.talk(pair.a_ports, 0);
+        let report = Made::read(&receive(&pair.a.control).0);
+        let words = [0x81c9_0007, 0xa, report.ssrc(), 0, 9, 80, report.ntp_middle(), 0];
+        let answer: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        pair.a.control.send_to(&answer, local(pair.a_ports.rtcp)).unwrap();
+        pair.relay.statistics(pair.a_id).unwrap().streams[0].round_trip.is_some()
+    });
+    assert!(pair.sent(pair.a_id).rtcp_packets > 0 && report.counts().0 > 0);
+}
+
+#[test]
+fn reports_to_who_multiplexes_come_with_the_media_and_count_what_came_before() {
+    let (mut relay, _notices) = reporting(100);
+    let phone = Phone::new(2);
+    let at = relay.add(1).unwrap();
+    relay.modify(at.id, 0, StreamSpec { rtcp_mux: true, ..phone.spec() });
+    relay.treat(at.id, 0, RINGBACK);
+    let (mut heard, mut reports) = (0, 0);
+    while reports < 3 {
+        let (packet, port) = receive(&phone.media);
+        assert_eq!(port, at.streams[0].rtp);
+        if media::rtcp::is_rtcp(&packet) {
+            let report = Made::read(&packet);
+            assert_eq!(report.counts(), (heard, 160 * heard));
+            assert_eq!(report.block(), None, "it has said nothing");
+            reports += 1;
+        } else {
+            heard += 1;
+        }
+    }
+}
+
+#[test]
+fn who_hears_a_party_gets_the_reports_of_that_party_alone() {
+    let mut pair = Pair::new(reporting(20));
+    let metronome = Phone::new(3);
+    let keeps_time = pair.relay.add(1).unwrap();
+    pair.relay.modify(keeps_time.id, 0, metronome.spec());
+    pair.lock();
+    pair.relay.treat(keeps_time.id, 0, RINGBACK);
+    for _ in 0..5 {
+        pair.a_to_b();
+        pair.b_to_a();
+        receive(&metronome.control);
+    }
+    assert_eq!(pair.sent(pair.a_id).rtcp_packets + pair.sent(pair.b_id).rtcp_packets, 0);
+}
+
+#[test]
+fn reports_to_an_address_that_nobody_vouched_for_are_as_few_as_all_else() {
+    let (mut relay, _notices) = reporting(10);
+    let (metronome, moved) = (Phone::new(1), Phone::new(2));
+    let [keeps_time, party] = [(); 2].map(|()| relay.add(1).unwrap());
+    relay.modify(keeps_time.id, 0, metronome.spec());
+    relay.modify(party.id, 0, StreamSpec { is_hidden: true, ..moved.spec() });
+    relay.treat(party.id, 0, RINGBACK);
+    relay.treat(keeps_time.id, 0, RINGBACK);
+    for _ in 0..60 {
+        receive(&metronome.control);
+    }
+    let sent = relay.statistics(party.id).unwrap().streams[0].sent;
+    // Five a second for five seconds, of all kinds.
+    assert!((1..=25).contains(&(sent.packets + sent.rtcp_packets)), "{sent:?}");
 }

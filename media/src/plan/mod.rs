@@ -16,6 +16,7 @@ mod handover;
 mod inlet;
 pub mod latch;
 mod outlet;
+mod report;
 pub mod statistics;
 
 use std::net::SocketAddr;
@@ -24,7 +25,8 @@ use std::time::Duration;
 pub use handover::{Handover, RtpHandover, handover, last_of};
 pub use inlet::Inlet;
 pub use latch::{Judgement, Latch, LatchRules};
-pub use outlet::{Mapping, Outlet, Stamp};
+pub use outlet::{Mapping, Outlet, Speech, Stamp};
+pub use report::Told;
 pub use statistics::{DirectionCounters, DropReason};
 
 use crate::ear::Ear;
@@ -104,6 +106,7 @@ pub struct Ingress {
     control: Latch,
     reception: Reception,
     digits: DigitDetector,
+    came: Option<report::Came>,
     /// Checks and decrypts what the peer of a secure stream sends; none until there are keys.
     pub opener: Option<Box<Opener>>,
     /// Listens to the peer's voice.
@@ -402,6 +405,10 @@ fn on_rtcp(
     for block in rtcp::read_blocks(arrival.packet) {
         ends.own.on_report(&block, arrival.now_us);
     }
+    let came = rtcp::read_sender_report(arrival.packet);
+    if let Some(rtcp::SenderReport { ssrc, ntp_middle }) = came {
+        ingress.came = Some(report::Came { ssrc, ntp_middle, at_us: arrival.now_us });
+    }
     // Reports about one's own voice would look like a loop (RFC 3550 §8.2).
     let is_other = |sink: &&Outlet| !std::ptr::eq(*sink, ends.own);
     let Some(sink) = ends.sink.filter(is_other) else { return Ok(Verdict::Keep) };
@@ -415,7 +422,7 @@ fn on_rtcp(
     let Some(to) = remote.filter(|_| sink.may_send(arrival.now_us)) else {
         return Ok(held_back(sink, DropReason::Undeliverable));
     };
-    if let Some(report) = rtcp::read_sender_report(arrival.packet) {
+    if let Some(report) = came {
         sink.on_sender_report(report.ntp_middle, arrival.now_us);
     }
     let report = ends.own.report_map();

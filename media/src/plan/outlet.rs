@@ -4,6 +4,8 @@
 //! here is atomic. One source feeds an outlet at a time; in the moment of a switch two workers may
 //! touch it, which at worst costs one more marker bit.
 
+mod speech;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+pub use self::speech::Speech;
+use self::speech::Tally;
 use super::address::AtomicAddress;
 use super::statistics::{DirectionCounters, StreamStatistics};
 use crate::recording::{Tap, Way};
@@ -77,6 +81,7 @@ struct Continuity {
     last_timestamp: AtomicU32,
     last_us: AtomicU64,
     clock_hz: AtomicU32,
+    tally: Tally,
 }
 
 /// Where a packet of a source goes on in the stream that the peer hears.
@@ -297,6 +302,7 @@ impl Outlet {
             sent.rewrite(packet);
         }
         line.remember(sent, is_new, stamp);
+        line.tally.count(packet);
     }
 
     /// How RTCP of a source must be renamed; `None` if another source is heard.

@@ -132,6 +132,13 @@ impl DirectionCounters {
         self.kernel_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// What the kernel forwarded: packets and octets.
+    #[must_use]
+    pub fn kernel(&self) -> (u64, u64) {
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (value(&self.kernel_packets), value(&self.kernel_bytes))
+    }
+
     /// Counts an RTCP packet.
     pub fn count_rtcp(&self) {
         add(&self.rtcp_packets, 1);
@@ -194,6 +201,6 @@ impl DirectionCounters {
 }
 
 /// One writer at a time: a load and a store do, and are cheaper than a locked addition.
-fn add(counter: &AtomicU64, value: u64) {
+pub(super) fn add(counter: &AtomicU64, value: u64) {
     counter.store(counter.load(Ordering::Relaxed).wrapping_add(value), Ordering::Relaxed);
 }

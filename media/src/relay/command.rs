@@ -1,5 +1,6 @@
 //! What a worker is told, and what it shares with control.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -127,4 +128,8 @@ pub(super) struct Means {
     pub(super) quarantine: Duration,
     /// A worker that is busy for so many hundredths of its time takes no new calls.
     pub(super) busy_limit: u64,
+    /// The mean time between two reports of our own to a party.
+    pub(super) report_interval: Duration,
+    /// What no peer can foresee is made of it.
+    pub(super) secret: RandomState,
 }

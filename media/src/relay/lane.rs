@@ -9,6 +9,7 @@ use super::batch::{Batch, Leaving, Payer};
 use super::book::{Book, Signs};
 use super::gate::Gate;
 use super::kernel::Attempts;
+use super::reporter::Reports;
 use super::worker::Bound;
 use crate::context::{PACKET_LEN, Performer, Player, Step};
 use crate::dsp::tone::SineTable;
@@ -34,6 +35,8 @@ pub(super) struct Lane {
     pub(super) watched_us: u64,
     pub(super) is_reported: bool,
     pub(super) attempts: Attempts,
+    /// RTCP of our own.
+    pub(super) reports: Reports,
     /// Which of its sockets wait for the next pass with more.
     pub(super) is_unread: [bool; 2],
     /// What its packets look like, where it shares ports.
@@ -44,6 +47,21 @@ impl Lane {
     /// Whether something is made for its peer.
     pub(super) fn is_treated(&self) -> bool {
         self.player.is_some() || self.performer.is_some()
+    }
+
+    /// Whether its peer has been silent for so long, and nobody has been told yet.
+    pub(super) fn falls_silent(&mut self, now_us: u64, timeout_us: u64) -> bool {
+        let heard_us = self.ingress.last_us.max(self.watched_us);
+        if self.is_reported && self.ingress.last_us > self.watched_us {
+            self.is_reported = false;
+        }
+        let is_silent = now_us.saturating_sub(heard_us) >= timeout_us;
+        if !self.plan.is_watched || self.is_reported || !is_silent {
+            return false;
+        }
+        self.is_reported = true;
+        self.watched_us = now_us;
+        true
     }
 }
 

@@ -6,6 +6,7 @@
 mod batch;
 mod book;
 mod certificate;
+mod clock;
 mod command;
 mod gate;
 mod handful;
@@ -19,6 +20,7 @@ mod ports;
 mod raw;
 mod recording;
 mod report;
+mod reporter;
 mod room;
 mod secure;
 mod slots;
@@ -33,6 +35,7 @@ mod translate;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::hash::RandomState;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,6 +109,8 @@ impl Relay {
             timeout: config.timeout,
             quarantine: config.quarantine,
             busy_limit: u64::from(config.busy_limit),
+            report_interval: config.report_interval,
+            secret: RandomState::new(),
         };
         let workers = (0..count)
             .map(|index| Thread::start(index, means.clone()))

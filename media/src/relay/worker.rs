@@ -9,10 +9,10 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use std::time::Instant;
 
 use super::batch::{BATCH_MAX, Batch, Leaving, Payer};
 use super::book::{Book, News, Signs};
+pub(super) use super::clock::Clock;
 use super::command::{Command, Destination, Means, Signal};
 use super::gate::{Entered, enter};
 use super::handshake::Task;
@@ -21,6 +21,7 @@ use super::lane::{Lane, play, reply, seal, settle, shrink};
 use super::load::{Load, QUIET_PERCENT};
 use super::notice::{SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard};
 use super::port::PortPair;
+use super::reporter::{Reporter, Reports};
 use super::room::Rooms;
 use super::steer::Places;
 use super::sys::{Poller, own_cpu_us};
@@ -46,22 +47,6 @@ const FRAME_US: u64 = 20_000;
 const ENDED_MIN: usize = 64;
 /// A worker that was kept from its treatments for longer starts the rhythm anew.
 const BEHIND_MAX_US: u64 = 5 * FRAME_US;
-
-/// The clock of the whole relay.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(Instant);
-
-impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "the rim: this is where packets get their time")]
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Microseconds since the start, never 0.
-    pub(super) fn now_us(self) -> u64 {
-        u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX).saturating_add(1)
-    }
-}
 
 /// One life of a port pair: the sockets, and the state that other threads may touch.
 pub(super) struct Bound {
@@ -95,6 +80,7 @@ pub(super) struct Worker {
     places: Option<Places>,
     /// Where streams share ports.
     book: Option<Book>,
+    reporter: Reporter,
     timeout_us: u64,
     lanes: Vec<Option<Lane>>,
     /// Slots of lanes with a player.
@@ -138,6 +124,7 @@ impl Worker {
             kernel: means.kernel,
             places,
             book,
+            reporter: Reporter::new(means.clock, means.report_interval, means.secret),
             timeout_us: u64::try_from(means.timeout.as_micros()).unwrap_or(u64::MAX),
             lanes: Vec::new(),
             treated: Vec::new(),
@@ -197,6 +184,7 @@ impl Worker {
             }
             if now_us >= self.next_sweep_us {
                 self.sweep(now_us);
+                self.report(&mut batch, now_us);
                 batch.sweep(now_us);
             }
         }
@@ -422,6 +410,7 @@ impl Worker {
             watched_us: now_us,
             is_reported: false,
             attempts: Attempts::default(),
+            reports: Reports::default(),
             is_unread: [false; 2],
             signs: Signs::default(),
         };
@@ -564,7 +553,8 @@ impl Worker {
         if let Some(book) = &mut self.book {
             book.sweep(now_us);
         }
-        self.next_sweep_us = now_us + (self.timeout_us / 4).clamp(10_000, 1_000_000);
+        let rhythm_us = self.timeout_us.min(self.reporter.interval_us()) / 4;
+        self.next_sweep_us = now_us + rhythm_us.clamp(10_000, 1_000_000);
         shrink(&mut self.lanes, &mut self.unread);
         // It takes a moment, in which packets wait.
         let is_quiet = self.signal.busy_percent.load(Ordering::Relaxed) < QUIET_PERCENT;
@@ -582,20 +572,24 @@ impl Worker {
                 ear.wait(now_us);
             }
             tell_heard(&self.notices, &self.signal, lane.bound.key, &mut lane.ingress.ear);
-            let heard_us = lane.ingress.last_us.max(lane.watched_us);
-            if lane.is_reported && lane.ingress.last_us > lane.watched_us {
-                lane.is_reported = false;
-            }
-            if lane.plan.is_watched
-                && !lane.is_reported
-                && now_us.saturating_sub(heard_us) >= self.timeout_us
-            {
-                lane.is_reported = true;
-                lane.watched_us = now_us;
+            if lane.falls_silent(now_us, self.timeout_us) {
                 let (id, stream) = lane.bound.key;
                 notify(&self.notices, &self.signal, Notify::Timeout { id, stream });
             }
         }
+    }
+
+    /// Sends the reports that are due.
+    fn report(&mut self, batch: &mut Batch, now_us: u64) {
+        for slot in 0..self.lanes.len() {
+            if batch.leaving_len() == BATCH_MAX {
+                self.send(batch);
+            }
+            if let Some(Some(lane)) = self.lanes.get_mut(slot) {
+                self.reporter.report(lane, slot, batch, now_us);
+            }
+        }
+        self.send(batch);
     }
 
     /// The lane of this life of the pair, if it has not ended.

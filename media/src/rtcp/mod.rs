@@ -1,12 +1,14 @@
-//! RTCP: telling it from RTP, reading reports, relaying it between two parties.
+//! RTCP: telling it from RTP, reading reports, relaying it between two parties, writing our own.
 //!
 //! Must not know who the parties are.
 
 mod relay;
 mod report;
+mod write;
 
 pub use relay::{ReportMap, SenderMap, translate};
 pub use report::{ReportBlock, SenderReport, read_blocks, read_sender_report};
+pub use write::{Heard, NAME_LEN, REPORT_MAX, Report, Sent, name, write};
 
 /// Sender report.
 pub const SR: u8 = 200;

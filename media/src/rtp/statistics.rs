@@ -114,6 +114,12 @@ impl Reception {
         })
     }
 
+    /// How many packets of the current source should have come, and how many did.
+    #[must_use]
+    pub fn tally(&self) -> Option<(u64, u64)> {
+        self.current.as_ref().map(|source| (source.expected, source.received))
+    }
+
     /// Takes in what somebody else counted of the same source, starting from [`Self::standing`].
     pub fn absorb(&mut self, elsewhere: &Elsewhere) {
         let (now, lost) = (self.extended_highest(), self.lost());

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use media::rtcp;
 use media::rtp::{Header, RtpTime, Seq, Ssrc};
 use media::srtp::{Keys, Material, OVERHEAD_MAX, Opener, Sealer, Suite};
 use media::{
@@ -24,6 +25,56 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn relay(ports: RangeInclusive<u16>) -> (RelayControl, Receiver<Notify>) {
     relay_of(MediaConfig { ports, quarantine: Duration::ZERO, ..MediaConfig::default() })
+}
+
+/// A relay that reports to those who hear what it makes every so many milliseconds.
+pub(crate) fn reporting(every_ms: u64) -> (RelayControl, Receiver<Notify>) {
+    let report_interval = Duration::from_millis(every_ms);
+    let quarantine = Duration::ZERO;
+    relay_of(MediaConfig { ports: draw(64), quarantine, report_interval, ..MediaConfig::default() })
+}
+
+/// A report that the relay has made: a sender report with a block or none, and a source description.
+#[derive(Debug)]
+pub(crate) struct Made {
+    words: Vec<u32>,
+    has_block: bool,
+    pub(crate) name: String,
+}
+
+impl Made {
+    pub(crate) fn read(packet: &[u8]) -> Self {
+        assert!(rtcp::is_well_formed(packet), "{packet:?}");
+        let has_block = packet[0] == 0x81;
+        let names = &packet[if has_block { 52 } else { 28 }..];
+        assert_eq!((packet[1], names[1], names[0]), (rtcp::SR, rtcp::SDES, 0x81));
+        assert_eq!((&names[4..8], names[8], names[9]), (&packet[4..8], 1, 16), "its CNAME");
+        let name = std::str::from_utf8(&names[10..26]).unwrap().to_owned();
+        let words = packet.chunks(4).map(|word| u32::from_be_bytes(word.try_into().unwrap()));
+        Self { words: words.collect(), has_block, name }
+    }
+
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.words[1]
+    }
+
+    pub(crate) fn ntp_middle(&self) -> u32 {
+        self.words[2] << 16 | self.words[3] >> 16
+    }
+
+    pub(crate) fn timestamp(&self) -> u32 {
+        self.words[4]
+    }
+
+    /// Packets and octets.
+    pub(crate) fn counts(&self) -> (u32, u32) {
+        (self.words[5], self.words[6])
+    }
+
+    /// Whom it is about, fraction and number of lost packets, highest number, jitter, LSR, DLSR.
+    pub(crate) fn block(&self) -> Option<[u32; 6]> {
+        self.has_block.then(|| self.words[7..13].try_into().unwrap())
+    }
 }
 
 /// With `BOUND` in the environment each port has a socket of its own, as it is without privileges.
