@@ -5,6 +5,7 @@
 //! touch it, which at worst costs one more marker bit.
 
 mod speech;
+mod trial;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use arc_swap::ArcSwapOption;
 
 pub use self::speech::Speech;
 use self::speech::Tally;
+use self::trial::Trial;
 use super::address::AtomicAddress;
 use super::statistics::{DirectionCounters, StreamStatistics};
 use crate::recording::{Tap, Way};
@@ -27,9 +29,6 @@ use crate::srtp::Sealer;
 const FRAME_US: u64 = 20_000;
 /// Packets of an event come at least so often; after the last one speech goes on so much later.
 const EVENT_GAP_US: u64 = 100_000;
-/// What an address that has not proved itself is sent: five packets a second for five seconds.
-const TRIAL_US: u64 = 5_000_000;
-const TRIAL_EVERY_US: u64 = 200_000;
 /// Round trips longer than this are a wrong clock.
 const ROUND_TRIP_MAX_US: u64 = 60_000_000;
 
@@ -57,16 +56,6 @@ pub struct Outlet {
     pub received: DirectionCounters,
     /// Counters of what the peer was sent; written by the worker that forwards.
     pub sent: DirectionCounters,
-}
-
-/// What goes to an address that has not proved itself (SEC-86).
-#[derive(Debug, Default)]
-struct Trial {
-    is_on: AtomicBool,
-    /// When the first packet went there; 0 before.
-    since_us: AtomicU64,
-    /// When the next one may.
-    next_us: AtomicU64,
 }
 
 /// One SSRC with numbers and times that go on, whoever the source is.
@@ -130,20 +119,18 @@ impl Outlet {
 
     /// Nothing has come yet from the address that signalling named: it is sent little, for a while.
     pub fn set_unproven(&self) {
-        self.trial.since_us.store(0, Ordering::Relaxed);
-        self.trial.next_us.store(0, Ordering::Relaxed);
-        self.trial.is_on.store(true, Ordering::SeqCst);
+        self.trial.begin();
     }
 
     /// The address where the peer is sent media is the peer's.
     pub fn set_proven(&self) {
-        self.trial.is_on.store(false, Ordering::Relaxed);
+        self.trial.end();
     }
 
     /// Whether the peer's address still has to prove itself.
     #[must_use]
     pub fn is_unproven(&self) -> bool {
-        self.trial.is_on.load(Ordering::Relaxed)
+        self.trial.is_on()
     }
 
     /// Whether another packet may go to the peer now, and notes that it does: always, once its address has
@@ -399,25 +386,6 @@ impl Outlet {
             suite: self.sealer.load().as_ref().map(|sealer| sealer.suite()),
             is_reported: self.is_reported.load(Ordering::Relaxed),
         }
-    }
-}
-
-impl Trial {
-    fn takes(&self, now_us: u64) -> bool {
-        // Two senders at once may both be first; one packet more is no flood.
-        let since_us = match self.since_us.load(Ordering::Relaxed) {
-            0 => {
-                self.since_us.store(now_us.max(1), Ordering::Relaxed);
-                now_us
-            }
-            since_us => since_us,
-        };
-        let is_over = now_us.saturating_sub(since_us) >= TRIAL_US;
-        if is_over || now_us < self.next_us.load(Ordering::Relaxed) {
-            return false;
-        }
-        self.next_us.store(now_us.saturating_add(TRIAL_EVERY_US), Ordering::Relaxed);
-        true
     }
 }
 
