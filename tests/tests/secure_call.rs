@@ -111,6 +111,29 @@ fn a_phone_whose_connection_is_gone_is_not_called_back_until_it_registers_again(
 }
 
 #[test]
+fn a_call_goes_on_with_a_phone_that_registers_over_a_new_connection() {
+    let (ca, program) = secured("");
+    let other = program.live_phone("202");
+    for access in [ca.tls("office.test"), Access::Wss(ca.client(None), "office.test".to_owned())] {
+        let phone = program.live_phone_over(&access, "201");
+        for is_called in [true, false] {
+            let (near, far) = if is_called {
+                let (far, near) = other.talk_to(&phone);
+                (near, far)
+            } else {
+                phone.talk_to(&other)
+            };
+            phone.with(|phone| phone.reconnect(&access)).unwrap();
+            program.until("/api/v1/lines", |answer| answer["items"][0]["registered"] == false);
+            phone.register(Duration::from_secs(300));
+            other.hang_up(far);
+            phone.ended(near);
+        }
+        phone.register(Duration::ZERO);
+    }
+}
+
+#[test]
 fn a_certificate_is_replaced_under_a_running_call() {
     let (ca, program) = secured("");
     let (a, b) =

@@ -83,11 +83,13 @@ pub fn answer(
     from: SocketAddr,
 ) -> Check {
     let Some(reader) = Reader::read(packet) else { return Check::Foreign };
-    if reader.class() != Class::BindingRequest || !reader.has_fingerprint_or_none() {
-        return Check::Foreign;
-    }
-    let is_ours = reader.username().is_some_and(|name| is_for(credentials, name));
-    if !is_ours || !reader.is_authentic(credentials.password.as_bytes()) {
+    // What costs least comes first: strangers do not know the name (SEC-89).
+    let is_ours = reader.class() == Class::BindingRequest
+        && reader.username().is_some_and(|name| is_for(credentials, name));
+    if !is_ours
+        || !reader.has_fingerprint_or_none()
+        || !reader.is_authentic(credentials.password.as_bytes())
+    {
         return Check::Foreign;
     }
     let key = credentials.password.as_bytes();

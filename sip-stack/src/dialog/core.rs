@@ -106,6 +106,8 @@ pub(crate) struct Core {
     pub(crate) now: Now,
     /// The value of Supported.
     pub(crate) supported: String,
+    /// The same in our re-INVITEs and UPDATEs, whose provisional responses nobody awaits (RFC 3262 §3).
+    pub(crate) supported_within: String,
 }
 
 impl Core {

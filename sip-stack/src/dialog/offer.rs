@@ -73,7 +73,7 @@ impl Core {
         };
         let mut draft = Self::draft(leg, method);
         draft.contact = Some(leg.contact.clone());
-        draft.headers.push(("Supported".to_owned(), self.supported.clone()));
+        draft.headers.push(("Supported".to_owned(), self.supported_within.clone()));
         for (name, value) in leg.session.request_headers() {
             draft.headers.push((name.to_owned(), value));
         }
@@ -185,8 +185,10 @@ impl Core {
 
     fn refused_offer(&mut self, leg: &mut Leg, ours: OurOffer, status: u16) {
         if ours.is_refresh {
-            // RFC 4028 §7.4: the call goes on; the next half of the interval tries again.
-            self.watch_session(leg);
+            // RFC 4028 §7.4: the call goes on, and the peer still waits for the refresh (§10).
+            if let Some(wait) = leg.session.retry_after() {
+                self.arm(leg, Timer::Refresh, wait);
+            }
         } else {
             self.emit(leg, Event::OfferRefused { leg: leg.id(), status });
         }

@@ -161,6 +161,12 @@ impl SessionTimer {
         }
     }
 
+    /// When the refresh is ours and one failed: how long to wait for the next try, of which three fit before
+    /// the peer's patience ends.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.refresh_after().map(|half| half / 5)
+    }
+
     /// When the refresh is the peer's: how long to wait for it.
     pub(crate) fn expires_after(&self) -> Option<Duration> {
         match self.current {

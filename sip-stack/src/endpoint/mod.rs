@@ -71,8 +71,9 @@ impl Endpoint {
             server_transactions: config.limits.transactions,
             client_transactions: config.limits.transactions,
         };
-        let mut supported = vec!["100rel".to_owned(), "timer".to_owned()];
-        supported.extend(config.extensions.iter().cloned());
+        let mut within = vec!["timer".to_owned()];
+        within.extend(config.extensions.iter().cloned());
+        let within = within.join(", ");
         Self {
             core: Core {
                 layer: Layer::new(config.timers, limits),
@@ -83,7 +84,8 @@ impl Endpoint {
                 invites: AHashMap::new(),
                 entropy,
                 now: Now::ZERO,
-                supported: supported.join(", "),
+                supported: format!("100rel, {within}"),
+                supported_within: within,
                 config,
             },
             legs: Slab::new(),

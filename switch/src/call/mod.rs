@@ -382,7 +382,9 @@ pub enum Completes {
 pub struct Reoffer {
     /// Who offered.
     pub from: CallId,
-    /// Its offer.
+    /// Who has to agree.
+    pub to: CallId,
+    /// What `from` offered.
     pub offer: sip_stack::sdp::Session,
     /// What we offered the far side because of it.
     pub far_offer: sip_stack::sdp::Session,

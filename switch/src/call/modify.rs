@@ -11,7 +11,7 @@ use tapi::constant::{CallFeature, CallState, LineErr};
 use tapi::{CallCapability, Mask, ReplyFields, RequestKey};
 
 use super::transcode::refuses_media;
-use super::{CallId, Origination, Reoffer, Side, Timer, Waiting};
+use super::{CallId, ConnectionKey, Origination, Reoffer, Side, Timer, Waiting};
 use crate::exchange::Exchange;
 
 /// A phone that was told to answer, hold or resume does so within this time (sip-mapping §2.9.2).
@@ -68,7 +68,19 @@ impl Exchange {
             return self.refuse(leg, 491);
         }
         if let (Some(connection), Some(far_offer)) = (self.connections.get_mut(key.0), far_offer) {
-            connection.reoffer = Some(Reoffer { from: id, offer, far_offer });
+            connection.reoffer = Some(Reoffer { from: id, to: far, offer, far_offer });
+        }
+    }
+
+    /// One of the two whom an offer is about leaves the connection, or its phone does: nobody will answer
+    /// it any more. 491 lets the phone that offered try again with whom it talks to by then.
+    pub(crate) fn drop_reoffer(&mut self, key: ConnectionKey, gone: CallId) {
+        let reoffer = self.connections.get_mut(key.0).and_then(|connection| {
+            connection.reoffer.take_if(|reoffer| [reoffer.from, reoffer.to].contains(&gone))
+        });
+        let leg = reoffer.and_then(|reoffer| self.calls.get(reoffer.from.0)?.leg);
+        if let Some(leg) = leg {
+            self.refuse(leg, 491);
         }
     }
 

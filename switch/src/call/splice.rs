@@ -220,6 +220,11 @@ impl Exchange {
         }
         self.end_intrusion_of(a);
         self.end_intrusion_of(b);
+        for id in [a, b] {
+            if let Some(key) = self.calls.get(id.0).map(|call| call.connection) {
+                self.drop_reoffer(key, id);
+            }
+        }
         let Some(first) = self.calls.get_mut(a.0).map(super::Call::take_phone) else { return };
         let Some(call) = self.calls.get_mut(b.0) else {
             if let Some(call) = self.calls.get_mut(a.0) {

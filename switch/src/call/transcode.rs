@@ -325,8 +325,7 @@ impl Exchange {
         {
             return false;
         }
-        let reoffer =
-            Reoffer { from: reoffer.from, offer: reoffer.offer.clone(), far_offer: asked };
+        let reoffer = Reoffer { offer: reoffer.offer.clone(), far_offer: asked, ..*reoffer };
         self.finish_reoffer(reoffer, Some(theirs));
         true
     }

@@ -28,6 +28,7 @@ use crate::call::user_info::MAX_INFO;
 use crate::call::wishes::MAX_CALL_DATA;
 use crate::feature::forward::{MAX_ENTRIES, MAX_RINGS};
 use crate::registrar::Registration;
+use crate::registry::Binding;
 use crate::route::location::translation;
 use crate::store::StoredBinding;
 
@@ -69,6 +70,7 @@ impl Exchange {
             return self.reply(id, Reply::new(404));
         };
         let was_reachable = !self.registrar.registry().contacts(&user).is_empty();
+        let former = self.registrar.registry().bindings(&user);
         let outcome = self.registrar.register(self.clock, &self.config, &line, message, flow);
         let is_accepted = outcome.reply.status < 300;
         count(if is_accepted {
@@ -79,12 +81,39 @@ impl Exchange {
         let has_come = is_accepted && !self.registrar.registry().contacts(&user).is_empty();
         if has_come {
             self.note_login(&user, message, flow);
+            self.take_dialogs_back(&user, &former);
         }
         let events = super::allow_events().join(", ");
         self.reply(id, outcome.reply.header("Allow-Events", events));
         self.registrations_changed(outcome.changes);
         self.show_reachability(&user, was_reachable);
         self.arm_registrations();
+    }
+
+    /// Lets the calls of a phone whose connection broke go on over the one that it registers by now
+    /// (RFC 5626 §5.3): without it our BYE would go where nobody listens. `former`: the line's bindings
+    /// before.
+    fn take_dialogs_back(&mut self, line: &str, former: &[Arc<Binding>]) {
+        let calls = self.by_line.get(line).into_iter().flatten();
+        let legs: Vec<LegId> = calls
+            .filter_map(|id| self.calls.get(id.0))
+            .flat_map(|call| call.legs.clone())
+            .collect();
+        for leg in legs {
+            let Some(view) = self.endpoint.leg(leg) else { continue };
+            if !view.flow.transport.is_reliable() || view.flow.connection.is_some() {
+                continue;
+            }
+            let is_its = |binding: &&Arc<Binding>| {
+                let had = former.iter().find(|former| former.id == binding.id);
+                binding.uri == view.remote_target
+                    || had.is_some_and(|had| had.flow.remote == view.flow.remote)
+            };
+            let contacts = self.registrar.registry().contacts(line);
+            if let Some(flow) = contacts.iter().find(is_its).map(|binding| binding.flow) {
+                self.endpoint.set_flow(leg, flow);
+            }
+        }
     }
 
     /// Publishes and keeps what the registrar did.

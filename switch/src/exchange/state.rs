@@ -479,6 +479,7 @@ impl Exchange {
 
     pub(crate) fn forget_in_connection(&mut self, key: ConnectionKey, id: CallId) {
         self.transcoded.remove(&key);
+        self.drop_reoffer(key, id);
         let Some(connection) = self.connections.get_mut(key.0) else { return };
         connection.called.retain(|other| *other != id);
         connection.stations.retain(|other| *other != id);

@@ -118,6 +118,15 @@ impl Phone {
         })
     }
 
+    /// Breaks its connection off and opens another one, in the middle of everything; it is the same phone
+    /// with the same Contact.
+    ///
+    /// Errors: the switch refuses the connection.
+    pub fn reconnect(&mut self, access: &Access) -> Result<(), PhoneError> {
+        self.wire = Wire::open(access, self.switch)?.0;
+        Ok(())
+    }
+
     /// What the phone does by itself.
     pub fn behaviour(&mut self) -> &mut Behaviour {
         self.core.behaviour()

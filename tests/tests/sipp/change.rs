@@ -150,6 +150,32 @@ fn t10_on_a_dialog_of_the_phone_the_switch_tries_again_at_once_or_within_two_sec
     assert_at_rest(&program);
 }
 
+#[test]
+fn t10_a_re_invite_whose_other_party_is_replaced_before_it_answers_gets_491() {
+    let program = office();
+    let third = program.live_phone("203");
+    let called = phone(&program, "202", "callee_ponders.xml");
+    let video = sdp(9, "m=video 9 RTP/AVP 99\na=rtpmap:99 H264/90000\n");
+    let mut calling = caller(&program, "caller_adds_video.xml").key("video", video).start();
+    calling.until_received("SIP/2.0 200");
+    until(&program, "the first ACK", || called.log().received("ACK ").next().is_some());
+    calling.go_on();
+    until(&program, "the far side is asked", || called.log().received("INVITE ").count() == 2);
+    let call = program.get("/api/v1/calls").1["items"][0]["callId"].as_u64().unwrap();
+    let transfer = format!("/api/v1/calls/{call}/transfer");
+    let (status, answer) = program.post(&transfer, &json!({"line": "202", "to": "203"}));
+    assert_eq!(status, 200, "{answer}");
+    let leg = third.incoming();
+    third.answer(leg);
+    third.connected(leg);
+    calling.until_received("SIP/2.0 491");
+    until(&program, "its ACK", || calling.log().sent("ACK ").count() == 2);
+    called.finish();
+    third.hang_up(leg);
+    calling.finish();
+    assert_at_rest(&program);
+}
+
 // --- T11: session timers
 
 #[test]
