@@ -39,6 +39,11 @@ use crate::srtp::{Opener, SrtpError};
 
 /// Marks a payload type that the other side cannot be sent.
 pub const BLOCKED: u8 = 0xff;
+/// Voice that is later than an event by the first of so many parts of a second says that it is over.
+/// Packets of an event come each 50 ms at least (RFC 4733 §2.5.1.2).
+const KEY_GAPS_A_SECOND: u32 = 10;
+/// An event of which nothing comes for so long is over, whatever else comes.
+const KEY_SILENCE_US: u64 = 1_000_000;
 /// Payload types there are.
 pub const PAYLOADS: usize = 128;
 
@@ -107,6 +112,8 @@ pub struct Ingress {
     reception: Reception,
     digits: DigitDetector,
     came: Option<report::Came>,
+    /// When the last packet of an event came, and the clock of its ticks.
+    event: (u64, u32),
     /// Checks and decrypts what the peer of a secure stream sends; none until there are keys.
     pub opener: Option<Box<Opener>>,
     /// Listens to the peer's voice.
@@ -122,6 +129,15 @@ impl Ingress {
             Component::Media => &mut self.media,
             Component::Control => &mut self.control,
         }
+    }
+
+    /// The key that went down, and of which nothing has come for long: how long it was pressed.
+    pub fn overdue_key(&mut self, now_us: u64) -> Option<(char, Duration)> {
+        let (heard_us, clock_hz) = self.event;
+        if !self.digits.is_waiting() || now_us.saturating_sub(heard_us) < KEY_SILENCE_US {
+            return None;
+        }
+        self.digits.give_up().map(|(key, ticks)| (key, lasting(ticks, clock_hz)))
     }
 
     /// Lets the peer's addresses be learnt anew; `has_moved`: signalling has named another one.
@@ -185,6 +201,8 @@ pub enum Verdict {
 pub struct Learnt {
     /// The peer's media address, where it is new.
     pub latched: Option<SocketAddr>,
+    /// A key came up and how long it was pressed, without an end packet; told before what was heard.
+    pub overdue: Option<(char, Duration)>,
     /// What was heard.
     pub finding: Option<Finding>,
 }
@@ -323,25 +341,7 @@ fn on_rtp(
     }
     let clock_hz = plan.clock_hz(header.payload);
     count(ingress, ends.own, &header, &arrival, clock_hz);
-    if plan.telephone_event == Some(header.payload) {
-        let event = payload(arrival.packet).unwrap_or_default();
-        if let Some(ear) = &mut ingress.ear {
-            ear.prefer_events();
-        }
-        let lasts = |ticks| {
-            let us = u64::from(ticks) * 1_000_000 / u64::from(clock_hz.max(1));
-            Duration::from_micros(us)
-        };
-        let is_new = !ingress.digits.has_begun(&header, event);
-        if let Some(event) = ingress.digits.on_packet(&header, event) {
-            learnt.finding = Some(match event {
-                KeyEvent::Began(key) => Finding::Key(key),
-                // Its beginning was lost.
-                KeyEvent::Ended(key, ticks) if is_new => Finding::WholeKey(key, lasts(ticks)),
-                KeyEvent::Ended(key, ticks) => Finding::Digit(key, lasts(ticks)),
-            });
-        }
-    }
+    hear_keys(plan, ingress, &header, &arrival, learnt);
     if let Some(ear) = &mut ingress.ear {
         ear.hear(&header, payload(arrival.packet).unwrap_or_default(), arrival.now_us);
     }
@@ -363,6 +363,40 @@ fn on_rtp(
     sink.stamp(arrival.packet, &header, stamp);
     let length = arrival.packet.len();
     Ok(Verdict::Send { to, component: Component::Media, length, is_rtcp: false })
+}
+
+/// Finds the keys that go down and come up.
+fn hear_keys(
+    plan: &ForwardPlan,
+    ingress: &mut Ingress,
+    header: &Header,
+    arrival: &Arrival<'_>,
+    learnt: &mut Learnt,
+) {
+    let Some(event) = plan.telephone_event else { return };
+    let clock_hz = plan.clock_hz(header.payload);
+    if event != header.payload {
+        if ingress.digits.is_waiting() && clock_hz == ingress.event.1 {
+            let overdue = ingress.digits.on_voice(header, clock_hz / KEY_GAPS_A_SECOND);
+            learnt.overdue = overdue.map(|(key, ticks)| (key, lasting(ticks, clock_hz)));
+        }
+        return;
+    }
+    if let Some(ear) = &mut ingress.ear {
+        ear.prefer_events();
+    }
+    let news = ingress.digits.on_packet(header, payload(arrival.packet).unwrap_or_default());
+    learnt.overdue = news.overdue.map(|(key, ticks)| (key, lasting(ticks, ingress.event.1)));
+    ingress.event = (arrival.now_us, clock_hz);
+    learnt.finding = news.event.map(|event| match event {
+        KeyEvent::Began(key) => Finding::Key(key),
+        KeyEvent::Ended(key, ticks) => Finding::Digit(key, lasting(ticks, clock_hz)),
+        KeyEvent::Whole(key, ticks) => Finding::WholeKey(key, lasting(ticks, clock_hz)),
+    });
+}
+
+fn lasting(ticks: u32, clock_hz: u32) -> Duration {
+    Duration::from_micros(u64::from(ticks) * 1_000_000 / u64::from(clock_hz.max(1)))
 }
 
 /// UDPTL and the like: nothing is known about the octets.

@@ -14,6 +14,7 @@ struct Scene {
     sink: Outlet,
     now_us: u64,
     latched: Option<SocketAddr>,
+    overdue: Option<(char, Duration)>,
     finding: Option<Finding>,
 }
 
@@ -51,7 +52,7 @@ impl Scene {
         sink.set_remote(Some(at(FAR)), Some(next_port(at(FAR))));
         sink.set_direction(true, false);
         let ingress = Ingress::default();
-        Self { plan, ingress, own, sink, now_us: 0, latched: None, finding: None }
+        Self { plan, ingress, own, sink, now_us: 0, latched: None, overdue: None, finding: None }
     }
 
     fn put(&mut self, component: Component, from: &str, packet: &mut [u8]) -> Verdict {
@@ -59,6 +60,7 @@ impl Scene {
         let arrival = Arrival { packet, from: at(from), component, now_us: self.now_us };
         let outcome = run(&self.plan, &mut self.ingress, ends, arrival);
         self.latched = outcome.learnt.latched.or(self.latched);
+        self.overdue = outcome.learnt.overdue.or(self.overdue);
         self.finding = outcome.learnt.finding.or(self.finding);
         outcome.verdict
     }
@@ -311,6 +313,36 @@ fn a_digit_is_reported_at_its_end_with_its_duration() {
     packet[12..16].copy_from_slice(&[7, 0x8a, 0x03, 0x20]);
     assert!(matches!(scene.media(PEER, &mut packet[..16]), Verdict::Send { .. }));
     assert_eq!(scene.finding, Some(Finding::WholeKey('7', Duration::from_millis(100))));
+}
+
+#[test]
+fn a_digit_whose_end_packets_were_lost_is_reported_with_what_comes_next() {
+    let key = |digit: u8, is_over: bool, timestamp: u8| {
+        let mut packet = rtp(101, 2);
+        packet[4..8].copy_from_slice(&[0, 0, timestamp, 0]);
+        packet[12..16].copy_from_slice(&[digit, if is_over { 0x8a } else { 0x0a }, 0x03, 0x20]);
+        packet
+    };
+    let duration = Duration::from_millis(100);
+    let mut scene = Scene::new();
+    scene.plan.clocks_hz[101] = 8_000;
+    scene.media(PEER, &mut key(5, false, 0)[..16]);
+    assert_eq!((scene.overdue, scene.finding), (None, Some(Finding::Key('5'))));
+    scene.media(PEER, &mut key(6, true, 8)[..16]);
+    assert_eq!(scene.overdue, Some(('5', duration)));
+    assert_eq!(scene.finding, Some(Finding::WholeKey('6', duration)));
+    scene.media(PEER, &mut key(7, false, 16)[..16]);
+    (scene.overdue, scene.finding) = (None, None);
+    // 100 ms after what is known of the key, and 20 ms later.
+    for (sequence, overdue) in [(35, None), (36, Some(('7', duration)))] {
+        scene.rtp(PEER, 0, sequence);
+        assert_eq!((scene.overdue, scene.finding), (overdue, None));
+    }
+    // Or nothing at all comes.
+    scene.media(PEER, &mut key(8, false, 64)[..16]);
+    assert_eq!(scene.ingress.overdue_key(999_999), None);
+    assert_eq!(scene.ingress.overdue_key(1_000_000), Some(('8', duration)));
+    assert_eq!(scene.ingress.overdue_key(9_000_000), None);
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
 use super::command::Signal;
+use super::worker::Bound;
 use crate::context::Key;
 use crate::control::{Notify, SHARED_PORTS_MAX};
 use crate::ear::{Ear, Heard};
-use crate::plan::{Component, Finding, Learnt};
+use crate::plan::{Component, Finding, Ingress, Learnt};
 
 /// The event of the waker.
 pub(super) const WAKE: u64 = u64::MAX;
@@ -33,6 +34,9 @@ pub(super) fn tell(
     if let Some(address) = learnt.latched {
         notify(notices, signal, Notify::Latched { id, stream, address });
     }
+    if let Some((digit, duration)) = learnt.overdue {
+        notify(notices, signal, Notify::Digit { id, stream, digit, duration });
+    }
     let (down, up) = match learnt.finding {
         None => return,
         Some(Finding::Key(digit)) => (Some(digit), None),
@@ -45,6 +49,17 @@ pub(super) fn tell(
     if let Some((digit, duration)) = up {
         notify(notices, signal, Notify::Digit { id, stream, digit, duration });
     }
+}
+
+/// Tells that a key is up of which nothing has come for long.
+pub(super) fn tell_overdue(
+    notices: &SyncSender<Notify>,
+    signal: &Signal,
+    (bound, ingress): (&Bound, &mut Ingress),
+    now_us: u64,
+) {
+    let overdue = ingress.overdue_key(now_us);
+    tell(notices, signal, bound.key, Learnt { overdue, ..Learnt::default() }, false);
 }
 
 /// Tells what was heard in the voice of a stream's party.

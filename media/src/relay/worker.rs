@@ -19,7 +19,9 @@ use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
 use super::lane::{Lane, play, reply, seal, settle, shrink};
 use super::load::{Load, QUIET_PERCENT};
-use super::notice::{SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard};
+use super::notice::{
+    SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard, tell_overdue,
+};
 use super::port::PortPair;
 use super::reporter::{Reporter, Reports};
 use super::room::Rooms;
@@ -571,6 +573,7 @@ impl Worker {
             if let Some(ear) = &mut lane.ingress.ear {
                 ear.wait(now_us);
             }
+            tell_overdue(&self.notices, &self.signal, (&lane.bound, &mut lane.ingress), now_us);
             tell_heard(&self.notices, &self.signal, lane.bound.key, &mut lane.ingress.ear);
             if lane.falls_silent(now_us, self.timeout_us) {
                 let (id, stream) = lane.bound.key;

@@ -12,7 +12,7 @@ pub use header::{Header, PayloadSet};
 pub use jitter::{Jitter, Taken};
 pub use sequence::{RtpTime, Seq, Ssrc};
 pub use statistics::{Elsewhere, Reception, Standing};
-pub use telephone_event::{DigitDetector, KeyEvent, TelephoneEvent};
+pub use telephone_event::{DigitDetector, KeyEvent, KeyNews, TelephoneEvent};
 
 /// Longest packet that is relayed.
 pub const PACKET_MAX: usize = 1_500;

@@ -5,6 +5,10 @@ use super::sequence::{RtpTime, Ssrc};
 
 /// Octets of an event payload.
 pub const EVENT_LEN: usize = 4;
+/// Ticks of a segment of a long event: all that 16 bits can say (RFC 4733 §2.5.1.3).
+const SEGMENT: u32 = 0xffff;
+/// A packet of an event that began fewer ticks before the last one is late: a second at 8 kHz.
+const LATE_MAX: u32 = 8_000;
 
 /// The event code of a key, `!` standing for the hook flash; `None` for what is no key.
 #[must_use]
@@ -58,61 +62,142 @@ impl TelephoneEvent {
     /// The key that was pressed; `None` for codes that are no key.
     #[must_use]
     pub fn digit(&self) -> Option<char> {
-        match self.code {
-            0..=9 => Some(char::from(b'0' + self.code)),
-            10 => Some('*'),
-            11 => Some('#'),
-            12..=15 => Some(char::from(b'A' + self.code - 12)),
-            16 => Some('!'),
-            _ => None,
-        }
+        key_of(self.code)
     }
+}
+
+fn key_of(code: u8) -> Option<char> {
+    match code {
+        0..=9 => Some(char::from(b'0' + code)),
+        10 => Some('*'),
+        11 => Some('#'),
+        12..=15 => Some(char::from(b'A' + code - 12)),
+        16 => Some('!'),
+        _ => None,
+    }
+}
+
+/// What an event packet says of a key that was not known before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyEvent {
+    /// It went down.
+    Began(char),
+    /// It came up after so many ticks.
+    Ended(char, u32),
+    /// Both at once: only its end came.
+    Whole(char, u32),
 }
 
 /// What an event packet says that was not known before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum KeyEvent {
-    /// A key went down.
-    Began(char),
-    /// It came up after so many ticks. One whose beginning was lost begins and ends here.
-    Ended(char, u16),
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct KeyNews {
+    /// The key before came up after so many ticks; nothing said so but this packet.
+    pub overdue: Option<(char, u32)>,
+    /// What it says of its own key.
+    pub event: Option<KeyEvent>,
 }
 
-/// Reports each event once when it begins, and once at its first end packet.
+/// What names an event (RFC 4733 §2.5.1.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Name {
+    ssrc: Ssrc,
+    time: RtpTime,
+    code: u8,
+}
+
+/// Reports each event once when it begins, and once when it ends: at its first end packet, or,
+/// where all of them were lost, when something else follows.
 ///
 /// Source: RFC 4733 §2.5.1.4: the end packet is sent three times; SSRC and timestamp name the event.
+/// §2.5.2: none may come.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DigitDetector {
-    begun: Option<(Ssrc, RtpTime, u8)>,
-    reported: Option<(Ssrc, RtpTime, u8)>,
+    begun: Option<Name>,
+    reported: Option<Name>,
+    /// Ticks of the segments before this one (RFC 4733 §2.5.1.3).
+    before: u32,
+    /// Ticks of the event, as far as packets said.
+    ticks: u16,
 }
 
 impl DigitDetector {
-    /// Looks at an event packet; returns the digit and its duration in ticks when it ended here.
-    pub fn on_packet(&mut self, header: &Header, payload: &[u8]) -> Option<KeyEvent> {
-        let event = TelephoneEvent::read(payload)?;
-        let name = Some((header.ssrc, header.timestamp, event.code));
-        if self.reported == name {
-            return None;
+    /// Looks at an event packet.
+    pub fn on_packet(&mut self, header: &Header, payload: &[u8]) -> KeyNews {
+        let mut news = KeyNews::default();
+        let Some(event) = TelephoneEvent::read(payload) else { return news };
+        let name = Name { ssrc: header.ssrc, time: header.timestamp, code: event.code };
+        if self.reported == Some(name) || self.is_late(name) {
+            return news;
         }
+        let is_new = self.begun != Some(name);
+        let is_segment = is_new && self.is_segment(name, header.is_marked);
+        if is_segment {
+            self.before = self.before.saturating_add(SEGMENT);
+        } else if is_new {
+            news.overdue = self.give_up();
+            self.before = 0;
+        }
+        if is_new {
+            self.ticks = 0;
+            self.begun = Some(name);
+        }
+        self.ticks = self.ticks.max(event.duration);
+        let is_beginning = is_new && !is_segment;
         if event.is_end {
-            self.reported = name;
-            self.begun = name;
-            return Some(KeyEvent::Ended(event.digit()?, event.duration));
+            self.reported = self.begun;
         }
-        if self.begun == name {
-            return None;
-        }
-        self.begun = name;
-        Some(KeyEvent::Began(event.digit()?))
+        news.event = event.digit().and_then(|key| match (event.is_end, is_beginning) {
+            (true, true) => Some(KeyEvent::Whole(key, self.duration())),
+            (true, false) => Some(KeyEvent::Ended(key, self.duration())),
+            (false, true) => Some(KeyEvent::Began(key)),
+            (false, false) => None,
+        });
+        news
     }
 
-    /// Whether the beginning of the event of this packet was seen before; asked before
-    /// [`DigitDetector::on_packet`].
+    /// Looks at a packet of voice of the same clock: what comes `patience` ticks after the event as far as
+    /// it is known says that the key came up; gives the key and its duration in ticks.
+    pub fn on_voice(&mut self, header: &Header, patience: u32) -> Option<(char, u32)> {
+        let begun = self.begun?;
+        // Voice of another source may come all the while.
+        if begun.ssrc != header.ssrc || self.reported == self.begun {
+            return None;
+        }
+        let end = begun.time.plus(u32::from(self.ticks)).plus(patience);
+        if header.timestamp.minus(end).cast_signed() > 0 { self.give_up() } else { None }
+    }
+
+    /// The key that is down is so no more, whatever comes; gives it and its duration in ticks.
+    pub fn give_up(&mut self) -> Option<(char, u32)> {
+        let begun = self.begun.filter(|_| self.begun != self.reported)?;
+        self.reported = self.begun;
+        Some((key_of(begun.code)?, self.duration()))
+    }
+
+    /// Whether a key is down, as far as is known.
     #[must_use]
-    pub fn has_begun(&self, header: &Header, payload: &[u8]) -> bool {
-        let event = TelephoneEvent::read(payload);
-        event.is_some_and(|event| self.begun == Some((header.ssrc, header.timestamp, event.code)))
+    pub fn is_waiting(&self) -> bool {
+        self.begun != self.reported
+    }
+
+    fn duration(&self) -> u32 {
+        self.before.saturating_add(u32::from(self.ticks))
+    }
+
+    /// An event that takes longer than its 16 bits can say goes on under another timestamp.
+    fn is_segment(&self, name: Name, is_marked: bool) -> bool {
+        self.begun.filter(|_| self.is_waiting() && !is_marked).is_some_and(|begun| {
+            let is_same = (begun.ssrc, begun.code) == (name.ssrc, name.code);
+            is_same && name.time.minus(begun.time) == SEGMENT
+        })
+    }
+
+    /// Of an event before the one that is known last.
+    fn is_late(&self, name: Name) -> bool {
+        self.begun.filter(|begun| begun.ssrc == name.ssrc).is_some_and(|begun| {
+            let age = begun.time.minus(name.time);
+            age > 0 && age < LATE_MAX
+        })
     }
 }
 
@@ -131,18 +216,64 @@ mod tests {
         }
     }
 
+    fn event(event: KeyEvent) -> KeyNews {
+        KeyNews { overdue: None, event: Some(event) }
+    }
+
     #[test]
     fn reports_a_digit_once_although_its_end_is_sent_three_times() {
         let mut detector = DigitDetector::default();
-        let ended = Some(KeyEvent::Ended('5', 800));
-        let begun = Some(KeyEvent::Began('5'));
-        assert_eq!(detector.on_packet(&header(100), &[5, 10, 0, 160]), begun);
-        assert_eq!(detector.on_packet(&header(100), &[5, 10, 1, 64]), None);
+        let nothing = KeyNews::default();
+        let began = event(KeyEvent::Began('5'));
+        assert_eq!(detector.on_packet(&header(100), &[5, 10, 0, 160]), began);
+        assert_eq!(detector.on_packet(&header(100), &[5, 10, 1, 64]), nothing);
+        let ended = event(KeyEvent::Ended('5', 800));
         assert_eq!(detector.on_packet(&header(100), &[5, 0x8a, 3, 0x20]), ended);
-        assert_eq!(detector.on_packet(&header(100), &[5, 0x8a, 3, 0x20]), None);
-        assert_eq!(detector.on_packet(&header(100), &[5, 0x8a, 3, 0x20]), None);
-        assert!(!detector.has_begun(&header(2_000), &[5, 0x8a, 3, 0x20]));
-        assert_eq!(detector.on_packet(&header(2_000), &[5, 0x8a, 3, 0x20]), ended);
+        assert_eq!(detector.on_packet(&header(100), &[5, 0x8a, 3, 0x20]), nothing);
+        assert_eq!(detector.on_packet(&header(100), &[5, 0x8a, 3, 0x20]), nothing);
+        let whole = event(KeyEvent::Whole('5', 800));
+        assert_eq!(detector.on_packet(&header(2_000), &[5, 0x8a, 3, 0x20]), whole);
+        assert_eq!(detector.give_up(), None);
+    }
+
+    #[test]
+    fn a_key_whose_end_was_lost_ends_where_the_next_one_begins() {
+        let mut detector = DigitDetector::default();
+        detector.on_packet(&header(100), &[5, 10, 0, 160]);
+        detector.on_packet(&header(100), &[5, 10, 1, 64]);
+        let both = KeyNews { overdue: Some(('5', 320)), event: Some(KeyEvent::Began('6')) };
+        assert_eq!(detector.on_packet(&header(1_000), &[6, 10, 0, 160]), both);
+        // Its end was only late.
+        assert_eq!(detector.on_packet(&header(100), &[5, 0x8a, 3, 0x20]), KeyNews::default());
+        // The same key again, of which only the end comes.
+        let both = KeyNews { overdue: Some(('6', 160)), event: Some(KeyEvent::Whole('6', 800)) };
+        assert_eq!(detector.on_packet(&header(3_000), &[6, 0x8a, 3, 0x20]), both);
+        assert_eq!(detector.on_packet(&header(1_000), &[6, 0x8a, 3, 0x20]), KeyNews::default());
+    }
+
+    #[test]
+    fn a_key_whose_end_was_lost_ends_where_voice_goes_on() {
+        let mut detector = DigitDetector::default();
+        assert_eq!(detector.on_voice(&header(0), 800), None);
+        detector.on_packet(&header(u32::MAX - 99), &[5, 10, 1, 64]);
+        // Late voice, and voice that goes on beside the event.
+        for timestamp in [u32::MAX - 500, 0, 220, 1_020] {
+            assert_eq!(detector.on_voice(&header(timestamp), 800), None, "{timestamp}");
+        }
+        assert_eq!(detector.on_voice(&Header { ssrc: Ssrc(2), ..header(9_000) }, 800), None);
+        assert_eq!(detector.on_voice(&header(1_021), 800), Some(('5', 320)));
+        assert_eq!(detector.on_voice(&header(1_181), 800), None);
+    }
+
+    #[test]
+    fn a_key_that_is_held_for_more_than_eight_seconds_is_one() {
+        let mut detector = DigitDetector::default();
+        detector.on_packet(&header(100), &[5, 10, 0, 160]);
+        detector.on_packet(&header(100), &[5, 10, 0xff, 0xff]);
+        let next = header(100 + 0xffff);
+        assert_eq!(detector.on_packet(&next, &[5, 10, 0, 160]), KeyNews::default());
+        let ended = event(KeyEvent::Ended('5', 0xffff + 320));
+        assert_eq!(detector.on_packet(&next, &[5, 0x8a, 1, 64]), ended);
     }
 
     #[test]
