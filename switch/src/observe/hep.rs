@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use sip_stack::flow::{Flow, Transport};
 
-use super::mask::mask_keys;
+use super::mask::mask_secrets;
 use super::trace::Way;
 
 /// Datagrams cannot be longer.
@@ -87,9 +87,9 @@ fn encode(
     chunk(into, 11, &[SIP]);
     chunk(into, 12, &node.to_be_bytes());
     chunk(into, 17, dialog);
-    let at = into.len();
     chunk(into, 15, message);
-    mask_keys(into.get_mut(at..).unwrap_or_default());
+    let at = into.len() - message.len();
+    mask_secrets(into.get_mut(at..).unwrap_or_default());
     let length = u16::try_from(into.len()).unwrap_or(u16::MAX);
     if let Some(place) = into.get_mut(4..6) {
         place.copy_from_slice(&length.to_be_bytes());
@@ -145,6 +145,28 @@ mod tests {
         assert_eq!(chunks[&12], 2001u32.to_be_bytes());
         assert_eq!(chunks[&15], b"OPTIONS");
         assert_eq!(chunks[&17], b"a@b");
+    }
+
+    #[test]
+    fn a_copy_carries_no_digest_and_no_key() {
+        let flow = Flow::udp("192.0.2.1:5060".parse().unwrap(), "192.0.2.9:5070".parse().unwrap());
+        let message = |digest: &str, key: &str, subject: usize| {
+            format!(
+                "INVITE sip:x SIP/2.0\r\nSubject: {:subject$}\r\nAuthorization: Digest username=\"201\", \
+                 response=\"{digest}\"\r\n\r\na=crypto:1 X inline:{key}\r\n",
+                ""
+            )
+        };
+        // Whatever the length that stands before the message, of two ends of lines too.
+        let short = message("6629", "QUJD", 0).len() + 6;
+        for subject in [0, 0x0a0a - short] {
+            let mut packet = Vec::new();
+            let text = message("6629", "QUJD", subject);
+            let way = (flow.transport, flow.local, flow.remote);
+            encode(&mut packet, 1, 0, way, (b"", text.as_bytes()));
+            let shown = String::from_utf8(read(&packet)[&15].clone()).unwrap();
+            assert_eq!(shown, message("****", "****", subject));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sip_stack::flow::Flow;
 
-use super::mask::mask_keys;
+use super::mask::mask_secrets;
 
 /// Messages that are kept at most, however short they are.
 const MAX_MESSAGES: usize = 65_536;
@@ -143,7 +143,7 @@ impl Ring {
         }
         let Some(place) = self.octets.get_mut(start..end) else { return };
         place.copy_from_slice(bytes);
-        mask_keys(place);
+        mask_secrets(place);
         self.end = end;
         self.messages.push_back(Entry { start, length: bytes.len(), ..entry });
     }
