@@ -97,6 +97,10 @@ fn scopes_and_lines_limit_what_a_token_may_do() {
         let status = problem(&program, "POST", &path, Some("eye-token"), &body.to_string());
         assert_eq!(status, 403, "{path}");
     }
+    let records = |path: &str, token: &str| ask("GET", path, token, json!({})).0;
+    assert_eq!(records("call-records?line=201", "eye-token"), 200, "one line is less than all");
+    assert_eq!(records("call-records?line=201", CRM_TOKEN), 200);
+    assert_eq!(records("call-records?line=202", CRM_TOKEN), 404);
     // A token of an application sees and moves its own lines.
     for collection in ["lines", "registrations", "calls"] {
         let (status, answer) = ask("GET", collection, CRM_TOKEN, json!({}));
@@ -118,6 +122,38 @@ fn scopes_and_lines_limit_what_a_token_may_do() {
     a.hears(&b);
     assert_eq!(ask("POST", &drop_call, CRM_TOKEN, json!({"line": "201"})).0, 200);
     a.ended(near);
+}
+
+#[test]
+fn a_limited_token_moves_no_agent_away_from_a_line_out_of_its_sight() {
+    let program = with_tokens();
+    let log_in = |agent: &str, line: &str, token: &str| {
+        let path = format!("/api/v1/agents/{agent}/login");
+        let body = json!({"line": line}).to_string();
+        http(program.api, "POST", &path, Some(token), &body)
+    };
+    assert_eq!(log_in("omar", "205", TOKEN).0, 200);
+    let sessions = rows(&program, "agent-sessions");
+    assert_eq!(row(&sessions, "205")["agent"], "omar");
+    let (status, hidden) = log_in("omar", "201", CRM_TOKEN);
+    assert_eq!(status, 404, "{hidden}");
+    let (status, unknown) = log_in("nobody", "201", CRM_TOKEN);
+    assert_eq!(status, 404, "{unknown}");
+    let named = hidden["detail"].as_str().unwrap().replace("omar", "nobody");
+    assert_eq!(unknown["detail"], named, "forbidden and unknown look alike");
+    let after = rows(&program, "agent-sessions");
+    let who = |sessions: &[Value]| -> Vec<Value> {
+        sessions
+            .iter()
+            .map(|row| json!([row["hAgentSession"], row["line"], row["state"]]))
+            .collect()
+    };
+    assert_eq!(who(&after), who(&sessions), "nothing has happened at 205");
+    assert_eq!(row(&rows(&program, "agents"), "205")["agent"], "omar");
+    // An agent who works nowhere comes, and one at the token's own line may come again.
+    for _ in 0..2 {
+        assert_eq!(log_in("jane", "201", CRM_TOKEN).0, 200);
+    }
 }
 
 #[test]
@@ -275,6 +311,11 @@ fn the_party_that_acts_holds_takes_back_and_hangs_up() {
         (format!("calls/{}/drop", call_id + 1), json!({}), 404),
         (format!("calls/{}/transfer", call_id + 1), json!({"line": "201"}), 404),
         (format!("calls/{}/redirect", call_id + 1), json!(7), 404),
+        (format!("calls/{}/drop", call_id + 1), json!({"line": "2 01"}), 404),
+        (format!("calls/{}/redirect", call_id + 1), json!({"line": "", "to": "203"}), 404),
+        (format!("calls/{}/redirect", call_id + 1), json!({"line": "201", "to": "2 03"}), 404),
+        (format!("calls/{call_id}/drop"), json!({"line": "2 01"}), 400),
+        (format!("calls/{call_id}/redirect"), json!({"line": "201", "to": "2 03"}), 400),
         (format!("calls/{call_id}/redirect"), json!({"line": "201"}), 400),
         ("calls/0/drop".to_owned(), json!({"line": "201"}), 404),
         ("calls/one/drop".to_owned(), json!({"line": "201"}), 404),

@@ -290,6 +290,39 @@ fn a_slow_reader_is_closed_with_1013_may_resume_and_nobody_else_notices() {
 }
 
 #[test]
+fn a_resumption_may_bring_more_at_once_than_may_ever_wait() {
+    let program = Program::with(office(|text| {
+        text.replacen("[api]\n", "[api]\nmax_queued_messages = 20\n", 1)
+    }));
+    let (a, b) = (program.live_phone("201"), program.live_phone("202"));
+    let mut first = program.connection();
+    let instance = start(&mut first, "resumes")["instance"].clone();
+    first.open("201");
+    first.open("202");
+    let (near, far) = a.talk_to(&b);
+    first.skip_to("201 INFO CONNECTEDID");
+    a.hold(near);
+    first.skip_to("201 ONHOLD");
+    a.resume(near);
+    first.skip_to("201 CONNECTED ACTIVE");
+    let call = first.handle("201");
+    first.break_off();
+    for _ in 0..3 {
+        a.hold(near);
+        a.resume(near);
+    }
+    a.hang_up(near);
+    b.ended(far);
+    // As an application that has lost what it had heard: each message comes once more, and in order.
+    let mut second = program.connection();
+    second.call("lineInitializeEx", json!({"instance": instance, "after": 0})).unwrap();
+    second.wait_state(call, "IDLE");
+    assert!(second.seq() > 21, "{} are no more than 20 and a response", second.seq());
+    second.call("lineGetDevCaps", json!({"deviceId": 0})).unwrap();
+    assert_eq!(program.metric("tapi_slow_readers_total"), 0);
+}
+
+#[test]
 fn of_two_applications_the_first_owner_owns_and_the_other_monitors() {
     let (program, a, b) = office_with_two_phones();
     let mut first = program.application("first");

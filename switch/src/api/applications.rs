@@ -13,8 +13,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::token::Tokens;
 use crate::exchange::ConnectionId;
 
-/// What a connection may have queued at most, whatever the number of messages (SEC-73).
-pub(super) const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
+/// What a connection may have queued at most, whatever the number of messages (SEC-73): 4 MiB, and as much
+/// for each half of what a resumption brings.
+pub(super) const MAX_QUEUED_BYTES: usize = 12 * 1024 * 1024;
+/// Frames that a queue takes beyond what the exchange allows: its close frame among them.
+const SPARE_FRAMES: usize = 64;
 /// Open `/tapi` connections; one more is refused with 503.
 pub(super) const MAX_APPLICATIONS: usize = 256;
 
@@ -109,7 +112,7 @@ pub(super) struct Applications {
 }
 
 impl Applications {
-    /// `max_queued_messages` bounds each connection's queue.
+    /// `max_queued_messages` bounds each connection's queue; see [`Self::room`].
     pub(super) fn new(max_queued_messages: usize) -> Self {
         Self {
             next: AtomicU64::new(1),
@@ -126,7 +129,7 @@ impl Applications {
             return None;
         }
         let connection = self.next.fetch_add(1, Ordering::Relaxed);
-        let (queue, frames) = mpsc::channel(self.max_queued_messages.load(Ordering::Relaxed));
+        let (queue, frames) = mpsc::channel(self.room());
         let (urgent, urgent_receiver) = oneshot::channel();
         let bytes = Arc::new(AtomicUsize::new(0));
         let incoming = Incoming {
@@ -136,6 +139,13 @@ impl Applications {
         };
         self.open.insert(connection, Outgoing { queue, bytes, urgent, token });
         Some(incoming)
+    }
+
+    /// Frames that a queue takes. How far a reader may be behind is the exchange's to say, which counts it:
+    /// `max_queued_messages`, and just after a resumption up to twice as many more, which come at once.
+    fn room(&self) -> usize {
+        let most = self.max_queued_messages.load(Ordering::Relaxed);
+        most.saturating_mul(3).saturating_add(SPARE_FRAMES)
     }
 
     /// Forgets a connection that has ended.
@@ -264,14 +274,30 @@ mod tests {
         let applications = Applications::new(2);
         let mut slow = applications.open(token("x")).unwrap();
         let mut other = applications.open(token("x")).unwrap();
-        for text in ["1", "2", "3"] {
-            applications.send(slow.connection, text.into());
+        for text in 0..=3 * 2 + SPARE_FRAMES {
+            applications.send(slow.connection, text.to_string());
         }
         applications.send(other.connection, "1".into());
         assert_eq!(slow.urgent.try_recv().unwrap().code, CLOSE_TRY_AGAIN);
         assert_eq!(applications.slow_readers_total.load(Ordering::Relaxed), 1);
         assert_eq!(other.queue.ready(), Some(Frame::Text("1".into())));
         assert!(other.urgent.try_recv().is_err());
+    }
+
+    #[test]
+    fn takes_what_a_resumption_brings_at_once_beside_what_may_always_wait() {
+        let applications = Applications::new(2);
+        let mut resumed = applications.open(token("x")).unwrap();
+        for text in 0..2 + 2 * 2 {
+            applications.send(resumed.connection, text.to_string());
+        }
+        let close = Close { code: CLOSE_TRY_AGAIN, reason: "still too slow".into() };
+        applications.close(resumed.connection, close.clone());
+        assert!(resumed.urgent.try_recv().is_err());
+        for text in 0..2 + 2 * 2 {
+            assert_eq!(resumed.queue.ready(), Some(Frame::Text(text.to_string())));
+        }
+        assert_eq!(resumed.queue.ready(), Some(Frame::Close(close)));
     }
 
     #[test]
@@ -301,7 +327,9 @@ mod tests {
     fn a_full_queue_still_passes_the_close_on() {
         let applications = Applications::new(1);
         let mut incoming = applications.open(token("x")).unwrap();
-        applications.send(incoming.connection, "1".into());
+        for text in 0..3 + SPARE_FRAMES {
+            applications.send(incoming.connection, text.to_string());
+        }
         applications.close(incoming.connection, Close { code: 1000, reason: "bye".into() });
         assert_eq!(incoming.urgent.try_recv().unwrap().code, 1000);
     }

@@ -72,7 +72,25 @@ pub(super) async fn log_in(
     let LogIn { line } = read(body).await?;
     let line = number("line", &line)?;
     caller.require_line(&line)?;
+    require_in_reach(&api, &caller, &agent).await?;
     act(&api, agent, AgentAction::LogIn { line }).await
+}
+
+/// Whoever logs in leaves other phones: an agent at a line that the token may not use looks like one
+/// that does not exist.
+async fn require_in_reach(api: &Api, caller: &Caller, agent: &str) -> Result<(), ProblemDocument> {
+    if caller.0.lines.is_none() {
+        return Ok(());
+    }
+    let agent = number("agent", agent)?;
+    let rows = api.answers.ask(&api.mailbox, AdminRequest::Agents).await?;
+    let mut rows = rows.as_array().into_iter().flatten();
+    let row = rows.find(|row| row["agent"] == agent);
+    if row.is_some_and(|row| row["line"].as_str().is_none_or(|line| caller.0.allows_line(line))) {
+        return Ok(());
+    }
+    let detail = format!("there is no agent \"{agent}\"");
+    Err(ProblemDocument::new(StatusCode::NOT_FOUND, detail))
 }
 
 /// `POST agents/{agent}/logout`.

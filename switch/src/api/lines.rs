@@ -137,10 +137,11 @@ pub(super) async fn redirect(
 ) -> Answer {
     caller.require(Scope::Tapi)?;
     let call_id = call_id_of(&call_id)?;
-    let asked = read(body).await;
-    let Redirect { line, to } = of_call(&api, &caller, call_id, asked).await?;
-    caller.require_line(&number("line", &line)?)?;
-    let to = number("to", &to)?;
+    let asked = read(body)
+        .await
+        .and_then(|Redirect { line, to }| Ok((number("line", &line)?, number("to", &to)?)));
+    let (line, to) = of_call(&api, &caller, call_id, asked).await?;
+    caller.require_line(&line)?;
     let request = AdminRequest::Redirect { call_id, line, to };
     Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
 }

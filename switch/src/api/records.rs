@@ -47,7 +47,7 @@ pub(super) async fn call_records(
     let lines = match wanted.line {
         Some(line) => {
             let line = number("line", &line)?;
-            caller.require_line(&line)?;
+            caller.require_sight_of(&line)?;
             Some(vec![line])
         }
         None => caller.0.lines.clone().map(|lines| lines.into_iter().collect()),

@@ -221,8 +221,10 @@ pub(super) async fn act(
     caller.require(Scope::Tapi)?;
     let read = action_named(&action)?;
     let call_id = call_id_of(&call_id)?;
-    let (line, action) = of_call(&api, &caller, call_id, read(&bounded(body).await?)).await?;
-    caller.require_line(&number("line", &line)?)?;
+    let asked =
+        read(&bounded(body).await?).and_then(|(line, action)| Ok((number("line", &line)?, action)));
+    let (line, action) = of_call(&api, &caller, call_id, asked).await?;
+    caller.require_line(&line)?;
     let request = AdminRequest::CallAction { call_id, line, action };
     let answer = api.answers.ask(&api.mailbox, request).await?;
     Ok(Json(answer).into_response())

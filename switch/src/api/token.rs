@@ -87,9 +87,15 @@ impl Caller {
         }
     }
 
-    /// Refuses with 404 a line that the token may not see: unknown and forbidden look alike.
+    /// Refuses with 404 a line that the token may not act for: unknown and forbidden look alike.
     pub(super) fn require_line(&self, line: &str) -> Result<(), ProblemDocument> {
         self.require(Scope::Tapi)?;
+        self.require_sight_of(line)
+    }
+
+    /// Refuses with 404 a line that the token may not see; whether it may read is asked by
+    /// [`Self::require_sight`].
+    pub(super) fn require_sight_of(&self, line: &str) -> Result<(), ProblemDocument> {
         if self.0.allows_line(line) {
             Ok(())
         } else {
@@ -193,6 +199,7 @@ pub(super) mod tests {
         assert!(caller.require_sight().is_ok());
         assert!(caller.require(Scope::Tapi).is_err());
         assert!(caller.require_line("201").is_err());
+        assert!(caller.require_sight_of("201").is_ok());
         assert!(caller.require(Scope::Admin).is_err());
     }
 
