@@ -34,7 +34,7 @@ pub use crate::dialog::{
     Limits, OfferVia, OutOfDialog, Outbox, RefusalSource, Release, Reply, RequestId, Subscribe,
     TargetPolicy,
 };
-use crate::flow::{Flow, Received};
+use crate::flow::{Flow, Received, Transmit};
 use crate::message::{HeaderName, Message, Method};
 use crate::slab::{Key, Slab};
 use crate::time::{Entropy, Now, TimerToken, TimerWheel};
@@ -117,6 +117,16 @@ impl Endpoint {
             }
         }
         self.core.layer.transport_failed(now, &flow, &mut self.core.tx);
+        self.finish(out);
+    }
+
+    /// A message could not be sent, though the flow that it was meant for goes on: a request of ours fails
+    /// at once, everything else is left to the timers.
+    pub fn unsent(&mut self, now: Now, transmit: Transmit, out: &mut Outbox) {
+        self.core.now = now;
+        if let Ok(message) = Message::parse(transmit.bytes) {
+            self.core.layer.unsent(now, &message, &mut self.core.tx);
+        }
         self.finish(out);
     }
 

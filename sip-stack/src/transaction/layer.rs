@@ -7,7 +7,7 @@ use super::incoming::ServerSide;
 use super::outgoing::ClientSide;
 use super::timer::Timers;
 use crate::flow::{Flow, Received};
-use crate::message::HeaderName;
+use crate::message::{HeaderName, Message};
 use crate::time::Now;
 
 /// All transactions of an endpoint, client and server.
@@ -114,6 +114,11 @@ impl Layer {
     pub fn transport_failed(&mut self, now: Now, flow: &Flow, out: &mut Outbox) {
         self.clients.transport_failed(now, flow, out);
         self.servers.transport_failed(now, flow, out);
+    }
+
+    /// A request of ours was not sent; its flow is whole.
+    pub fn unsent(&mut self, now: Now, request: &Message, out: &mut Outbox) {
+        self.clients.unsent(now, request, out);
     }
 
     /// Lets all timers fire whose time has come.

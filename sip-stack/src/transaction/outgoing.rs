@@ -228,13 +228,25 @@ impl ClientSide {
     /// RFC 3261 §17.1.3: the branch of the top Via and the method of the CSeq.
     fn find(&self, response: &Message) -> Option<(Key, Class)> {
         let class = response.status().and_then(Class::of)?;
-        let via = response.via().ok()?;
+        Some((self.find_transaction(response)?, class))
+    }
+
+    fn find_transaction(&self, message: &Message) -> Option<Key> {
+        let via = message.via().ok()?;
         let branch = transaction_branch(&via)?;
-        let method = response.cseq().ok()?.method;
+        let method = message.cseq().ok()?.method;
         let index = if method == Method::Cancel { &self.cancels } else { &self.by_branch };
         let key = index.get(branch).or_else(|| self.by_branch.get(branch)).copied()?;
         self.transactions.get(key).filter(|transaction| transaction.method == method)?;
-        Some((key, class))
+        Some(key)
+    }
+
+    pub(super) fn unsent(&mut self, now: Now, request: &Message, out: &mut Outbox) {
+        if request.is_request()
+            && let Some(key) = self.find_transaction(request)
+        {
+            self.step(now, key, ClientInput::TransportFailed, None, out);
+        }
     }
 
     pub(super) fn transport_failed(&mut self, now: Now, flow: &Flow, out: &mut Outbox) {

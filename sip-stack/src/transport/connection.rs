@@ -168,7 +168,11 @@ impl Shared {
         let is_queued = {
             let mut table = self.table();
             match table.put(&flow, transmit.bytes.clone()) {
-                Some(is_queued) => is_queued,
+                Some(true) => return,
+                Some(false) => {
+                    drop(table);
+                    return self.turn_back(transmit);
+                }
                 // A connection that is gone cannot be called back: its peer's port was ephemeral.
                 None if flow.connection.is_some() => false,
                 // RFC 7118 §5: whoever speaks WebSocket to us cannot be called back.
@@ -184,6 +188,15 @@ impl Shared {
         };
         if !is_queued {
             self.fail(flow);
+        }
+    }
+
+    /// Reports without waiting that a live connection did not take this message: what else is under way
+    /// over it is not lost.
+    fn turn_back(&self, transmit: Transmit) {
+        Counters::count(&self.counters.send_failed);
+        if !self.sink.try_put(Lane::Urgent, TransportEvent::Unsent(transmit)) {
+            Counters::count(&self.counters.events_lost);
         }
     }
 

@@ -89,6 +89,9 @@ pub enum TransportEvent {
         /// The flow it was meant for.
         flow: Flow,
     },
+    /// A connection that goes on takes no more at the moment, and this message was not sent: its peer does
+    /// not read.
+    Unsent(Transmit),
     /// A stream connection ended.
     Closed {
         /// The connection.

@@ -55,6 +55,8 @@ pub enum Input {
     },
     /// Something could not be sent on this flow (connection refused, full, unreachable).
     TransportFailed(Flow),
+    /// A connection that goes on did not take this message.
+    Unsent(Transmit),
     /// A stream connection is gone.
     Closed(Flow),
     /// Something on a `/tapi` connection.

@@ -262,6 +262,7 @@ impl Exchange {
                 self.registrations_lost(flow);
                 self.forget_connection(&flow, is_closed);
             }
+            Input::Unsent(transmit) => self.endpoint.unsent(clock.now, transmit, &mut self.sip),
             Input::Application(input) => self.on_application(input),
             Input::Administrator { token, request } => {
                 let answer = self.on_administrator(request);

@@ -41,6 +41,7 @@ impl From<TransportEvent> for Input {
             }
             TransportEvent::Identified { flow, names } => Self::Identified { flow, names },
             TransportEvent::Failed { flow } => Self::TransportFailed(flow),
+            TransportEvent::Unsent(transmit) => Self::Unsent(transmit),
             TransportEvent::Closed { flow } => Self::Closed(flow),
         }
     }

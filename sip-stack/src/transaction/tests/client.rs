@@ -161,6 +161,20 @@ fn a_response_from_another_host_or_without_a_request_is_dropped() {
 }
 
 #[test]
+fn a_request_that_was_not_sent_fails_alone() {
+    let mut bench = Bench::new();
+    let (first, second) =
+        (request("INVITE", "z9hG4bK1", 1, ""), request("INVITE", "z9hG4bK2", 2, ""));
+    let kept = bench.send(&first, Transport::Tcp);
+    let unsent = bench.send(&second, Transport::Tcp);
+    bench.layer.unsent(bench.now, &second, &mut bench.out);
+    bench.layer.check();
+    assert!(matches!(bench.event(), Some(Event::TransportFailed { key }) if key == unsent));
+    assert!(bench.event().is_none());
+    assert!(bench.layer.is_awaited(kept));
+}
+
+#[test]
 fn a_broken_path_ends_what_waits_for_it_and_nothing_else() {
     let mut bench = Bench::new();
     let tcp = bench.send(&request("INVITE", "z9hG4bK1", 1, ""), Transport::Tcp);
