@@ -78,7 +78,9 @@ struct record {
     u32 jitter; /* 16 times the jitter in ticks */
     u32 late;
     u32 repeated;
-    u32 zero[5];
+    u32 zero;
+    u64 time_ns; /* when the packet of last_time came; 0 if that is not known */
+    u64 zero_too;
 };
 _Static_assert(sizeof(struct record) == 64, "src/layout.rs");
 
@@ -181,9 +183,10 @@ INLINE int count(struct flow *flow, struct record *record, u16 sequence, u32 tim
     if (ahead == 0) {
         __sync_fetch_and_add(&record->repeated, 1);
     } else if (ahead < DROPOUT_MAX) {
-        u64 since = now - record->last_ns;
+        /* from the packet that the timestamp is compared with, whatever has come since */
+        u64 since = now - record->time_ns;
         record->highest = highest + ahead;
-        if (time != record->last_time && since < 0xffffffff) {
+        if (record->time_ns && time != record->last_time && since < 0xffffffff) {
             u32 ticks = (u32)((since * flow->ticks_q32) >> 32);
             int difference = (int)(ticks - (time - record->last_time));
             u32 jitter = record->jitter;
@@ -193,6 +196,9 @@ INLINE int count(struct flow *flow, struct record *record, u16 sequence, u32 tim
             if ((u32)difference < 1 << 23)
                 record->jitter = jitter + difference - ((jitter + 8) >> 4);
         }
+        /* a timestamp that is repeated says when the first of its packets was sent */
+        if (!record->time_ns || time != record->last_time)
+            record->time_ns = now;
         record->last_time = time;
     } else if (ahead > 0xffff - MISORDER_MAX) {
         __sync_fetch_and_add(&record->late, 1);

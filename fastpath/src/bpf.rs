@@ -1,10 +1,14 @@
-//! The few calls of bpf(2) that steering needs, and nothing around them: the loader that the kernel path
-//! uses reads all types of the kernel at each start, 15 MB of them, of which steering needs none.
+//! The few calls of bpf(2) that steering needs, and the end of an attachment, and nothing around them:
+//! the loader that the kernel path uses reads all types of the kernel at each start, 15 MB of them, of
+//! which steering needs none.
 
 #![expect(unsafe_code, reason = "bpf(2)")]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// A command of include/uapi/linux/bpf.h.
 #[derive(Clone, Copy)]
@@ -12,7 +16,9 @@ enum Command {
     MapCreate = 0,
     MapUpdate = 2,
     ProgramLoad = 5,
+    Get = 7,
     LinkCreate = 28,
+    LinkDetach = 34,
 }
 
 const SK_LOOKUP_PROGRAM: u32 = 30;
@@ -74,6 +80,18 @@ struct LinkCreate {
     flags: u32,
 }
 
+#[repr(C)]
+struct Get {
+    path: u64,
+    fd: u32,
+    flags: u32,
+}
+
+#[repr(C)]
+struct LinkDetach {
+    link: u32,
+}
+
 /// Makes a map.
 pub(crate) fn create_map(name: &str, shape: Shape) -> io::Result<OwnedFd> {
     let Shape { kind, key_len, value_len, places, flags } = shape;
@@ -133,6 +151,13 @@ pub(crate) fn attach(program: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::
     let (program, target) = (number(program), number(namespace));
     let wish = LinkCreate { program, target, attachment: SK_LOOKUP_ATTACHMENT, flags: 0 };
     open(Command::LinkCreate, &wish)
+}
+
+/// Ends a pinned attachment at once; without its pin it would end some time after its last reference.
+pub(crate) fn detach(pin: &Path) -> io::Result<()> {
+    let path = CString::new(pin.as_os_str().as_bytes())?;
+    let link = open(Command::Get, &Get { path: address(path.as_ptr()), fd: 0, flags: 0 })?;
+    call(Command::LinkDetach, &LinkDetach { link: number(link.as_fd()) }).map(drop)
 }
 
 fn number(fd: BorrowedFd<'_>) -> u32 {

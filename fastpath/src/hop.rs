@@ -157,8 +157,8 @@ impl Resolver {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if Instant::now() >= next {
-                self.refresh();
                 tick();
+                self.refresh();
                 next = Instant::now() + REFRESH;
             }
         }

@@ -63,6 +63,15 @@ pub(crate) fn port_of(key: [u8; KEY_LEN]) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
+/// Of a value: where the program counts, and the silence in nanoseconds after which the stream has
+/// expired.
+pub(crate) fn life_of(flow: &[u8; FLOW_LEN]) -> (u32, u64) {
+    let [a, b, c, d, e, f, g, h, ..] = *flow;
+    let idle_ns = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+    let record = flow.get(60..64).and_then(|octets| octets.try_into().ok());
+    (record.map_or(0, u32::from_ne_bytes), idle_ns)
+}
+
 impl Flow {
     /// As the program reads it. `record` is where the program counts.
     pub(crate) fn encode(&self, record: u32, idle: Duration) -> [u8; FLOW_LEN] {
@@ -173,5 +182,6 @@ mod tests {
         assert_eq!(octets[64..66], 0x1122u16.to_ne_bytes());
         assert_eq!(octets[66..74], [0, 101, 255, 255, 0, 96, 255, 255]);
         assert_eq!(port_of(key(flow.peer)), 4_000);
+        assert_eq!(life_of(&octets), (9, 5));
     }
 }

@@ -24,6 +24,8 @@ mod layout;
 mod netlink;
 mod path;
 #[cfg(feature = "xdp")]
+mod pins;
+#[cfg(feature = "xdp")]
 mod program;
 #[cfg(not(feature = "xdp"))]
 #[path = "no_program.rs"]

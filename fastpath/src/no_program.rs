@@ -21,7 +21,25 @@ pub(crate) struct Loaded {
     pub(crate) program: Program,
     pub(crate) flows: Flows,
     pub(crate) records: Records,
+    pub(crate) remains: Vec<Remains>,
     pub(crate) unpinned: Option<String>,
+}
+
+/// There are none.
+pub(crate) struct Remains(Infallible);
+
+impl Remains {
+    pub(crate) fn count(&self) -> usize {
+        match self.0 {}
+    }
+
+    pub(crate) fn has(&self, _port: u16) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn tend(&mut self, _now_ns: u64) -> bool {
+        match self.0 {}
+    }
 }
 
 impl Program {
@@ -38,6 +56,14 @@ impl Program {
     }
 
     pub(crate) fn run_times(&self) -> Vec<(&'static str, u64, std::time::Duration)> {
+        match self.0 {}
+    }
+
+    pub(crate) fn retry(&mut self) {
+        match self.0 {}
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
         match self.0 {}
     }
 

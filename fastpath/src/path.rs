@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use crate::hop::{Hooks, Hop, Hops, locked};
 use crate::layout::{Flow, key, port_of};
+#[cfg(feature = "xdp")]
+use crate::pins::Remains;
+#[cfg(not(feature = "xdp"))]
+use crate::program::Remains;
 use crate::program::{Flows, Loaded, Program};
 use crate::record::{Records, Seed, Snapshot};
 use crate::sys::monotonic_ns;
@@ -52,6 +56,8 @@ struct Table {
     ours: BTreeSet<u16>,
     /// Keys that an earlier process left.
     orphans: BTreeSet<u16>,
+    /// What processes of another address or other ports left.
+    remains: Vec<Remains>,
     /// This process has let the kernel forward something.
     has_served: bool,
 }
@@ -66,17 +72,29 @@ impl FastPath {
         }
         let places = (options.ports.end().saturating_sub(*options.ports.start())) / 2 + 1;
         let places = u32::from(places).min(FLOWS_MAX);
-        let Loaded { program, flows, records, unpinned } = Program::load(&options, places)?;
+        let Loaded { program, flows, records, remains, unpinned } =
+            Program::load(&options, places)?;
         let orphans = flows.keys().flatten().map(port_of).collect();
         let shared = Arc::new(Shared {
-            flows: Mutex::new(Table { flows, ours: BTreeSet::new(), orphans, has_served: false }),
+            flows: Mutex::new(Table {
+                flows,
+                ours: BTreeSet::new(),
+                orphans,
+                remains,
+                has_served: false,
+            }),
             records,
             ports: options.ports.clone(),
             idle: options.idle,
         });
         let program = Arc::new(Mutex::new(program));
         let expiring = Arc::clone(&shared);
-        let tick = move || expiring.expire(monotonic_ns());
+        let retried = Arc::clone(&program);
+        let tick = move || {
+            if expiring.expire(monotonic_ns()) {
+                locked(&retried).retry();
+            }
+        };
         let hops = Hops::start(options.address, Arc::clone(&program), tick)
             .map_err(|source| FastPathError::System { what: "asking for routes", source })?;
         Ok(Self { hops, shared, program, options, unpinned })
@@ -134,7 +152,8 @@ impl FastPath {
     /// True for a port whose packets are still forwarded for a call of an earlier process.
     #[must_use]
     pub fn is_orphaned(&self, port: u16) -> bool {
-        locked(&self.shared.flows).orphans.contains(&port)
+        let table = locked(&self.shared.flows);
+        table.orphans.contains(&port) || table.remains.iter().any(|remains| remains.has(port))
     }
 
     /// The state of things.
@@ -142,7 +161,8 @@ impl FastPath {
     pub fn status(&self) -> Status {
         let (flows, orphans) = {
             let table = locked(&self.shared.flows);
-            (table.ours.len(), table.orphans.len())
+            let remains: usize = table.remains.iter().map(Remains::count).sum();
+            (table.ours.len(), table.orphans.len() + remains)
         };
         let interfaces = locked(&self.program).interfaces();
         Status { flows, orphans, interfaces, unpinned: self.unpinned.clone() }
@@ -158,23 +178,26 @@ impl FastPath {
     /// Takes the program out of the kernel and forgets its maps: an orderly end.
     ///
     /// Who never forwarded anything leaves the streams of an earlier process as they are: a start
-    /// that fails, however late, does not end the calls that outlived a crash.
+    /// that fails, however late, does not end the calls that outlived a crash. Another living
+    /// process of the same address and ports keeps what it has.
     pub fn close(&self) {
+        let is_shared = locked(&self.program).is_shared();
         let mut table = locked(&self.shared.flows);
-        if !table.has_served && !table.orphans.is_empty() {
-            drop(table);
-            locked(&self.program).leave();
-            return;
-        }
+        let is_left = is_shared || !table.has_served && !table.orphans.is_empty();
         let keys: Vec<_> = table.flows.keys().flatten().collect();
         // The program is detached some time after its last reference went; the streams at once.
         for key in keys {
-            let _ = table.flows.remove(&key);
+            if !is_left || table.ours.contains(&port_of(key)) {
+                let _ = table.flows.remove(&key);
+            }
         }
         table.ours.clear();
-        table.orphans.clear();
+        if !is_left {
+            table.orphans.clear();
+        }
         drop(table);
-        locked(&self.program).remove();
+        let mut program = locked(&self.program);
+        if is_left { program.leave() } else { program.remove() }
     }
 }
 
@@ -184,22 +207,28 @@ impl Shared {
         self.ports.contains(&port).then_some(u32::from(place))
     }
 
-    /// Forgets the streams of an earlier process that fell silent.
-    fn expire(&self, now_ns: u64) {
+    /// Forgets the streams of earlier processes that fell silent; true if one of another address or
+    /// other ports has none any more.
+    fn expire(&self, now_ns: u64) -> bool {
         let idle_ns = u64::try_from(self.idle.as_nanos()).unwrap_or(u64::MAX);
         let mut table = locked(&self.flows);
+        let before = table.remains.len();
+        table.remains.retain_mut(|remains| remains.tend(now_ns));
+        let has_ended = table.remains.len() < before;
         if table.orphans.is_empty() {
-            return;
+            return has_ended;
         }
         let keys: Vec<_> = table.flows.keys().flatten().collect();
         for key in keys {
             let port = port_of(key);
-            let last_ns =
-                self.record_of(port).map_or(0, |record| self.records.read(record).last_ns);
+            // Of what has no place here nobody knows when it was last heard.
+            let Some(record) = self.record_of(port) else { continue };
+            let last_ns = self.records.read(record).last_ns;
             if table.orphans.contains(&port) && now_ns.saturating_sub(last_ns) > idle_ns {
                 let _ = table.flows.remove(&key);
                 table.orphans.remove(&port);
             }
         }
+        has_ended
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,8 +16,8 @@ use aya::{Ebpf, EbpfLoader};
 use crate::hop::Hooks;
 use crate::layout::{FLOW_LEN, KEY_LEN};
 use crate::netlink::Link;
+use crate::pins::{self, Folder, Remains};
 use crate::record::Records;
-use crate::sys::is_bpf_folder;
 use crate::{FastPathError, Mode, Options};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/relay.o"));
@@ -27,12 +26,10 @@ pub(crate) const IS_BUILT: bool = !include_bytes!(concat!(env!("OUT_DIR"), "/rel
 
 const XDP: &str = "strowger_xdp";
 const TC: &str = "strowger_tc";
-const FLOWS: &str = "flows";
-const RECORDS: &str = "records";
-const LINK_XDP: &str = "xdp-";
-const LINK_TC: &str = "tc-";
-/// Part of the pins' folder: another layout of the maps does not meet these.
-const LAYOUT: &str = "v1";
+pub(crate) const FLOWS: &str = "flows";
+pub(crate) const RECORDS: &str = "records";
+pub(crate) const LINK_XDP: &str = "xdp-";
+pub(crate) const LINK_TC: &str = "tc-";
 
 /// The flows of the program.
 pub(crate) type Flows = HashMap<MapData, [u8; KEY_LEN], [u8; FLOW_LEN]>;
@@ -42,7 +39,7 @@ pub(crate) struct Program {
     ebpf: Ebpf,
     mode: Mode,
     /// `None`: nothing survives the process.
-    folder: Option<PathBuf>,
+    folder: Option<Folder>,
     attached: BTreeMap<u32, Attached>,
     is_closed: bool,
 }
@@ -58,6 +55,8 @@ pub(crate) struct Loaded {
     pub(crate) program: Program,
     pub(crate) flows: Flows,
     pub(crate) records: Records,
+    /// What processes of another address or other ports left.
+    pub(crate) remains: Vec<Remains>,
     /// Why nothing is pinned.
     pub(crate) unpinned: Option<String>,
 }
@@ -68,15 +67,16 @@ impl Program {
         if !IS_BUILT {
             return Err(FastPathError::NotBuilt);
         }
-        let (folder, unpinned) = match folder(options) {
+        let (folder, unpinned) = match Folder::open(options) {
             Ok(folder) => (Some(folder), None),
             Err(reason) => (None, Some(reason)),
         };
+        let remains = folder.as_ref().map(|folder| folder.remains(&options.pins));
         let mut loader = EbpfLoader::new();
         loader.map_max_entries(FLOWS, places).map_max_entries(RECORDS, places);
         if let Some(folder) = &folder {
             for map in [FLOWS, RECORDS] {
-                loader.map_pin_path(map, folder.join(map));
+                loader.map_pin_path(map, folder.path.join(map));
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(|error| refused("maps", &error))?;
@@ -94,12 +94,13 @@ impl Program {
         let attached = BTreeMap::new();
         let mut program = Self { ebpf, mode: options.mode, folder, attached, is_closed: false };
         program.take_over();
-        Ok(Loaded { program, flows, records, unpinned })
+        let remains = remains.unwrap_or_default();
+        Ok(Loaded { program, flows, records, remains, unpinned })
     }
 
     /// Sets this program in the place of the one that an earlier process left attached.
     fn take_over(&mut self) {
-        let Some(entries) = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok())
+        let Some(entries) = self.folder.as_ref().and_then(|folder| fs::read_dir(&folder.path).ok())
         else {
             return;
         };
@@ -139,7 +140,7 @@ impl Program {
                 // first: docs/benchmarks.md.
                 Mode::Auto if link.is_veth && tc.is_ok() => {
                     if let Some(folder) = &self.folder {
-                        let _ = fs::remove_file(folder.join(format!("{LINK_XDP}{index}")));
+                        let _ = fs::remove_file(folder.path.join(format!("{LINK_XDP}{index}")));
                     }
                     Err("tc costs less on veth".to_owned())
                 }
@@ -150,8 +151,19 @@ impl Program {
         self.attached.get(&index).map_or_else(Hooks::default, Attached::hooks)
     }
 
+    /// Where an attachment is pinned.
+    fn place(&self, kind: &str, index: u32) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.path.join(format!("{kind}{index}")))
+    }
+
+    /// Lets interfaces be tried again that the program could not be attached to: something that stood
+    /// in its way has gone.
+    pub(crate) fn retry(&mut self) {
+        self.attached.retain(|_, attached| attached.xdp.is_ok() && attached.tc.is_ok());
+    }
+
     fn attach_xdp(&mut self, index: u32) -> Result<FdLink, String> {
-        let path = self.folder.as_ref().map(|folder| folder.join(format!("{LINK_XDP}{index}")));
+        let path = self.place(LINK_XDP, index);
         if let Some(path) = path.as_ref().filter(|path| path.exists()) {
             if let Ok(link) = self.retake_xdp(path) {
                 return Ok(link);
@@ -165,7 +177,7 @@ impl Program {
     }
 
     fn attach_tc(&mut self, index: u32, name: &str) -> Result<FdLink, String> {
-        let path = self.folder.as_ref().map(|folder| folder.join(format!("{LINK_TC}{index}")));
+        let path = self.place(LINK_TC, index);
         if let Some(path) = path.as_ref().filter(|path| path.exists()) {
             if let Ok(link) = self.retake_tc(path) {
                 return Ok(link);
@@ -240,6 +252,11 @@ impl Program {
         [time("xdp", XDP), time("tc", TC)].into_iter().flatten().collect()
     }
 
+    /// Whether another living process uses the same maps; asked once, at the end.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.folder.as_ref().is_some_and(Folder::is_shared)
+    }
+
     /// Leaves in the kernel what is pinned there.
     pub(crate) fn leave(&mut self) {
         self.is_closed = true;
@@ -252,12 +269,7 @@ impl Program {
         self.is_closed = true;
         self.attached.clear();
         let Some(folder) = self.folder.take() else { return };
-        // All names first: what is removed while it is read may hide its neighbour.
-        let entries: Vec<_> = fs::read_dir(&folder).into_iter().flatten().flatten().collect();
-        for entry in entries {
-            let _ = fs::remove_file(entry.path());
-        }
-        let _ = fs::remove_dir(&folder);
+        pins::remove(&folder.path);
     }
 }
 
@@ -280,23 +292,6 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<(), aya::programs::ProgramError> {
 
 pub(crate) fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, FastPathError> {
     ebpf.take_map(name).ok_or(FastPathError::NotBuilt)
-}
-
-/// The folder of this relay's pins: one for each network namespace, address and port range, since
-/// two relays cannot share those.
-fn folder(options: &Options) -> Result<PathBuf, String> {
-    let namespace = fs::metadata("/proc/thread-self/ns/net").map_or(0, |metadata| metadata.ino());
-    let address = u32::from(options.address);
-    let ports = options.ports.start();
-    // A BPF file system has no dots in its names.
-    let name = format!("{LAYOUT}-{namespace}-{address:08x}-{ports}");
-    let folder = options.pins.join(name);
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    if is_bpf_folder(&folder) {
-        return Ok(folder);
-    }
-    let _ = fs::remove_dir(&folder);
-    Err(format!("{} is on no BPF file system (mount -t bpf bpf /sys/fs/bpf)", folder.display()))
 }
 
 fn pin(link: FdLink, path: Option<PathBuf>) -> Result<FdLink, String> {

@@ -43,6 +43,9 @@ pub struct Seed {
     pub jitter: u32,
 }
 
+/// Octets of a record.
+pub(crate) const RECORD_LEN: usize = size_of::<Counted>();
+
 /// `struct record` of `bpf/relay.c`.
 #[repr(C, align(64))]
 struct Counted {
@@ -54,9 +57,12 @@ struct Counted {
     jitter: AtomicU32,
     late: AtomicU32,
     repeated: AtomicU32,
-    zero: [AtomicU32; 5],
+    zero: AtomicU32,
+    /// When the packet came whose timestamp `last_time` is; 0 if that is not known.
+    time_ns: AtomicU64,
+    zero_too: AtomicU64,
 }
-const _: () = assert!(size_of::<Counted>() == 64);
+const _: () = assert!(RECORD_LEN == 64);
 
 // SAFETY: atomics alone, 64 octets without padding.
 unsafe impl Cell for Counted {}
@@ -80,6 +86,8 @@ impl Records {
         cell.last_ns.store(seed.now_ns, Ordering::Relaxed);
         cell.highest.store(seed.highest, Ordering::Relaxed);
         cell.last_time.store(seed.last_time, Ordering::Relaxed);
+        // The first difference is left out, as where user space takes over from the kernel.
+        cell.time_ns.store(0, Ordering::Relaxed);
         cell.jitter.store(seed.jitter, Ordering::Release);
     }
 

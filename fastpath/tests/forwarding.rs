@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::ops::RangeInclusive;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fastpath::testbed::{LEFT, MIDDLE_LEFT, MIDDLE_RIGHT, RIGHT, Side, Testbed};
@@ -113,9 +115,17 @@ fn open(testbed: &Testbed, mode: Mode) -> FastPath {
 }
 
 fn open_for(testbed: &Testbed, mode: Mode, ports: RangeInclusive<u16>) -> FastPath {
+    open_until(testbed, mode, ports, Duration::from_secs(60))
+}
+
+fn open_until(
+    testbed: &Testbed,
+    mode: Mode,
+    ports: RangeInclusive<u16>,
+    idle: Duration,
+) -> FastPath {
     let pins = testbed.pins().to_owned();
     let address = Ipv4Addr::UNSPECIFIED;
-    let idle = Duration::from_secs(60);
     let options = Options { mode, pins, address, ports, idle };
     let opened = testbed.enter(Side::Middle, move || FastPath::open(options));
     opened.join().unwrap().unwrap().unwrap()
@@ -436,9 +446,126 @@ fn streams_go_on_when_their_process_has_gone_and_the_next_one_takes_them_over() 
     let packet = rtp(0, 102, 7, 160);
     scene.say(&packet);
     assert_eq!(receive(&scene.user).0, packet);
-    let left = std::fs::read_dir(scene.testbed.pins()).unwrap().flatten();
-    let left: Vec<_> = left.filter(|entry| entry.path().is_dir()).collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(folders(&scene.testbed), Vec::<String>::new());
+}
+
+/// Whose pins there are.
+fn folders(testbed: &Testbed) -> Vec<String> {
+    let entries = std::fs::read_dir(testbed.pins()).unwrap().flatten();
+    let entries = entries.filter(|entry| entry.path().is_dir());
+    entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+}
+
+/// A phone that talks until the value ends.
+struct Voice {
+    said: Arc<AtomicU16>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Voice {
+    fn start(phone: UdpSocket) -> Self {
+        let (said, is_over) = (Arc::new(AtomicU16::new(99)), Arc::new(AtomicBool::new(false)));
+        let (said_so_far, is_enough) = (Arc::clone(&said), Arc::clone(&is_over));
+        let thread = std::thread::spawn(move || {
+            let (_sender, nothing) = std::sync::mpsc::channel::<()>();
+            while !is_enough.load(Ordering::SeqCst) {
+                let sequence = said_so_far.fetch_add(1, Ordering::SeqCst) + 1;
+                phone.send_to(&rtp(0, sequence, 7, 160), local()).unwrap();
+                let _ = nothing.recv_timeout(Duration::from_millis(20));
+            }
+        });
+        Self { said, is_over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn other_ports_after_a_crash_are_no_hindrance_and_what_was_left_goes_on_until_it_is_silent() {
+    let Some(scene) = Scene::new(Mode::Xdp, true) else { return };
+    let Scene { testbed, left, right, path, .. } = scene;
+    path.close();
+    let crashed = open_until(&testbed, Mode::Xdp, 20_000..=20_063, Duration::from_secs(2));
+    install(&crashed, hop(&crashed), Some(REWRITE));
+    drop(crashed);
+    let voice = Voice::start(left);
+    // A higher end, a lower one, another beginning: each finds room, and ends nothing.
+    for ports in [20_000..=20_001, 19_000..=19_999, 20_000..=29_999] {
+        let next = open_for(&testbed, Mode::Xdp, ports);
+        assert_eq!((next.status().orphans, next.status().unpinned), (1, None));
+        assert!(next.is_orphaned(IN_PORT) && !next.is_orphaned(OUT_PORT));
+        next.close();
+    }
+    let next = open_for(&testbed, Mode::Xdp, 20_000..=29_999);
+    let said = voice.said.load(Ordering::SeqCst);
+    // The first after that.
+    let wanted = rewritten(&rtp(0, said + 1, 7, 160));
+    until("what is said now", || (receive(&right).0 == wanted).then_some(()));
+    assert_eq!(folders(&testbed).len(), 2);
+    assert!(!hop(&next).hooks.xdp, "the interface is still the other one's: {:?}", next.status());
+    drop(voice);
+    until("silence, and the interface", || {
+        (next.status().orphans == 0 && hop(&next).hooks.xdp).then_some(())
+    });
+    assert!(!next.is_orphaned(IN_PORT));
+    assert_eq!(folders(&testbed).len(), 1);
+    next.close();
+    assert_eq!(folders(&testbed), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_takes_the_pins_of_a_living_process_away() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    let before = folders(&scene.testbed);
+    assert_eq!(before.len(), 1);
+    // One of other ports, then one more of the same, which cannot come to anything.
+    let neighbour = open_for(&scene.testbed, Mode::Auto, 30_000..=30_099);
+    assert_eq!(folders(&scene.testbed).len(), 2);
+    neighbour.close();
+    let double = open(&scene.testbed, Mode::Auto);
+    double.close();
+    assert_eq!(folders(&scene.testbed), before);
+    // It outlives its process as ever.
+    scene.install(Some(REWRITE));
+    let Scene { testbed, left, right, path, .. } = scene;
+    drop((path, double));
+    let packet = rtp(0, 100, 7, 160);
+    left.send_to(&packet, local()).unwrap();
+    assert_eq!(receive(&right).0, rewritten(&packet));
+    assert_eq!(open(&testbed, Mode::Auto).status().orphans, 1);
+}
+
+/// Timestamps say when packets were sent, so that a busy machine makes no jitter; each comes again
+/// 10 ms later, which says nothing of the next one's way (RFC 3550 A.8).
+#[test]
+fn packets_that_come_twice_make_no_jitter() {
+    let Some(scene) = Scene::new(Mode::Auto, true) else { return };
+    scene.install(Some(REWRITE));
+    let (_sender, nothing) = std::sync::mpsc::channel::<()>();
+    let mut number = 0;
+    until("little jitter", || {
+        number += 1;
+        assert!(number < 1_000, "{:?}", scene.snapshot());
+        let mut packet = rtp(0, 99 + number, 7, 160);
+        let time = u32::try_from((monotonic_ns() / 125_000) & 0xffff_ffff).unwrap();
+        packet[4..8].copy_from_slice(&time.to_be_bytes());
+        for _ in 0..2 {
+            scene.say(&packet);
+            assert_eq!(scene.heard(), rewritten(&packet));
+            let _ = nothing.recv_timeout(Duration::from_millis(10));
+        }
+        let jitter_ms = (scene.snapshot().jitter >> 4) / 8;
+        (number > 50 && jitter_ms < 3).then_some(())
+    });
+    assert_eq!(scene.snapshot().repeated, u32::from(number));
 }
 
 #[test]
