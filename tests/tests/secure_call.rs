@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ServerConnection, StreamOwned};
-use sip_stack::message::HeaderName;
 use sip_stack::message::framing::StreamFramer;
+use sip_stack::message::{HeaderName, Message, Method};
 use switch::phone::{Access, Behaviour, PhoneEvent};
 use tests::certificates::{Authority, Raw, Server, connect};
 use tests::interop::{self, Baresip, packets_flow};
@@ -242,17 +242,19 @@ fn baresips_over_tls_call_a_baresip_over_udp_and_talk() {
 
 // ---------------------------------------------------------------------------- raw connections
 
+/// What a carrier offers and answers.
+const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                   m=audio 9 RTP/AVP 0\r\n";
+
 /// An INVITE as a carrier sends it.
 fn invite(uri: &str, transport: &str, number: u32) -> String {
-    let sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-               m=audio 9 RTP/AVP 0\r\n";
     format!(
         "INVITE {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} carrier.invalid;branch=z9hG4bK{number}\r\n\
          Max-Forwards: 70\r\nFrom: <sip:0155@carrier.test>;tag=f{number}\r\nTo: <{uri}>\r\n\
          Call-ID: carrier-{number}\r\nCSeq: 1 INVITE\r\n\
          Contact: <sip:carrier.invalid;transport={transport}>\r\n\
-         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
-        sdp.len()
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}",
+        SDP.len()
     )
 }
 
@@ -381,6 +383,33 @@ impl Carrier {
     }
 }
 
+/// The carrier's answer to an INVITE of the switch.
+fn answer_to(invite: &Message, status: &str, more: &str, body: &str) -> String {
+    let headers =
+        [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+    let copied: String = headers
+        .into_iter()
+        .map(|name| format!("{}: {}\r\n", name.as_str(), invite.header(name).unwrap()))
+        .collect();
+    let copied = copied.replacen("\r\nCall-ID", ";tag=carrier\r\nCall-ID", 1);
+    let length = body.len();
+    format!("SIP/2.0 {status}\r\n{copied}{more}Content-Length: {length}\r\n\r\n{body}")
+}
+
+/// The carrier's BYE in the dialog that it has answered.
+fn bye_to(invite: &Message, number: u32) -> String {
+    let of = |name| invite.header(name).unwrap();
+    format!(
+        "BYE {} SIP/2.0\r\nVia: SIP/2.0/TLS carrier.invalid;branch=z9hG4bKbye{number}\r\n\
+         Max-Forwards: 70\r\nFrom: {};tag=carrier\r\nTo: {}\r\nCall-ID: {}\r\n\
+         CSeq: {number} BYE\r\nContent-Length: 0\r\n\r\n",
+        of(HeaderName::Contact).trim_matches(['<', '>']),
+        of(HeaderName::To),
+        of(HeaderName::From),
+        of(HeaderName::CallId),
+    )
+}
+
 /// The office with a carrier at `sips:localhost` whose certificate has these names.
 fn with_carrier(names: &[&str]) -> (Authority, Program, Carrier) {
     let ca = Authority::new();
@@ -388,10 +417,10 @@ fn with_carrier(names: &[&str]) -> (Authority, Program, Carrier) {
     ca.issue("carrier", names);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let more = format!("trunk_ca = \"{}\"\n", ca.path("ca.pem").display());
+    let more = format!("client_ca = \"{0}\"\ntrunk_ca = \"{0}\"\n", ca.path("ca.pem").display());
     let text = secure_office(&ca.section("office", &more)).replacen(
-        "sip:127.0.0.1:5090",
-        &format!("sips:127.0.0.1:{port}"),
+        "\"sip:127.0.0.1:5090\"",
+        &format!("\"sips:127.0.0.1:{port}\"\nidentify_by = \"certificate\""),
         1,
     );
     let carrier = Carrier { listener, config: ca.server("carrier") };
@@ -411,19 +440,37 @@ fn a_call_leaves_to_a_trunk_under_tls_with_both_certificates_shown() {
     assert_eq!(request.request_uri().unwrap(), format!("sips:155501234@127.0.0.1:{port}"));
     assert!(request.header(HeaderName::Via).unwrap().starts_with("SIP/2.0/TLS "));
     assert!(request.header(HeaderName::Contact).unwrap().starts_with("<sips:"));
-    let headers =
-        [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
-    let copied: String = headers
-        .into_iter()
-        .map(|name| format!("{}: {}\r\n", name.as_str(), request.header(name).unwrap()))
-        .collect();
-    let answer = copied.replacen("\r\nCall-ID", ";tag=carrier\r\nCall-ID", 1);
-    connection.send(format!("SIP/2.0 486 Busy Here\r\n{answer}Content-Length: 0\r\n\r\n"));
+    connection.send(answer_to(&request, "486 Busy Here", "", ""));
     let status = phone.wait("busy", |event| match event {
         PhoneEvent::Failed { leg: of, status, .. } if *of == leg => Some(*status),
         _ => None,
     });
     assert_eq!(status, 486);
+}
+
+#[test]
+fn a_carrier_hangs_up_over_a_connection_of_its_own_and_nobody_else_can() {
+    let (ca, program, carrier) = with_carrier(&["127.0.0.1"]);
+    ca.issue("other", &["other.test"]);
+    let phone = program.live_phone("201");
+    let leg = phone.call("0155501234");
+    let mut connection = carrier.accept().unwrap();
+    let invite = connection.message();
+    let more = "Contact: <sips:carrier.invalid>\r\nContent-Type: application/sdp\r\n";
+    connection.send(answer_to(&invite, "200 OK", more, SDP));
+    phone.connected(leg);
+    assert_eq!(connection.message().method(), Method::Ack);
+    // The first connection stays. Somebody else is asked for a password, as everybody.
+    let tls = program.listener("tls");
+    for own in [Some("other"), None] {
+        let mut stranger = connect(&ca.client(own), tls, "office.test").unwrap();
+        stranger.send(bye_to(&invite, 1));
+        assert_eq!(stranger.verdict(), 401, "{own:?}");
+    }
+    let mut second = connect(&ca.client(Some("carrier")), tls, "office.test").unwrap();
+    second.send(bye_to(&invite, 2));
+    assert_eq!(second.verdict(), 200);
+    phone.ended(leg);
 }
 
 #[test]

@@ -46,6 +46,12 @@ impl Bucket {
         }
         is_there
     }
+
+    /// Whether `cost` is there; takes nothing.
+    #[must_use]
+    pub fn has(mut self, now: Now, rate: Rate, cost: f32) -> bool {
+        self.take(now, rate, cost)
+    }
 }
 
 /// The times of the last failures, at most as many as are asked about.

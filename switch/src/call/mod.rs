@@ -195,6 +195,8 @@ pub struct Call {
     pub side: Side,
     /// Whose call.
     pub party: Party,
+    /// Of a call to a trunk: the lines at whose expense it was placed, wherever it went since.
+    pub payers: Vec<String>,
     /// The shared line of which it is an appearance; `None` at the line's own address.
     pub shared: Option<String>,
     /// Its object in the TAPI server; trunks have none.

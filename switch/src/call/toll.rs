@@ -1,14 +1,14 @@
 //! Guards against toll fraud: where a line may call through trunks, how many calls at once, how many in
 //! a minute; how many a trunk takes in a minute. Emergency numbers know none of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sip_stack::guard::{Bucket, Rate};
 use sip_stack::time::Now;
 use tapi::constant::CallReason;
 
 use super::cause::Cause;
-use super::{CallId, ConnectionKey, Party};
+use super::{Call, CallId, ConnectionKey, Party};
 use crate::exchange::Exchange;
 use crate::exchange::counters::count;
 use crate::exchange::mailbox::Output;
@@ -20,13 +20,19 @@ pub(crate) struct Tolls {
     trunks: HashMap<String, Bucket>,
 }
 
-fn take(table: &mut HashMap<String, Bucket>, now: Now, name: &str, most: Option<u32>) -> bool {
+fn has(table: &HashMap<String, Bucket>, now: Now, name: &str, most: Option<u32>) -> bool {
     let Some(most) = most else { return true };
-    table.entry(name.to_owned()).or_default().take(now, Rate::per_minute(most), 1.0)
+    table.get(name).copied().unwrap_or_default().has(now, Rate::per_minute(most), 1.0)
+}
+
+fn take(table: &mut HashMap<String, Bucket>, now: Now, name: &str, most: Option<u32>) {
+    let Some(most) = most else { return };
+    table.entry(name.to_owned()).or_default().take(now, Rate::per_minute(most), 1.0);
 }
 
 impl Exchange {
-    /// Whether `caller` may call this number through this trunk now.
+    /// Whether `caller` may call this number through this trunk now; which lines pay for it, none
+    /// for an emergency.
     ///
     /// Errors: why not; said in the log and counted.
     pub(super) fn may_call_outside(
@@ -35,24 +41,22 @@ impl Exchange {
         caller: CallId,
         trunk: &str,
         number: &str,
-    ) -> Result<(), Cause> {
-        let (mut dialled, mut payer, mut is_sent_by_stranger) = (number.to_owned(), None, false);
+    ) -> Result<Vec<String>, Cause> {
+        if self.is_emergency(connection, number) {
+            return Ok(Vec::new());
+        }
+        let dialled = self.dialled_on(connection).unwrap_or(number).to_owned();
+        let (mut payer, mut is_sent_by_stranger) = (None, false);
         if let Some(connection) = self.connections.get(connection.0) {
-            dialled.clone_from(&connection.dialled);
             // Who transfers pays, and is asked whether it may (SEC-45) …
             let sent = connection.seek.as_ref().filter(|seek| seek.reason == CallReason::Transfer);
             payer = sent.and_then(|seek| seek.transferor.clone());
             is_sent_by_stranger = sent.is_some() && payer.is_none();
             // … and so does who forwards.
             if let Some(hop) = connection.diversions.last() {
-                dialled.clone_from(&hop.to);
                 payer = Some(hop.from.clone());
                 is_sent_by_stranger = false;
             }
-        }
-        let is_emergency = |known: &String| *known == dialled || known == number;
-        if self.config.security.emergency.iter().any(is_emergency) {
-            return Ok(());
         }
         let own = self.calls.get(caller.0).and_then(|call| call.party.line()).map(str::to_owned);
         let payers = self.payers(payer).unwrap_or_else(|| own.into_iter().collect());
@@ -62,13 +66,26 @@ impl Exchange {
         } else {
             self.toll(&payers, trunk, [&dialled, number])
         };
-        let Err((cause, reason)) = tolled else { return Ok(()) };
+        let Err((cause, reason)) = tolled else { return Ok(payers) };
         count(&self.counters.calls_barred_total);
         let source = self.calls.get(caller.0).and_then(|call| call.leg);
         let source = source.and_then(|leg| self.endpoint.leg(leg)).map(|view| view.flow.remote);
         let line = payers.into_iter().next().unwrap_or_default();
         self.outputs.push(Output::CallBarred { source, line, reason });
         Err(cause)
+    }
+
+    /// What was dialled on the way to a trunk: by the caller, or by the line that forwards it.
+    fn dialled_on(&self, connection: ConnectionKey) -> Option<&str> {
+        let connection = self.connections.get(connection.0)?;
+        Some(connection.diversions.last().map_or(&connection.dialled, |hop| &hop.to))
+    }
+
+    /// Whether a call is for an emergency number, as it was dialled or as the trunk is told it.
+    pub(super) fn is_emergency(&self, connection: ConnectionKey, number: &str) -> bool {
+        let dialled = self.dialled_on(connection);
+        let mut known = self.config.security.emergency.iter();
+        known.any(|known| known == number || Some(known.as_str()) == dialled)
     }
 
     /// Which lines are asked whether they may: of a shared line every member, since any of them may have
@@ -101,28 +118,33 @@ impl Exchange {
             if own.calls.is_some_and(|most| self.outside_calls_of(line) >= most) {
                 return Err((Cause::TOO_MANY_CALLS, "too many outside calls at once"));
             }
-        }
-        let of_trunk = config.trunks.get(trunk).and_then(|trunk| trunk.calls_per_minute);
-        if !take(&mut self.tolls.trunks, now, trunk, of_trunk) {
-            return Err((Cause::TOO_MANY_CALLS, "too many calls a minute on the trunk"));
-        }
-        for (line, own) in own() {
-            if !take(&mut self.tolls.lines, now, line, own.calls_per_minute) {
+            if !has(&self.tolls.lines, now, line, own.calls_per_minute) {
                 return Err((Cause::TOO_MANY_CALLS, "too many outside calls a minute"));
             }
+        }
+        let of_trunk = config.trunks.get(trunk).and_then(|trunk| trunk.calls_per_minute);
+        if !has(&self.tolls.trunks, now, trunk, of_trunk) {
+            return Err((Cause::TOO_MANY_CALLS, "too many calls a minute on the trunk"));
+        }
+        // Only a call that is placed is counted: who is refused takes nothing from the others.
+        take(&mut self.tolls.trunks, now, trunk, of_trunk);
+        for (line, own) in own() {
+            take(&mut self.tolls.lines, now, line, own.calls_per_minute);
         }
         Ok(())
     }
 
-    /// Calls between this line and a trunk.
+    /// Calls of trunks in which this line takes part or that were placed at its expense: those that
+    /// it forwarded, and those that it has left by a transfer.
     fn outside_calls_of(&self, line: &str) -> usize {
-        let is_outside = |call: CallId| {
-            let connection = self.calls.get(call.0).map(|call| call.connection);
-            let mut others =
-                self.calls.iter().filter(|(_, other)| Some(other.connection) == connection);
-            others.any(|(_, other)| matches!(other.party, Party::Trunk { .. }))
+        let own = self.by_line.get(line).into_iter().flatten();
+        let own: HashSet<ConnectionKey> =
+            own.filter_map(|call| Some(self.calls.get(call.0)?.connection)).collect();
+        let is_outside = |call: &Call| {
+            let is_counted =
+                own.contains(&call.connection) || call.payers.iter().any(|payer| payer == line);
+            is_counted && matches!(call.party, Party::Trunk { .. })
         };
-        let calls = self.by_line.get(line).into_iter().flatten();
-        calls.filter(|call| is_outside(**call)).count()
+        self.calls.iter().filter(|(_, call)| is_outside(call)).count()
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use config::IdentifyBy;
 
 use sip_stack::auth::ClientCredentials;
+use sip_stack::endpoint::LegId;
 use sip_stack::flow::{Flow, Transport};
 use sip_stack::message::Message;
 use sip_stack::transport;
@@ -38,10 +39,12 @@ impl Exchange {
             |(_, call)| matches!(&call.party, Party::Trunk { name: used, .. } if used == name),
         );
         let in_use = in_use.count();
-        if trunk.channels.is_some_and(|most| in_use >= most) {
+        let is_full = trunk.channels.is_some_and(|most| in_use >= most);
+        // The limit is ours; the carrier may well have room for an emergency call (SEC-101).
+        if is_full && !self.is_emergency(connection, number) {
             return Err(Cause::TRUNK_FULL);
         }
-        self.may_call_outside(connection, caller, name, number)?;
+        let payers = self.may_call_outside(connection, caller, name, number)?;
         let Some(way) = self.way_to(connection, &trunk) else {
             return Err(Cause::of_status(503, false));
         };
@@ -54,6 +57,9 @@ impl Exchange {
             mode: OFFERED,
             tapi: None,
         });
+        if let Some(call) = self.calls.get_mut(called.0) {
+            call.payers = payers;
+        }
         let offer = match self.offer_for(caller, called) {
             Ok(offer) => offer,
             Err(cause) => {
@@ -106,10 +112,16 @@ impl Exchange {
         self.send_invite(called, invite)
     }
 
-    /// The trunk whose peer sends over this flow: by its address, its certificate or both, as the
-    /// trunk wants it (SEC-20).
+    /// The trunk whose peer sends over this flow.
     pub(crate) fn trunk_of(&self, flow: &Flow) -> Option<String> {
-        let is_at = |trunk: &config::Trunk| {
+        let mut trunks = self.config.trunks.values();
+        trunks.find(|trunk| self.is_peer(trunk, flow)).map(|trunk| trunk.name.clone())
+    }
+
+    /// Whether a trunk's peer sends over this flow: by its address, its certificate or both, as the
+    /// trunk wants it (SEC-20).
+    fn is_peer(&self, trunk: &config::Trunk, flow: &Flow) -> bool {
+        let is_at = || {
             let targets = self.trunk_targets.get(&trunk.name).map(Vec::as_slice);
             targets.unwrap_or_default().iter().any(|(transport, address)| {
                 address.ip() == flow.remote.ip()
@@ -118,16 +130,21 @@ impl Exchange {
             })
         };
         let names = flow.connection.and_then(|connection| self.identified.get(&connection));
-        let proves = |trunk: &config::Trunk| {
-            names.is_some_and(|names| transport::proves(names, &trunk.certificate_names))
-        };
-        let is_peer = |trunk: &config::Trunk| match trunk.identify_by {
-            IdentifyBy::Address => is_at(trunk),
-            IdentifyBy::Certificate => proves(trunk),
-            IdentifyBy::Both => is_at(trunk) && proves(trunk),
-        };
-        let mut trunks = self.config.trunks.values();
-        trunks.find(|trunk| is_peer(trunk)).map(|trunk| trunk.name.clone())
+        let proves =
+            || names.is_some_and(|names| transport::proves(names, &trunk.certificate_names));
+        match trunk.identify_by {
+            IdentifyBy::Address => is_at(),
+            IdentifyBy::Certificate => proves(),
+            IdentifyBy::Both => is_at() && proves(),
+        }
+    }
+
+    /// Whether a flow belongs to the trunk behind a leg: a carrier may open a connection of its own
+    /// for a request inside a dialog (RFC 3261 §18), and has no password of ours.
+    pub(crate) fn is_from_trunk(&self, leg: LegId, flow: &Flow) -> bool {
+        let call = self.by_leg.get(&leg).and_then(|call| self.calls.get(call.0));
+        let Some(Party::Trunk { name, .. }) = call.map(|call| &call.party) else { return false };
+        self.config.trunks.get(name).is_some_and(|trunk| self.is_peer(trunk, flow))
     }
 
     /// The certificate of a connection has been checked.

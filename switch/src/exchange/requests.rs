@@ -269,9 +269,12 @@ impl Exchange {
     }
 
     /// Whether a request inside a dialog may come over another path than the dialog's own: only
-    /// with the credentials of the dialog's line; then the dialog moves there. Otherwise it is
-    /// answered here, without a transaction (security SEC-40).
+    /// from the dialog's trunk or with the credentials of its line; then the dialog moves there.
+    /// Otherwise it is answered here, without a transaction (security SEC-40).
     pub(super) fn may_come_from_elsewhere(&mut self, leg: LegId, received: &Received) -> bool {
+        if self.is_from_trunk(leg, &received.flow) {
+            return true;
+        }
         let message = &received.message;
         let verdict = self.authenticate(message, received.flow);
         let owner = self.by_leg.get(&leg).and_then(|call| self.calls.get(call.0));

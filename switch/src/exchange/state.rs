@@ -92,6 +92,7 @@ impl Exchange {
             connection: new.connection,
             side: new.side,
             party: new.party,
+            payers: Vec::new(),
             shared: place.shared.map(str::to_owned),
             tapi,
             state: new.state,

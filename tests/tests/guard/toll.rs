@@ -66,6 +66,96 @@ fn a_line_calls_only_where_and_as_often_as_it_may_and_emergency_numbers_always()
 }
 
 #[test]
+fn a_line_that_is_refused_for_its_own_rate_takes_nothing_from_that_of_the_trunk() {
+    let (row, carrier) = Row::with_carrier(&[], |text| {
+        text.replace("[lines.201]\n", "[lines.201]\noutside_calls_per_minute = 2\n")
+            .replace("[trunks.carrier]\n", "[trunks.carrier]\ncalls_per_minute = 5\n")
+    });
+    let [a, b] = row.phones(["201", "202"]);
+    for attempt in 0..10 {
+        let near = a.call("012345");
+        if attempt < 2 {
+            let far = carrier.incoming();
+            carrier.answer(far);
+            a.connected(near);
+            a.hang_up(near);
+            carrier.ended(far);
+        } else {
+            assert_eq!(a.failed().0, 503);
+        }
+    }
+    logged(&row.program, "too many outside calls a minute");
+    let near = b.call("012345");
+    carrier.answer(carrier.incoming());
+    b.connected(near);
+}
+
+#[test]
+fn an_emergency_call_leaves_by_a_trunk_whose_channels_are_all_taken() {
+    let (row, carrier) = Row::with_carrier(&[], |text| {
+        let text = text.replace("[trunks.carrier]\n", "[trunks.carrier]\nchannels = 1\n");
+        format!("{text}\n[[routes]]\npattern = \"^112$\"\ntrunk = \"carrier\"\ndial = \"112\"\n")
+    });
+    let [a, b] = row.phones(["201", "202"]);
+    let (near, first) = (a.call("012345"), carrier.incoming());
+    carrier.answer(first);
+    a.connected(near);
+    b.call("012345");
+    assert_eq!(b.failed().0, 503);
+    let emergency = b.call("112");
+    carrier.answer(carrier.incoming());
+    b.connected(emergency);
+    a.hears(&carrier);
+}
+
+#[test]
+fn calls_that_a_line_forwards_to_the_outside_count_as_its_own_while_they_last() {
+    let (mut row, carrier) = Row::with_carrier(&["201"], |text| {
+        text.replace("[lines.201]\n", "[lines.201]\noutside_calls = 1\n")
+    });
+    let line = row.line("201");
+    let list = json!([{"forwardMode": "LINEFORWARDMODE_UNCOND", "destAddress": "09001234"}]);
+    row.ask("lineForward", json!({"hLine": line, "addressId": 0, "forwardList": list}));
+    let [b, c] = row.phones(["202", "203"]);
+    let (near, far) = (b.call("201"), carrier.incoming());
+    carrier.answer(far);
+    b.connected(near);
+    c.call("201");
+    assert_eq!(c.failed().0, 503);
+    logged(&row.program, "too many outside calls at once");
+    b.hang_up(near);
+    carrier.ended(far);
+    let near = c.call("201");
+    carrier.answer(carrier.incoming());
+    c.connected(near);
+}
+
+#[test]
+fn outside_parties_that_a_line_has_joined_count_as_its_calls_until_they_part() {
+    let (row, carrier) = Row::with_carrier(&[], |text| {
+        text.replace("[lines.201]\n", "[lines.201]\noutside_calls = 2\n")
+    });
+    let a = row.program.live_phone("201");
+    let mut fars = Vec::new();
+    let nears = ["012345", "012346"].map(|number| {
+        if let Some(first) = fars.last() {
+            a.hold(*first);
+        }
+        let near = a.call(number);
+        carrier.answer(carrier.incoming());
+        a.connected(near);
+        fars.push(near);
+        near
+    });
+    a.with(|phone| phone.transfer_attended(nears[0], nears[1]));
+    assert_eq!(a.transfer_outcome(), 200);
+    nears.iter().for_each(|near| a.hang_up(*near));
+    a.call("012347");
+    assert_eq!(a.failed().0, 503);
+    logged(&row.program, "too many outside calls at once");
+}
+
+#[test]
 fn who_sends_a_line_outside_pays_for_it_and_a_party_outside_sends_nobody() {
     let (row, carrier) = Row::with_carrier(&[], |text| {
         text.replace("[lines.202]\n", "[lines.202]\nbarred = [\"0900\"]\n")
