@@ -491,6 +491,16 @@ fn events_tell_every_state_and_registration_and_resume_after_a_number() {
 }
 
 #[test]
+fn a_reader_of_before_a_restart_is_told_of_the_gap_and_hears_what_is_new() {
+    let program = Program::start();
+    let mut events = Events::follow(&program, "?after=100000");
+    assert_eq!(events.next("a gap"), json!({"kind": "gap", "from": 100_001, "to": null}));
+    let _a = program.live_phone("201");
+    let registered = events.next("a registration");
+    assert_eq!((&registered["kind"], &registered["number"]), (&json!("REGISTERED"), &json!(1)));
+}
+
+#[test]
 fn health_and_readiness_are_open_to_everybody() {
     let program = Program::start();
     for path in ["/healthz", "/readyz"] {

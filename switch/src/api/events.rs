@@ -91,6 +91,8 @@ struct Position<V> {
 
 /// The events above `after`, then every new one, each with its number as the event's id; until the reader's
 /// token is valid no more, which is asked whenever there are `changes`.
+///
+/// A number that was not given out yet is one of another run: everything of this one is new to the reader.
 pub(super) fn stream_after<V: Fn() -> bool + Send + 'static>(
     log: Arc<EventLog>,
     after: u64,
@@ -98,8 +100,8 @@ pub(super) fn stream_after<V: Fn() -> bool + Send + 'static>(
     is_valid: V,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let latest = log.latest.subscribe();
-    let waiting = VecDeque::new();
-    let position = Position { log, latest, after, waiting, changes, is_valid };
+    let mut position = Position { log, latest, after, waiting: VecDeque::new(), changes, is_valid };
+    position.begin_anew_after_a_restart();
     let events = stream::unfold(position, |mut position| async move {
         loop {
             if !(position.is_valid)() {
@@ -126,11 +128,23 @@ pub(super) fn stream_after<V: Fn() -> bool + Send + 'static>(
 }
 
 impl<V> Position<V> {
+    /// How many events of the other run are lost nobody knows: the gap has no end.
+    fn begin_anew_after_a_restart(&mut self) {
+        if self.after > self.log.latest() {
+            self.lose(self.after.saturating_add(1), None);
+            self.after = 0;
+        }
+    }
+
+    fn lose(&mut self, from: u64, to: Option<u64>) {
+        let lost = json!({ "kind": "gap", "from": from, "to": to });
+        self.waiting.push_back(Event::default().event("gap").data(lost.to_string()));
+    }
+
     fn refill(&mut self) {
         let page = self.log.after(self.after, BATCH);
         if let (Some(from), Some((first, _))) = (page.gap_from, page.events.first()) {
-            let lost = json!({ "kind": "gap", "from": from, "to": first - 1 });
-            self.waiting.push_back(Event::default().event("gap").data(lost.to_string()));
+            self.lose(from, Some(first - 1));
         }
         for (number, text) in page.events {
             self.after = number;
@@ -174,6 +188,24 @@ mod tests {
         let read = reading.await.unwrap().unwrap();
         assert_eq!(String::from_utf8_lossy(&read).matches("data:").count(), 3);
         log.push(4, &json!({}));
+    }
+
+    #[tokio::test]
+    async fn a_number_of_before_a_restart_gives_a_gap_and_everything_since_then() {
+        let log = Arc::new(log_of(2));
+        let (revocations, changes) = watch::channel(0);
+        let stream = stream_after(Arc::clone(&log), 7, changes, || true);
+        let mut body = stream.into_response().into_body().into_data_stream();
+        let mut text = String::new();
+        for _ in 0..3 {
+            let chunk = futures_util::StreamExt::next(&mut body).await.unwrap().unwrap();
+            text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let gap = ["event: gap", r#"data: {"from":8,"kind":"gap","to":null}"#];
+        let events = ["id: 1", r#"data: {"number":1}"#, "id: 2", r#"data: {"number":2}"#];
+        assert_eq!(lines, [&gap[..], &events].concat());
+        drop(revocations);
     }
 
     #[test]
