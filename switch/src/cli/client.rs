@@ -29,11 +29,11 @@ impl Client {
         let is_complete =
             connection.url.is_some() && (connection.token.is_some() || variable.is_some());
         let config = match find_config(connection.config.as_ref()) {
-            // A file that was not named is only a fall-back: its faults do not matter here.
-            Some(path) if connection.config.is_some() => {
+            // A file that was not named is only a fall-back: where nothing is taken from it, its
+            // faults do not matter.
+            Some(path) if connection.config.is_some() || !is_complete => {
                 Some(config::load(&path).map_err(CliError::Configuration)?)
             }
-            Some(path) if !is_complete => config::load(&path).ok(),
             _ => None,
         };
         let url = match (&connection.url, &config) {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sip_stack::time::Seeded;
 use switch::phone::Phone;
-use tests::program::{LivePhone, Program, binary, office, run};
+use tests::program::{LivePhone, Program, TOKEN, binary, office, run};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -376,6 +376,26 @@ fn the_shell_finds_address_and_token_in_the_configuration() {
         .output()
         .unwrap();
     assert!(done(output).contains("Ada"));
+}
+
+#[test]
+fn a_fault_of_the_file_that_address_and_token_come_from_is_told() {
+    let program = Program::start();
+    rewrite(&program, |text| text.replace("max_calls = 4", "max_calls = 0"));
+    let url = format!("http://{}", program.api);
+    let ask = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(binary());
+        command.arg("reload").args(arguments).env_remove("STROWGER_TOKEN");
+        command.current_dir(program.config.parent().unwrap()).output().unwrap()
+    };
+    for arguments in [&[][..], &["--url", &url], &["--token", TOKEN]] {
+        let complaint = refused(&ask(arguments), 1);
+        assert!(complaint.starts_with("office.toml:"), "{complaint}");
+        assert!(complaint.contains("max_calls"), "{complaint}");
+    }
+    // Nothing of the file is needed: the switch itself says what it thinks of it.
+    let complaint = refused(&ask(&["--url", &url, "--token", TOKEN]), 1);
+    assert!(complaint.contains("nothing was changed"), "{complaint}");
 }
 
 #[test]
