@@ -99,9 +99,6 @@ impl Exchange {
         for id in ids {
             self.end_request(id, CompletionEnd::Cancelled, "LINE_REMOVED");
         }
-        if self.completing.messages.contains_key(line) {
-            self.keep_messages(line, Vec::new());
-        }
     }
 }
 

@@ -349,6 +349,7 @@ impl Exchange {
             }
             self.forget_forwarding(&line);
             self.forget_completions(&line);
+            self.forget_messages(&line);
             let forgotten = self.familiar.forget(&line);
             self.outputs.push(Output::Store(forgotten));
             let changes = self.registrar.forget_line(&line);

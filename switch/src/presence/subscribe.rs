@@ -285,6 +285,15 @@ impl Exchange {
         self.presence.touch(Entity::Mailbox(line.to_owned()));
     }
 
+    /// A line is no longer configured: its messages do not wait for a later one of that number.
+    pub(crate) fn forget_messages(&mut self, line: &str) {
+        self.forget_left(line);
+        if self.presence.messages.remove(line).is_some() {
+            let change = Change::SaveMessages { line: line.to_owned(), count: 0 };
+            self.outputs.push(Output::Store(change));
+        }
+    }
+
     /// How many messages wait at a line.
     pub(crate) fn messages_of(&self, line: &str) -> u32 {
         self.presence.messages.get(line).copied().unwrap_or_default()
