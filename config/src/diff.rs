@@ -149,6 +149,7 @@ impl Config {
             security: self.security.over(&running.security),
             api: Api { tokens, audit_file, ..running.api.clone() },
             state: running.state.clone(),
+            capture: running.capture.clone(),
             switch: Switch { drain_timeout: self.switch.drain_timeout, ..running.switch.clone() },
             ..self
         }
@@ -242,6 +243,7 @@ mod tests {
             ("office.test", "other.test"),
             ("tcp:127.0.0.1:5060", "tcp:127.0.0.1:5062"),
             ("16384-32767", "16384-20000"),
+            ("[state]", "[capture]\nkept_kib = 7\n[switch]\nuser = \"other\"\n[state]"),
             ("127.0.0.1:8080", "127.0.0.1:8081"),
             (":memory:", "state.db"),
             ("crm-token", "crm-token-2"),
@@ -254,6 +256,21 @@ mod tests {
         assert_eq!(changes.needs_restart, Vec::<&str>::new());
         assert_eq!(changes.applied, ["api.tokens"]);
         assert_eq!(changes.lines_changed, ["206"]);
+    }
+
+    #[test]
+    fn what_of_media_applies_at_once_is_taken_over_and_is_no_news_the_next_time() {
+        let old = parse(OFFICE, "old.toml").unwrap();
+        let wishes = "sdes_without_tls = true\ntranscode = [\"opus\"]\nmax_transcoded = 7\n";
+        let text = OFFICE.replace("[media]\n", &format!("[media]\n{wishes}busy_limit = 51\n"));
+        let file = parse(&text, "new.toml").unwrap();
+        let running = file.clone().over(&old);
+        let media = ["media.sdes_without_tls", "media.transcode", "media.max_transcoded"];
+        assert_eq!(diff(&old, &running).applied, media);
+        assert_eq!(running.media.max_transcoded, 7);
+        let again = diff(&running, &file);
+        assert!(again.applied.is_empty(), "{again:?}");
+        assert_eq!(again.needs_restart, ["media.busy_limit"]);
     }
 
     #[test]

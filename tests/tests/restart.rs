@@ -121,3 +121,38 @@ fn without_a_database_nothing_outlives_the_process() {
     let program = program.crash_and_restart();
     assert!(registered(&program).is_empty());
 }
+
+/// Ends it as a service manager does, and starts it again with the same files.
+fn stop_and_restart(mut program: Program) -> Program {
+    program.signal("TERM");
+    assert_eq!(program.wait_for_exit(), Some(0), "{}", program.log());
+    program.crash_and_restart()
+}
+
+#[test]
+fn messages_of_a_line_that_was_removed_do_not_come_back() {
+    let program = Program::with_database(&office(|text| text));
+    let before = std::fs::read_to_string(&program.config).unwrap();
+    let with_line = format!("{before}\n[lines.207]\npassword = \"pw-207\"\n");
+    let reload = |text: &str| {
+        std::fs::write(&program.config, text).unwrap();
+        assert_eq!(program.post("/api/v1/reload", &json!({})).0, 200);
+    };
+    reload(&with_line);
+    for line in ["206", "207"] {
+        let path = format!("/api/v1/lines/{line}/message-waiting");
+        assert_eq!(program.put(&path, &json!({"count": 2})).0, 200);
+    }
+    reload(&before);
+    reload(&with_line);
+    let waiting = |program: &Program| {
+        let (_, lines) = program.get("/api/v1/lines");
+        ["206", "207"].map(|line| {
+            let mut rows = lines["items"].as_array().unwrap().iter();
+            rows.find(|row| row["line"] == line).unwrap()["messagesWaiting"].as_u64().unwrap()
+        })
+    };
+    assert_eq!(waiting(&program), [2, 0]);
+    let program = stop_and_restart(program);
+    assert_eq!(waiting(&program), [2, 0]);
+}

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panic")]
 
 use config::{Srtp, SrtpKeys};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sip_stack::sdp::Codec;
 use switch::phone::Behaviour;
 use tests::interop::{self, Baresip, Linphone, packets_flow};
@@ -163,6 +163,23 @@ fn keys_do_not_stand_in_sdp_without_tls_unless_that_is_allowed() {
     let c = program.live_phone("203");
     talk(&b, &c);
     speak_srtp(&[(&b, false), (&c, false)]);
+}
+
+#[test]
+fn a_reload_forbids_keys_in_sdp_without_tls() {
+    let program = program(&[("201", "required"), ("202", "required")]);
+    let (a, b) = (phone(&program, "201", Srtp::Required), phone(&program, "202", Srtp::Required));
+    let (near, far) = talk(&a, &b);
+    a.hang_up(near);
+    b.ended(far);
+    let text = std::fs::read_to_string(&program.config).unwrap();
+    let text = text.replace("sdes_without_tls = true", "sdes_without_tls = false");
+    std::fs::write(&program.config, text).unwrap();
+    let reload = || program.post("/api/v1/reload", &json!({})).1["notes"].clone();
+    assert_eq!(reload(), json!(["changed: media.sdes_without_tls"]));
+    a.call("202");
+    assert_eq!(a.failed().0, 488);
+    assert_eq!(reload(), json!(["nothing was different"]));
 }
 
 #[test]
