@@ -51,7 +51,7 @@ use crate::observe::{Family, Metrics, Sample, Source};
 use crate::registry::Registry;
 use crate::store::{RecordLimits, SqliteStore, Store, StoreCounts};
 use certificates::Expiry;
-use exchange_thread::{Capture, Inbox, Rim, Waiting};
+use exchange_thread::{Capture, Ending, Inbox, Rim, Waiting};
 use gate::Keeper;
 use notify::Manager;
 use resolve::Bound;
@@ -149,13 +149,13 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
     let local = transports.local_addresses();
     let exchange = exchange(&config, relay, counters, &local, &*store)?;
     let capture = Capture { trace, hep: collector(&config)? };
-    let (drained, is_drained) = watch::channel(false);
+    let (ending, heed) = watch::channel(Ending::No);
     let rim = Rim {
         transports,
         api: Arc::clone(&api),
         store: Arc::clone(&store),
         capture,
-        drained,
+        ending,
         gate: Arc::clone(&gate),
         watchdog: Arc::clone(&watchdog),
     };
@@ -180,7 +180,7 @@ async fn serve(file: PathBuf, config: Arc<Config>, runtime: &Runtime) -> Result<
         api: Arc::clone(&api),
         mailbox,
         control: controls,
-        drained: is_drained,
+        ending: heed,
         transports: weak_transports,
         gate,
         expiry,

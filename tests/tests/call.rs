@@ -326,3 +326,32 @@ fn a_draining_switch_refuses_new_calls_and_keeps_the_present_one() {
     world.settle();
     world.assert_at_rest();
 }
+
+#[test]
+fn a_switch_that_ends_repeats_its_last_bye_until_it_was_heard() {
+    let (mut world, a, b) = two_phones(16);
+    let (near, _) = world.connected(a, b);
+    world.input(switch::exchange::Input::Drain);
+    world.unplug(b);
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.input(switch::exchange::Input::Rest);
+    assert!(!world.has_rested());
+    world.plug(b);
+    // RFC 3261 §17.1.2.2: repeated after 500 ms for the first time.
+    world.run_for(Duration::from_millis(700));
+    assert!(world.has_rested());
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_switch_with_nothing_to_say_ends_at_once() {
+    let (mut world, a, b) = two_phones(17);
+    let (near, _) = world.connected(a, b);
+    world.input(switch::exchange::Input::Drain);
+    world.with_phone(a, |phone, now| phone.hang_up(now, near));
+    world.settle();
+    world.input(switch::exchange::Input::Rest);
+    assert!(world.has_rested());
+    world.assert_at_rest();
+}

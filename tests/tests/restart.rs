@@ -130,6 +130,25 @@ fn stop_and_restart(mut program: Program) -> Program {
 }
 
 #[test]
+fn an_orderly_end_loses_nothing_of_the_call_centre() {
+    for has_drained in [false, true] {
+        let program = Program::with_database(&office(|text| text));
+        if has_drained {
+            assert_eq!(program.post("/api/v1/drain", &json!({})).0, 202);
+            program.until("/readyz", |answer| answer["status"] == 503);
+        }
+        // The picture of the centre is written a while later, unless the program ends before.
+        let (status, answer) = program.post("/api/v1/agents/jane/login", &json!({"line": "204"}));
+        assert_eq!(status, 200, "{answer}");
+        let program = stop_and_restart(program);
+        let (_, agents) = program.get("/api/v1/agents");
+        let mut rows = agents["items"].as_array().unwrap().iter();
+        let jane = rows.find(|row| row["agent"] == "jane").unwrap();
+        assert_eq!(jane["line"], "204", "{agents}");
+    }
+}
+
+#[test]
 fn messages_of_a_line_that_was_removed_do_not_come_back() {
     let program = Program::with_database(&office(|text| text));
     let before = std::fs::read_to_string(&program.config).unwrap();

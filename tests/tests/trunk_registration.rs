@@ -69,6 +69,24 @@ fn a_reload_that_wants_no_registration_takes_it_away() {
 }
 
 #[test]
+fn a_switch_that_stops_takes_its_registration_away() {
+    for (signal, has_call) in [("TERM", false), ("TERM", true), ("INT", true)] {
+        let carrier = carrier();
+        let mut office = office_of(&carrier, "carrier-pw");
+        until_shown(&office, "registered");
+        let (a, b) = (office.live_phone("201"), office.live_phone("202"));
+        let call = has_call.then(|| a.talk_to(&b));
+        office.signal(signal);
+        if let (Some((near, _)), "TERM") = (call, signal) {
+            office.until("/readyz", |answer| answer["status"] == 503);
+            a.hang_up(near);
+        }
+        assert_eq!(office.wait_for_exit(), Some(0), "{}", office.log());
+        carrier.until("/api/v1/registrations", |answer| answer["items"] == json!([]));
+    }
+}
+
+#[test]
 fn a_registration_is_renewed_before_what_the_carrier_granted_is_over() {
     let brief = |text: String| {
         let text = text.replace("max_expires = \"3600s\"", "max_expires = \"8s\"");

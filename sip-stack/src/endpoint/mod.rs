@@ -416,6 +416,15 @@ impl Endpoint {
             + self.waiting.len()
     }
 
+    /// Whether anything that was said is still to be heard: a request of ours without final response,
+    /// a refusal without ACK, a BYE that waits for the ACK before it.
+    pub fn is_awaiting(&self) -> bool {
+        let Core { clients, layer, .. } = &self.core;
+        clients.keys().any(|key| layer.is_awaited(*key))
+            || layer.is_repeating()
+            || self.legs.iter().any(|(_, leg)| leg.phase == Phase::Leaving)
+    }
+
     /// What the transaction layer has seen.
     pub fn counters(&self) -> transaction::Counters {
         self.core.layer.counters()

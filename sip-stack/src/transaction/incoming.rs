@@ -400,6 +400,11 @@ impl ServerSide {
         })
     }
 
+    /// Whether a response is repeated until the peer acknowledges it (RFC 3261 §17.2.1).
+    pub(super) fn is_repeating(&self) -> bool {
+        self.transactions.iter().any(|(_, transaction)| transaction.repeat.is_some())
+    }
+
     /// Each transaction is indexed, and has a timer that ends it unless the user owes its answer.
     pub(super) fn check(&self) {
         debug_assert_eq!(self.transactions.len(), self.by_request.len());

@@ -166,6 +166,12 @@ impl Layer {
         self.servers.is_open(key)
     }
 
+    /// Whether the peer of a refused INVITE has still to acknowledge that.
+    #[must_use]
+    pub fn is_repeating(&self) -> bool {
+        self.servers.is_repeating()
+    }
+
     /// What the layer has seen so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

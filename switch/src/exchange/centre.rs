@@ -460,7 +460,9 @@ impl Exchange {
 
     /// Keeps the picture of the centre, if it is another one.
     pub(super) fn save_centre(&mut self) {
-        self.centre.keeping = None;
+        if let Some(timer) = self.centre.keeping.take() {
+            self.timers.disarm(timer);
+        }
         self.counters.centre.store(Arc::new(self.centre_samples()));
         let now = self.centre_now();
         let name_of = |line| self.tapi.line_number(line).map(str::to_owned);

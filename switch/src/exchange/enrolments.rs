@@ -34,8 +34,12 @@ impl Exchange {
         }
     }
 
-    /// The configuration or the addresses of peers changed: registers where it should and is not.
+    /// The configuration or the addresses of peers changed: registers where it should and is not. Who was told that
+    /// the switch goes is not asked again.
     pub(crate) fn review_enrolments(&mut self) {
+        if self.has_reported_drained {
+            return;
+        }
         let config = self.config.clone();
         for trunk in config.trunks.values().filter(|trunk| trunk.register) {
             if !self.enrolments.contains_key(&trunk.name) {

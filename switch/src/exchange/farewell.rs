@@ -35,6 +35,8 @@ pub(crate) struct Farewells {
     left_behind: VecDeque<StoredDialog>,
     /// Our tags of those of them that were sent BYE.
     told: Vec<String>,
+    /// Whether somebody waits for [`Output::Rested`].
+    is_resting: bool,
 }
 
 impl Exchange {
@@ -46,6 +48,19 @@ impl Exchange {
         for connection in all {
             self.clear_connection(connection, "SIP;cause=503;text=\"Switch stops\"");
         }
+    }
+
+    /// The process ends when the last words have been heard; what the store has not got yet it gets now.
+    pub(super) fn rest(&mut self) {
+        self.save_centre();
+        self.farewells.is_resting = true;
+    }
+
+    /// Whether that is so now; true once.
+    pub(super) fn comes_to_rest(&mut self) -> bool {
+        let is_heard = self.farewells.is_resting && !self.endpoint.is_awaiting();
+        self.farewells.is_resting &= !is_heard;
+        is_heard
     }
 
     /// Keeps a dialog when it is established or its target changed, and no longer than it lasts.

@@ -83,6 +83,9 @@ pub enum Input {
     Drain,
     /// End every call with BYE; [`Output::Drained`] follows.
     Stop,
+    /// The process is about to end: give the store what it has not got yet; [`Output::Rested`] comes when
+    /// nothing that was said waits for an answer.
+    Rest,
 }
 
 /// What happens on a `/tapi` connection.
@@ -402,4 +405,6 @@ pub enum Output {
     LoggedIn(SocketAddr),
     /// After [`Input::Drain`] or [`Input::Stop`]: no call is left.
     Drained,
+    /// After [`Input::Rest`]: the last words have been heard.
+    Rested,
 }

@@ -276,6 +276,7 @@ impl Exchange {
             Input::Reload(config) => self.reload(config),
             Input::Drain => self.is_draining = true,
             Input::Stop => self.stop(),
+            Input::Rest => self.rest(),
         }
         self.settle(out);
     }
@@ -340,6 +341,9 @@ impl Exchange {
         self.update_gauges();
         if has_drained {
             out.push(Output::Drained);
+        }
+        if self.comes_to_rest() {
+            out.push(Output::Rested);
         }
     }
 

@@ -84,14 +84,24 @@ fn asked_by(input: &Input) -> Asked {
     }
 }
 
+/// How far the exchange's end has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ending {
+    /// It has not begun, or calls are left.
+    No,
+    /// No call is left after a drain or stop.
+    Drained,
+    /// The last words have been heard.
+    Rested,
+}
+
 /// Everything outputs are carried out with.
 pub(super) struct Rim {
     pub(super) transports: Arc<Transports>,
     pub(super) api: Arc<Api>,
     pub(super) store: Arc<dyn Store>,
     pub(super) capture: Capture,
-    /// Becomes true when no call is left after a drain or stop.
-    pub(super) drained: watch::Sender<bool>,
+    pub(super) ending: watch::Sender<Ending>,
     pub(super) gate: Arc<Gate>,
     pub(super) watchdog: Arc<Watchdog>,
 }
@@ -161,7 +171,10 @@ impl Rim {
             Output::LoginFailed(source) => self.gate.failed(source),
             Output::LoggedIn(source) => self.gate.authenticated(source),
             Output::Drained => {
-                self.drained.send_replace(true);
+                self.ending.send_replace(Ending::Drained);
+            }
+            Output::Rested => {
+                self.ending.send_replace(Ending::Rested);
             }
             Output::Application { .. }
             | Output::CloseApplication { .. }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ServerError;
 use super::certificates::{self, Expiry};
+use super::exchange_thread::Ending;
 use super::notify::Manager;
 use crate::api::{Api, Control, Tokens};
 use crate::exchange::Input;
@@ -20,7 +21,8 @@ use crate::store::Store;
 
 /// How long a stop waits until the exchange has ended its calls.
 const STOPPING: Duration = Duration::from_secs(5);
-/// Time for the last BYEs to be sent, and to be sent again once (RFC 3261 §17.1.2: T1 is 500 ms).
+/// How long a stop waits for answers to what was said last, such as BYE or a REGISTER that takes one away:
+/// each can be sent again once (RFC 3261 §17.1.2: T1 is 500 ms).
 const FAREWELL: Duration = Duration::from_millis(700);
 
 /// What the process is told from outside.
@@ -51,8 +53,8 @@ pub(super) struct Supervisor {
     pub(super) api: Arc<Api>,
     pub(super) mailbox: mpsc::Sender<Input>,
     pub(super) control: mpsc::Receiver<Control>,
-    /// True when no call is left after a drain or stop.
-    pub(super) drained: watch::Receiver<bool>,
+    /// Says when no call is left after a drain or stop, and when the last words have been heard.
+    pub(super) ending: watch::Receiver<Ending>,
     /// Gone when the exchange's thread ends.
     pub(super) transports: Weak<Transports>,
     pub(super) gate: Arc<Gate>,
@@ -77,14 +79,18 @@ impl Supervisor {
     pub(super) async fn run(mut self, mut signals: Signals) -> Result<(), ServerError> {
         let rest = self.serve(&mut signals).await?;
         self.manager.iter().for_each(|manager| manager.stopping());
-        if let Rest::Drain(deadline) = rest
-            && self.wait_for_calls(&mut signals, deadline).await?
-        {
+        let is_empty = match rest {
+            Rest::Drain(deadline) => self.wait_for_calls(&mut signals, deadline).await?,
+            Rest::Stop => false,
+        };
+        if is_empty {
             tracing::info!("no call is left; the switch stops");
-            self.api.close_all().await;
-            return Ok(());
+        } else {
+            self.end_calls().await?;
         }
-        self.stop().await
+        self.api.close_all().await;
+        self.rest().await;
+        Ok(())
     }
 
     /// Reloads and drains as told until the switch has to come to rest.
@@ -113,10 +119,10 @@ impl Supervisor {
         signals: &mut Signals,
         deadline: Instant,
     ) -> Result<bool, ServerError> {
-        let mut drained = self.drained.clone();
+        let mut ending = self.ending.clone();
         loop {
             tokio::select! {
-                Ok(_) = drained.wait_for(|drained| *drained) => return Ok(true),
+                Ok(_) = ending.wait_for(|ending| *ending >= Ending::Drained) => return Ok(true),
                 () = sleep_until(deadline) => {
                     tracing::warn!("calls are ended because [switch] drain_timeout is over");
                     return Ok(false);
@@ -132,22 +138,30 @@ impl Supervisor {
         }
     }
 
-    async fn stop(&mut self) -> Result<(), ServerError> {
+    async fn end_calls(&mut self) -> Result<(), ServerError> {
         tracing::info!("present calls are ended; the switch stops");
-        let had_calls = !*self.drained.borrow();
         self.api.set_ready(false);
         if self.mailbox.send(Input::Stop).await.is_err() {
             return Err(ServerError::ExchangeFailed);
         }
-        let drained = self.drained.wait_for(|drained| *drained);
+        let drained = self.ending.wait_for(|ending| *ending >= Ending::Drained);
         if timeout(STOPPING, drained).await.is_err() {
             tracing::warn!("some calls could not be ended in time");
         }
-        self.api.close_all().await;
-        if had_calls {
-            tokio::time::sleep(FAREWELL).await;
-        }
         Ok(())
+    }
+
+    /// Nothing new is said; what was said last is given time to be heard.
+    async fn rest(&mut self) {
+        let heard = async {
+            // An exchange that is gone says nothing more.
+            if self.mailbox.send(Input::Rest).await.is_ok() {
+                let _ = self.ending.wait_for(|ending| *ending == Ending::Rested).await;
+            }
+        };
+        if timeout(FAREWELL, heard).await.is_err() {
+            tracing::info!("somebody did not answer when the switch took its leave");
+        }
     }
 
     async fn obey(&mut self, control: Control) {

@@ -75,6 +75,7 @@ pub struct World {
     answers: BTreeMap<u64, Result<Value, switch::exchange::Problem>>,
     /// What went to nobody's phone: datagrams to strangers, and everything on streams.
     strays: Vec<Transmit>,
+    has_rested: bool,
 }
 
 /// What a switch finds of its previous run.
@@ -171,6 +172,7 @@ impl World {
             event_watch: EventWatch::default(),
             answers: BTreeMap::new(),
             strays: Vec::new(),
+            has_rested: false,
         }
     }
 
@@ -233,6 +235,11 @@ impl World {
     /// What the exchange has sent to strangers and over streams since the last question.
     pub fn strays(&mut self) -> Vec<Transmit> {
         std::mem::take(&mut self.strays)
+    }
+
+    /// Whether the exchange has nothing more to say after [`Input::Rest`].
+    pub fn has_rested(&self) -> bool {
+        self.has_rested
     }
 
     /// Runs until `done`, at most ten simulated minutes.
@@ -426,6 +433,7 @@ impl World {
                 }
                 Output::Dialog { .. } => {}
                 Output::Store(change) => self.changes.push(change),
+                Output::Rested => self.has_rested = true,
                 _ => {}
             }
         }
