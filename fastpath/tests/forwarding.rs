@@ -7,8 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::ops::RangeInclusive;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fastpath::testbed::{LEFT, MIDDLE_LEFT, MIDDLE_RIGHT, RIGHT, Side, Testbed};
@@ -115,17 +113,9 @@ fn open(testbed: &Testbed, mode: Mode) -> FastPath {
 }
 
 fn open_for(testbed: &Testbed, mode: Mode, ports: RangeInclusive<u16>) -> FastPath {
-    open_until(testbed, mode, ports, Duration::from_secs(60))
-}
-
-fn open_until(
-    testbed: &Testbed,
-    mode: Mode,
-    ports: RangeInclusive<u16>,
-    idle: Duration,
-) -> FastPath {
     let pins = testbed.pins().to_owned();
     let address = Ipv4Addr::UNSPECIFIED;
+    let idle = Duration::from_secs(60);
     let options = Options { mode, pins, address, ports, idle };
     let opened = testbed.enter(Side::Middle, move || FastPath::open(options));
     opened.join().unwrap().unwrap().unwrap()
@@ -456,64 +446,43 @@ fn folders(testbed: &Testbed) -> Vec<String> {
     entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-/// A phone that talks until the value ends.
-struct Voice {
-    said: Arc<AtomicU16>,
-    is_over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Voice {
-    fn start(phone: UdpSocket) -> Self {
-        let (said, is_over) = (Arc::new(AtomicU16::new(99)), Arc::new(AtomicBool::new(false)));
-        let (said_so_far, is_enough) = (Arc::clone(&said), Arc::clone(&is_over));
-        let thread = std::thread::spawn(move || {
-            let (_sender, nothing) = std::sync::mpsc::channel::<()>();
-            while !is_enough.load(Ordering::SeqCst) {
-                let sequence = said_so_far.fetch_add(1, Ordering::SeqCst) + 1;
-                phone.send_to(&rtp(0, sequence, 7, 160), local()).unwrap();
-                let _ = nothing.recv_timeout(Duration::from_millis(20));
-            }
-        });
-        Self { said, is_over, thread: Some(thread) }
-    }
-}
-
-impl Drop for Voice {
-    fn drop(&mut self) {
-        self.is_over.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 #[test]
 fn other_ports_after_a_crash_are_no_hindrance_and_what_was_left_goes_on_until_it_is_silent() {
     let Some(scene) = Scene::new(Mode::Xdp, true) else { return };
     let Scene { testbed, left, right, path, .. } = scene;
     path.close();
-    let crashed = open_until(&testbed, Mode::Xdp, 20_000..=20_063, Duration::from_secs(2));
+    let former = 20_000..=20_063;
+    let crashed = open_for(&testbed, Mode::Xdp, former.clone());
     install(&crashed, hop(&crashed), Some(REWRITE));
     drop(crashed);
-    let voice = Voice::start(left);
-    // A higher end, a lower one, another beginning: each finds room, and ends nothing.
-    for ports in [20_000..=20_001, 19_000..=19_999, 20_000..=29_999] {
-        let next = open_for(&testbed, Mode::Xdp, ports);
+    // A lower end, another beginning, a higher end: each finds room, and ends nothing.
+    for (number, ports) in [20_000..=20_001, 19_000..=19_999, 20_000..=29_999].iter().enumerate() {
+        let next = open_for(&testbed, Mode::Xdp, ports.clone());
         assert_eq!((next.status().orphans, next.status().unpinned), (1, None));
         assert!(next.is_orphaned(IN_PORT) && !next.is_orphaned(OUT_PORT));
+        assert!(!hop(&next).hooks.xdp, "the interface is the other one's: {:?}", next.status());
+        let packet = rtp(0, 100 + u16::try_from(number).unwrap(), 7, 160);
+        left.send_to(&packet, local()).unwrap();
+        assert_eq!(receive(&right).0, rewritten(&packet));
+        assert_eq!(folders(&testbed).len(), 2);
         next.close();
+        assert_eq!(folders(&testbed).len(), 1);
     }
+    // It has a second to live.
+    let crashed = open_for(&testbed, Mode::Xdp, former);
+    let flow = Flow {
+        peer: SocketAddrV4::new(LEFT, LEFT_PORT),
+        from: SocketAddrV4::new(MIDDLE_RIGHT, OUT_PORT),
+        to: SocketAddrV4::new(RIGHT, RIGHT_PORT),
+        hop: hop(&crashed),
+        rtp: Some(REWRITE),
+    };
+    let now_ns = monotonic_ns().saturating_sub(59_000_000_000);
+    crashed.install(local(), &flow, &Seed { now_ns, ..Seed::default() }).unwrap();
+    drop(crashed);
     let next = open_for(&testbed, Mode::Xdp, 20_000..=29_999);
-    let said = voice.said.load(Ordering::SeqCst);
-    // The first after that.
-    let wanted = rewritten(&rtp(0, said + 1, 7, 160));
-    until("what is said now", || (receive(&right).0 == wanted).then_some(()));
-    assert_eq!(folders(&testbed).len(), 2);
-    assert!(!hop(&next).hooks.xdp, "the interface is still the other one's: {:?}", next.status());
-    drop(voice);
     until("silence, and the interface", || {
-        (next.status().orphans == 0 && hop(&next).hooks.xdp).then_some(())
+        (hop(&next).hooks.xdp && next.status().orphans == 0).then_some(())
     });
     assert!(!next.is_orphaned(IN_PORT));
     assert_eq!(folders(&testbed).len(), 1);
