@@ -409,10 +409,21 @@ fn a_stock_soft_phone_of_another_codec_hears_the_tone_that_is_hummed_and_is_hear
         hum(&phone, leg, tone);
         calls.push((phone, leg, peer, tone));
     }
-    for (phone, leg, peer, tone) in &calls {
+    for (phone, _, peer, tone) in &calls {
         shown(&program, &[&phone.number()], true);
         hears_within(phone, 440, &[*tone, 2_900], ROUGHLY);
         peer.hears(*tone, &[440, 2_900]);
+    }
+    // It answers the switch's own sender reports: how far it is, and how well it hears.
+    program.until("/api/v1/media", |answer| {
+        let rows: Vec<&Value> = answer["items"].as_array().into_iter().flatten().collect();
+        ["202", "204", "206"].iter().all(|line| {
+            rows.iter().any(|row| {
+                row["line"] == *line && !row["roundTripMs"].is_null() && !row["mosSent"].is_null()
+            })
+        })
+    });
+    for (phone, leg, peer, _) in &calls {
         phone.hang_up(*leg);
         peer.until_closed();
     }

@@ -443,6 +443,10 @@ fn on_rtcp(
     if let Some(rtcp::SenderReport { ssrc, ntp_middle }) = came {
         ingress.came = Some(report::Came { ssrc, ntp_middle, at_us: arrival.now_us });
     }
+    if !plan.mixed.is_empty() {
+        // Whoever hears its party hears a mix, of which our own reports tell.
+        return Ok(Verdict::Keep);
+    }
     // Reports about one's own voice would look like a loop (RFC 3550 §8.2).
     let is_other = |sink: &&Outlet| !std::ptr::eq(*sink, ends.own);
     let Some(sink) = ends.sink.filter(is_other) else { return Ok(Verdict::Keep) };

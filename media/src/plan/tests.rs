@@ -280,6 +280,20 @@ fn reports_about_a_renamed_stream_reach_its_sender_under_its_own_name() {
 }
 
 #[test]
+fn rtcp_of_a_party_that_is_mixed_ends_here_even_while_its_keys_pass() {
+    let mut scene = Scene::new();
+    scene.plan.mixed = [0].into_iter().collect();
+    scene.plan.telephone_event = None;
+    let control = next_port(at(PEER)).to_string();
+    for _ in 0..2 {
+        let mut report = receiver_report(77, 5);
+        assert_eq!(scene.put(Component::Control, &control, &mut report), Verdict::Keep);
+        assert_eq!(scene.rtp(PEER, 101, 1), sent(FAR));
+    }
+    assert_eq!(scene.own.statistics().received.rtcp_packets, 2);
+}
+
+#[test]
 fn rtcp_follows_a_peer_whose_media_was_moved_by_its_nat() {
     let mut scene = Scene::new();
     for sequence in 0..6 {

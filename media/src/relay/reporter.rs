@@ -2,6 +2,7 @@
 //!
 //! Where one party hears another, the other's reports are passed on, and there are none of ours.
 //!
+//! LIMIT: the bandwidth that an SDP names for RTCP (RFC 3556) is not looked at, not even none.
 //! LIMIT: none with an echo, in which a phone hears its own stream. No BYE: what ends here ends by
 //! signalling, or goes on with another source.
 
