@@ -3,6 +3,7 @@
 //! Hops 1, 2 and 7 of a packet's path. The clock is read once for each pass.
 
 mod intake;
+mod sweep;
 
 use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
@@ -17,17 +18,14 @@ use super::command::{Command, Destination, Means, Signal};
 use super::gate::{Entered, enter};
 use super::handshake::Task;
 use super::kernel::{Attempts, Candidate, Kernel, Offload};
-use super::lane::{Lane, play, reply, seal, settle, shrink};
-use super::load::{Load, QUIET_PERCENT};
-use super::notice::{
-    SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard, tell_overdue,
-};
+use super::lane::{Lane, play, reply, seal, settle};
+use super::load::Load;
+use super::notice::{SHARED, STEERED, WAKE, notify, pack, shared_line, tell, tell_heard};
 use super::port::PortPair;
 use super::reporter::{Reporter, Reports};
 use super::room::Rooms;
 use super::steer::Places;
 use super::sys::{Poller, own_cpu_us};
-use super::thread::rest_thread;
 use crate::context::Key;
 use crate::control::Notify;
 use crate::dsp::tone::SineTable;
@@ -45,8 +43,6 @@ const BURST_MAX: usize = 4;
 const BATCHES_MAX: usize = 8;
 /// The rhythm of treatments.
 const FRAME_US: u64 = 20_000;
-/// Streams that end before a worker gives back what it does not need.
-const ENDED_MIN: usize = 64;
 /// A worker that was kept from its treatments for longer starts the rhythm anew.
 const BEHIND_MAX_US: u64 = 5 * FRAME_US;
 
@@ -548,51 +544,6 @@ impl Worker {
         if now_us > self.next_frame_us + BEHIND_MAX_US {
             self.next_frame_us = now_us + FRAME_US;
         }
-    }
-
-    /// Looks for streams that fell silent.
-    fn sweep(&mut self, now_us: u64) {
-        if let Some(book) = &mut self.book {
-            book.sweep(now_us);
-        }
-        let rhythm_us = self.timeout_us.min(self.reporter.interval_us()) / 4;
-        self.next_sweep_us = now_us + rhythm_us.clamp(10_000, 1_000_000);
-        shrink(&mut self.lanes, &mut self.unread);
-        // It takes a moment, in which packets wait.
-        let is_quiet = self.signal.busy_percent.load(Ordering::Relaxed) < QUIET_PERCENT;
-        if self.ended >= ENDED_MIN && is_quiet {
-            self.ended = 0;
-            self.treated.shrink_to(self.lanes.len());
-            rest_thread();
-        }
-        for lane in self.lanes.iter_mut().flatten() {
-            if let Some(kernel) = &self.kernel {
-                kernel.absorb(&lane.bound, &mut lane.ingress, &mut lane.attempts);
-                kernel.follow(&lane.bound);
-            }
-            if let Some(ear) = &mut lane.ingress.ear {
-                ear.wait(now_us);
-            }
-            tell_overdue(&self.notices, &self.signal, (&lane.bound, &mut lane.ingress), now_us);
-            tell_heard(&self.notices, &self.signal, lane.bound.key, &mut lane.ingress.ear);
-            if lane.falls_silent(now_us, self.timeout_us) {
-                let (id, stream) = lane.bound.key;
-                notify(&self.notices, &self.signal, Notify::Timeout { id, stream });
-            }
-        }
-    }
-
-    /// Sends the reports that are due.
-    fn report(&mut self, batch: &mut Batch, now_us: u64) {
-        for slot in 0..self.lanes.len() {
-            if batch.leaving_len() == BATCH_MAX {
-                self.send(batch);
-            }
-            if let Some(Some(lane)) = self.lanes.get_mut(slot) {
-                self.reporter.report(lane, slot, batch, now_us);
-            }
-        }
-        self.send(batch);
     }
 
     /// The lane of this life of the pair, if it has not ended.
