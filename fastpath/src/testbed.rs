@@ -150,7 +150,8 @@ impl Drop for Testbed {
         for side in [Side::Left, Side::Middle, Side::Right] {
             let _ = run("ip", &["netns", "del", &self.namespace(side)]);
         }
-        let _ = run("umount", &[&self.pins.display().to_string()]);
+        // Whoever still has a folder of it open, after a test that failed, keeps it no longer than that.
+        let _ = run("umount", &["-l", &self.pins.display().to_string()]);
         let _ = fs::remove_dir(&self.pins);
     }
 }

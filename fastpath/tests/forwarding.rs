@@ -20,7 +20,6 @@ const PORTS: RangeInclusive<u16> = 20_000..=20_199;
 
 /// The three namespaces with a socket for each party, or `None` where they cannot be made.
 struct Scene {
-    testbed: Testbed,
     /// On the left, `LEFT:4000`.
     left: UdpSocket,
     /// On the right, `RIGHT:6000`.
@@ -28,6 +27,8 @@ struct Scene {
     /// The relay's, `MIDDLE_LEFT:20000`: what the kernel does not forward.
     user: UdpSocket,
     path: Arc<FastPath>,
+    // Last: the path ends before its namespace and its pins.
+    testbed: Testbed,
 }
 
 const LEFT_PORT: u16 = 4_000;
@@ -55,7 +56,7 @@ impl Scene {
         right.send_to(b"hello", SocketAddrV4::new(MIDDLE_RIGHT, 9)).unwrap();
         assert_eq!(receive(&user).0, b"hello");
         let path = Arc::new(open(&testbed, mode));
-        Some(Self { testbed, left, right, user, path })
+        Some(Self { left, right, user, path, testbed })
     }
 
     fn hop(&self) -> Hop {
