@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tests::interop::{self, Audio, Sipp, hear_each_other, sdp, until};
+use tests::interop::{self, Audio, Sipp, hear_each_other, relay_port, sdp, until};
 use tests::program::Program;
 
 use super::{assert_at_rest, caller, office, phone, phone_with};
@@ -81,6 +81,29 @@ fn a_phone_hears_what_is_said_before_the_answer() {
     let answer = log.last_response("INVITE");
     assert_eq!(early.sdp("m="), answer.sdp("m="));
     assert_eq!(early.sdp("o="), answer.sdp("o="), "the session did not change");
+    called.finish();
+    assert_at_rest(&program);
+}
+
+#[test]
+fn audio_of_a_type_that_neither_side_named_is_dropped_and_counted() {
+    let program = office();
+    let (mut a, mut b) = (Audio::new(), Audio::new());
+    let called = phone_with(&program, "202", "early_media.xml", |sipp| sipp.audio(&b));
+    let mut calling = caller(&program, "caller.xml").audio(&a).start();
+    calling.until_received("SIP/2.0 183");
+    hear_each_other(&program, ("201", &mut a), ("202", &mut b));
+    for payload_type in [34, 118] {
+        a.send(relay_port(&program, "201"), payload_type, false, &[0x77; 160]);
+    }
+    program.until("/api/v1/media", |answer| {
+        let rows = answer["items"].as_array().unwrap();
+        rows.iter().any(|row| row["line"] == "201" && row["packetsDropped"] == 2)
+    });
+    hear_each_other(&program, ("201", &mut a), ("202", &mut b));
+    assert!(b.heard.iter().all(|payload_type| *payload_type == 0), "{:?}", b.heard);
+    called.go_on();
+    calling.finish();
     called.finish();
     assert_at_rest(&program);
 }
