@@ -11,6 +11,10 @@ use sip_stack::time::{Entropy, Seeded};
 /// How long silence is waited for.
 pub const SILENCE: Duration = Duration::from_millis(700);
 
+/// What a peer offers and answers that sends no media.
+pub const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                   m=audio 9 RTP/AVP 0\r\n";
+
 /// A socket and what it needs to make requests.
 pub struct Stranger {
     /// Its socket.
@@ -126,6 +130,28 @@ impl Stranger {
         let second = self.request("REGISTER", "sip:office.test", user, &more);
         self.ask(&second, patience)?.status()
     }
+}
+
+/// The answer of a peer, tag `carrier`, to a request of the switch; `more` are header lines.
+///
+/// # Panics
+///
+/// When the request is none.
+pub fn answer_to(request: &Message, status: &str, more: &str, body: &str) -> String {
+    let headers =
+        [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+    let copied: String = headers
+        .into_iter()
+        .map(|name| {
+            format!("{}: {}\r\n", name.as_str(), request.header(name).expect("a request has it"))
+        })
+        .collect();
+    let copied = match copied.contains(";tag=carrier\r\n") {
+        true => copied,
+        false => copied.replacen("\r\nCall-ID", ";tag=carrier\r\nCall-ID", 1),
+    };
+    let length = body.len();
+    format!("SIP/2.0 {status}\r\n{copied}{more}Content-Length: {length}\r\n\r\n{body}")
 }
 
 fn name_of(name: HeaderName) -> &'static str {

@@ -13,6 +13,7 @@ use switch::phone::{Access, Behaviour, PhoneEvent};
 use tests::certificates::{Authority, Raw, Server, connect};
 use tests::interop::{self, Baresip, packets_flow};
 use tests::program::{PATIENCE, Program, office, run};
+use tests::stranger::{SDP, answer_to};
 
 /// Every listener there is.
 const LISTEN: &str =
@@ -242,10 +243,6 @@ fn baresips_over_tls_call_a_baresip_over_udp_and_talk() {
 
 // ---------------------------------------------------------------------------- raw connections
 
-/// What a carrier offers and answers.
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-                   m=audio 9 RTP/AVP 0\r\n";
-
 /// An INVITE as a carrier sends it.
 fn invite(uri: &str, transport: &str, number: u32) -> String {
     format!(
@@ -381,19 +378,6 @@ impl Carrier {
         }
         Ok(Raw { stream, framer: StreamFramer::new() })
     }
-}
-
-/// The carrier's answer to an INVITE of the switch.
-fn answer_to(invite: &Message, status: &str, more: &str, body: &str) -> String {
-    let headers =
-        [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
-    let copied: String = headers
-        .into_iter()
-        .map(|name| format!("{}: {}\r\n", name.as_str(), invite.header(name).unwrap()))
-        .collect();
-    let copied = copied.replacen("\r\nCall-ID", ";tag=carrier\r\nCall-ID", 1);
-    let length = body.len();
-    format!("SIP/2.0 {status}\r\n{copied}{more}Content-Length: {length}\r\n\r\n{body}")
 }
 
 /// The carrier's BYE in the dialog that it has answered.

@@ -1,8 +1,12 @@
-//! The switch registers at the peers of its trunks: one switch is the carrier of another.
+//! The switch registers at the peers of its trunks: one switch is the carrier of another. Requests
+//! inside a call with a carrier go where its Contact says.
 
+use bytes::Bytes;
 use serde_json::json;
+use sip_stack::message::{HeaderName, Message};
 use switch::phone::PhoneEvent;
-use tests::program::{Program, office};
+use tests::program::{PATIENCE, Program, office};
+use tests::stranger::{SDP, Stranger, answer_to};
 
 /// The carrier: our user name is a line there, 301 a phone behind it.
 fn carrier() -> Program {
@@ -105,4 +109,55 @@ fn a_registration_is_renewed_before_what_the_carrier_granted_is_over() {
         lowest = lowest.min(left);
         left > lowest
     });
+}
+
+/// The next message whose first line begins like this; what was repeated is passed over.
+fn next(peer: &Stranger, start: &str) -> Message {
+    loop {
+        let datagram = peer.receive(PATIENCE).unwrap_or_else(|| panic!("no {start}"));
+        if datagram.starts_with(start.as_bytes()) {
+            return Message::parse(Bytes::from(datagram)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn requests_inside_a_call_with_a_carrier_go_to_its_contact_and_come_from_there() {
+    let balancer = Stranger::at("127.0.0.1", "127.0.0.1:9".parse().unwrap());
+    let peer = balancer.socket.local_addr().unwrap();
+    let program = Program::with(office(|text| text.replace("127.0.0.1:5090", &peer.to_string())));
+    // Nothing in the configuration knows the gateway, and its Contact is all that it says.
+    let gateway = Stranger::at("127.0.0.2", program.sip);
+    let place = gateway.socket.local_addr().unwrap();
+    let contact = format!("Contact: <sip:gw@{place}>\r\nContent-Type: application/sdp\r\n");
+    let phone = program.live_phone("201");
+    for (number, is_carrier_to_end) in [("012345", false), ("012346", true)] {
+        let leg = phone.call(number);
+        let invite = next(&balancer, &format!("INVITE sip:{}", &number[1..]));
+        let answer = answer_to(&invite, "200 OK", &contact, SDP);
+        balancer.socket.send_to(answer.as_bytes(), program.sip).unwrap();
+        phone.connected(leg);
+        let start = format!("ACK sip:gw@{place} ");
+        assert_eq!(next(&gateway, &start).call_id(), invite.call_id());
+        if is_carrier_to_end {
+            let of = |name| invite.header(name).unwrap();
+            let bye = format!(
+                "BYE {} SIP/2.0\r\nVia: SIP/2.0/UDP {place};branch=z9hG4bKgateway\r\n\
+                 Max-Forwards: 70\r\nFrom: {};tag=carrier\r\nTo: {}\r\nCall-ID: {}\r\n\
+                 CSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
+                of(HeaderName::Contact).trim_matches(['<', '>']),
+                of(HeaderName::To),
+                of(HeaderName::From),
+                invite.call_id(),
+            );
+            gateway.send(bye.as_bytes());
+            next(&gateway, "SIP/2.0 200");
+            phone.ended(leg);
+        } else {
+            phone.hang_up(leg);
+            let bye = next(&gateway, &format!("BYE sip:gw@{place} "));
+            assert_eq!(bye.call_id(), invite.call_id());
+            gateway.send(answer_to(&bye, "200 OK", "", "").as_bytes());
+        }
+    }
 }

@@ -166,6 +166,10 @@ pub enum TargetPolicy {
     /// To the address in the first Route or in the remote target when it is a literal that
     /// differs from the flow. For trusted trunks.
     ///
+    /// The flow is kept where the literal is of another transport or address family or means
+    /// something only inside the peer's own network, while a connection with the same host is
+    /// there, under TLS for every other host, and until a peer that called knows our tag.
+    ///
     /// LIMIT: a host name there is not resolved; the request takes the flow. The switch may
     /// resolve it and call `set_flow`.
     Target,

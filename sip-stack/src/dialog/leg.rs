@@ -1,6 +1,7 @@
 //! One leg: an INVITE dialog of ours with everything that is going on in it.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use super::route_set::RouteSet;
 use super::session_timer::SessionTimer;
 use super::text;
 use crate::auth::DigestClient;
-use crate::flow::{Flow, Transmit};
+use crate::flow::{Flow, Transmit, Transport};
 use crate::header::CSeq;
 use crate::message::{HeaderName, Message, Method};
 use crate::slab::Key;
@@ -233,6 +234,8 @@ pub(crate) struct Leg {
     pub(crate) contact: String,
     pub(crate) flow: Flow,
     pub(crate) policy: TargetPolicy,
+    /// The peer that called has shown that it reads what we send it: it knows our tag.
+    pub(crate) is_proven: bool,
     /// Answers the peer's challenges.
     pub(crate) digest: Option<DigestClient>,
     pub(crate) local_sdp: Option<Bytes>,
@@ -287,6 +290,7 @@ impl Leg {
             contact: identity.contact,
             flow: identity.flow,
             policy: TargetPolicy::default(),
+            is_proven: false,
             digest: None,
             local_sdp: None,
             remote_sdp: None,
@@ -386,26 +390,30 @@ impl Leg {
 
     /// Where a request in the dialog with `remote` is sent.
     pub(crate) fn next_hop(&self, remote: &Remote) -> Flow {
+        // Who only pretends a trusted address has not read our tag and sends us nowhere (SEC-48).
+        let is_followed = self.policy == TargetPolicy::Target && (self.is_uac || self.is_proven);
         let uri = remote.routes.first_uri().unwrap_or(&remote.target);
-        if self.policy == TargetPolicy::PeerFlow {
-            return self.flow;
-        }
         match text::literal_address(uri) {
-            Some((transport, address)) if address != self.flow.remote => {
-                let is_behind_nat =
-                    text::is_private(address.ip()) && !text::is_private(self.flow.remote.ip());
-                let transport = transport.unwrap_or(self.flow.transport);
-                // A socket of ours for another transport or address family is not known here.
-                let is_reachable = transport == self.flow.transport
-                    && address.is_ipv4() == self.flow.remote.is_ipv4();
-                if is_behind_nat || !is_reachable {
-                    self.flow
-                } else {
-                    Flow { remote: address, connection: None, ..self.flow }
-                }
+            Some((transport, address)) if is_followed && self.is_led_to(transport, address) => {
+                Flow { remote: address, connection: None, ..self.flow }
             }
             _ => self.flow,
         }
+    }
+
+    /// Whether the address that the peer names is to be used, and not the flow.
+    fn is_led_to(&self, transport: Option<Transport>, address: SocketAddr) -> bool {
+        let Flow { transport: own, remote: heard, connection, .. } = self.flow;
+        // A socket of ours for another transport or address family is not known here.
+        let is_reachable = transport.is_none_or(|named| named == own)
+            && address.is_ipv4() == heard.is_ipv4()
+            && address.port() != 0
+            && !text::is_beyond(address.ip(), heard.ip());
+        let is_same_host = address.ip().to_canonical() == heard.ip().to_canonical();
+        // The connection of the same host is used as long as there is one. What the certificate of
+        // another host would have to prove is not known.
+        let is_bound = is_same_host && connection.is_some() || !is_same_host && own.is_secure();
+        is_reachable && address != heard && !is_bound
     }
 
     /// Whether an offer/answer exchange was completed in the early dialog, so that UPDATE may

@@ -115,6 +115,19 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// Whether an address leads nowhere, or not to a peer that was heard from `heard`: it is meant inside
+/// the peer's own network.
+pub(crate) fn is_beyond(address: IpAddr, heard: IpAddr) -> bool {
+    let (address, heard) = (address.to_canonical(), heard.to_canonical());
+    let is_everybody = match address {
+        IpAddr::V4(v4) => v4.is_broadcast(),
+        IpAddr::V6(_) => false,
+    };
+    let is_nobody = address.is_unspecified() || address.is_multicast() || is_everybody;
+    let is_behind_nat = is_private(address) && !is_private(heard);
+    is_nobody || is_behind_nat || address.is_loopback() && !heard.is_loopback()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +149,21 @@ mod tests {
         let secure = literal_address("sips:a@192.0.2.1");
         assert_eq!(secure, Some((Some(Transport::Tls), "192.0.2.1:5061".parse().unwrap())));
         assert_eq!(literal_address("sip:a@host.invalid"), None);
+    }
+
+    #[test]
+    fn what_is_meant_inside_the_peers_network_or_for_everybody_is_known() {
+        let beyond = |address: &str, heard: &str| {
+            is_beyond(address.parse().unwrap(), heard.parse().unwrap())
+        };
+        for address in ["10.1.1.1", "127.0.0.1", "::1", "0.0.0.0", "224.0.0.1", "255.255.255.255"] {
+            assert!(beyond(address, "192.0.2.1"), "{address}");
+        }
+        for (address, heard) in
+            [("192.0.2.9", "192.0.2.1"), ("10.1.1.1", "10.2.2.2"), ("127.0.0.2", "127.0.0.1")]
+        {
+            assert!(!beyond(address, heard), "{address} {heard}");
+        }
     }
 
     #[test]

@@ -139,6 +139,7 @@ impl Endpoint {
         }
         if leg.is_attached {
             leg.flow = flow;
+            leg.is_proven = true;
         }
         let has_session = matches!(method, Method::Invite | Method::Update | Method::Prack);
         if has_session && let Err(refusal) = validate::check_session(&message) {
@@ -190,7 +191,10 @@ impl Endpoint {
         let tag = text::to_tag(message);
         let Some(key) = self.by_tag.get(&tag).copied() else { return };
         if self.legs.get_mut(key).is_some_and(|leg| leg.owns(message)) {
-            self.on_leg(key, |core, leg| core.on_ack(leg, message));
+            self.on_leg(key, |core, leg| {
+                leg.is_proven = true;
+                core.on_ack(leg, message);
+            });
         }
     }
 

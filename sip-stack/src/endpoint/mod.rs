@@ -376,7 +376,8 @@ impl Endpoint {
         is_match.then(|| leg.id())
     }
 
-    /// The leg inside whose dialog a request arrives over another path than the dialog's own.
+    /// The leg inside whose dialog a request arrives over another path than the dialog's own: that
+    /// on which its peer was heard last, or that of our own requests.
     ///
     /// The switch asks before [`Endpoint::receive`] and challenges or refuses such a request.
     ///
@@ -388,7 +389,8 @@ impl Endpoint {
         }
         let leg = self.legs.get(*self.by_tag.get(&text::to_tag(message))?)?;
         let is_in_dialog = leg.is_attached && leg.call_id == message.call_id();
-        let is_elsewhere = !leg.flow.is_same_path(&received.flow);
+        let own = [leg.flow, leg.next_hop(&leg.remote)];
+        let is_elsewhere = !own.iter().any(|flow| flow.is_same_path(&received.flow));
         (is_in_dialog && is_elsewhere).then(|| leg.id())
     }
 

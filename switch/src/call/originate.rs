@@ -500,15 +500,6 @@ impl Exchange {
         }
     }
 
-    /// Gives a leg to a call.
-    pub(crate) fn adopt_leg(&mut self, id: CallId, leg: LegId) {
-        if let Some(call) = self.calls.get_mut(id.0) {
-            call.legs.push(leg);
-            self.by_leg.insert(leg, id);
-            self.tell_dialogs(id);
-        }
-    }
-
     /// Refuses an INVITE that has no call yet.
     fn reject_leg(&mut self, leg: LegId, reply: Reply) {
         self.endpoint.reject(self.clock.now, leg, &reply, &mut self.sip);

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip_stack::endpoint::Invite;
+use sip_stack::endpoint::{Invite, LegId, TargetPolicy};
 use sip_stack::flow::Flow;
 
 use super::cause::Cause;
 use super::identity::{self, Identity};
 use super::originate::MAX_FORWARDS;
 use super::user_info::info_field;
-use super::{Call, CallId, Side, Timer};
+use super::{Call, CallId, Party, Side, Timer};
 use crate::exchange::Exchange;
 
 /// Auto-answer header fields, the union of what phones understand (sip-mapping §2.8).
@@ -157,5 +157,18 @@ impl Exchange {
             call.end.asked.invited(leg, uri);
         }
         Ok(())
+    }
+
+    /// Gives a leg to a call.
+    pub(crate) fn adopt_leg(&mut self, id: CallId, leg: LegId) {
+        if let Some(call) = self.calls.get_mut(id.0) {
+            if matches!(call.party, Party::Trunk { .. }) {
+                // A carrier's media gateway need not be where its INVITEs go to or come from.
+                self.endpoint.set_target_policy(leg, TargetPolicy::Target);
+            }
+            call.legs.push(leg);
+            self.by_leg.insert(leg, id);
+            self.tell_dialogs(id);
+        }
     }
 }

@@ -423,6 +423,9 @@ fn a_trusted_peer_is_reached_at_its_contact_unless_that_is_private() {
         ("sip:desk@203.0.113.5:5080", "203.0.113.5:5080"),
         ("sip:desk@10.0.0.9:5999", PEER),
         ("sip:desk@host.example", PEER),
+        ("sip:desk@127.0.0.1:5080", PEER),
+        ("sip:desk@203.0.113.5:0", PEER),
+        ("sip:desk@203.0.113.5:5080;transport=tcp", PEER),
     ] {
         let mut bench = Bench::new();
         let (leg, _) = bench.called_as(outbound(), &format!("Contact: <{contact}>\r\n"));
@@ -430,6 +433,62 @@ fn a_trusted_peer_is_reached_at_its_contact_unless_that_is_private() {
         bench.release(leg);
         let bye = bench.out.transmits.pop().unwrap();
         assert_eq!(bye.flow.remote, expected.parse().unwrap(), "{contact}");
+    }
+}
+
+#[test]
+fn a_trusted_peer_that_is_elsewhere_than_the_destination_of_the_invite_may_ask_from_there() {
+    let mut bench = Bench::new();
+    let contact = "Contact: <sip:gw@203.0.113.5:5080>\r\n";
+    let (leg, invite) = bench.called_as(outbound(), contact);
+    let from = |remote: &str| {
+        let message = Message::parse(Bytes::from(back(&invite, "BYE", 2, "", None))).unwrap();
+        Received { message, flow: Flow::udp(flow().local, remote.parse().unwrap()) }
+    };
+    assert_eq!(bench.endpoint.stray(&from("203.0.113.5:5080")), Some(leg));
+    bench.endpoint.set_target_policy(leg, TargetPolicy::Target);
+    assert_eq!(bench.endpoint.stray(&from("203.0.113.5:5080")), None);
+    assert_eq!(bench.endpoint.stray(&from(PEER)), None);
+    assert_eq!(bench.endpoint.stray(&from("203.0.113.5:5081")), Some(leg));
+}
+
+#[test]
+fn a_trusted_peer_that_called_is_followed_to_its_contact_once_it_has_read_our_tag() {
+    for is_acknowledged in [false, true] {
+        let mut bench = Bench::new();
+        bench.flow.remote = "10.0.0.7:5070".parse().unwrap();
+        let leg = bench.offered("", Some(&sdp(1)));
+        bench.endpoint.set_target_policy(leg, TargetPolicy::Target);
+        bench.endpoint.answer(bench.now, leg, sdp(1), &[], &mut bench.out);
+        let tag = bench.tag(leg);
+        if is_acknowledged {
+            bench.receive(request("ACK", 1, &tag, "", None));
+            bench.release(leg);
+        } else {
+            bench.pass_s(40);
+        }
+        let bye = bench.out.transmits.iter().find(|sent| sent.bytes.starts_with(b"BYE")).unwrap();
+        let expected = if is_acknowledged { "10.0.0.9:5999" } else { "10.0.0.7:5070" };
+        assert_eq!(bye.flow.remote, expected.parse().unwrap());
+    }
+}
+
+#[test]
+fn a_trusted_peer_keeps_its_connection_and_is_called_at_its_contact_when_that_is_gone() {
+    for is_gone in [false, true] {
+        let mut bench = Bench::new();
+        let remote = "10.0.0.9:40000".parse().unwrap();
+        let own = Flow { transport: Transport::Tcp, connection: Some(3), remote, ..flow() };
+        bench.flow = own;
+        let (leg, _) = bench.answered("");
+        bench.endpoint.set_target_policy(leg, TargetPolicy::Target);
+        if is_gone {
+            bench.endpoint.transport_failed(bench.now, own, &mut bench.out);
+        }
+        bench.release(leg);
+        let bye = bench.out.transmits.pop().unwrap();
+        let there = Flow { remote: "10.0.0.9:5999".parse().unwrap(), connection: None, ..own };
+        assert_eq!(bye.flow, if is_gone { there } else { own });
     }
 }
 
