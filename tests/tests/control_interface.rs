@@ -154,6 +154,27 @@ fn a_limited_token_moves_no_agent_away_from_a_line_out_of_its_sight() {
     for _ in 0..2 {
         assert_eq!(log_in("jane", "201", CRM_TOKEN).0, 200);
     }
+    // One who works at a line out of sight as well is out of reach altogether.
+    let mut app = program.application("floor");
+    let h_line = app.open("204");
+    let agents = rows(&program, "agents");
+    let jane = agents.iter().find(|row| row["agent"] == "jane").unwrap();
+    let groups = app.call("lineGetGroupList", json!({"hLine": h_line, "wait": true})).unwrap();
+    let wish = json!({"hLine": h_line, "hAgent": jane["hAgent"], "agentPin": null,
+        "workingAddressId": 0, "groupId": groups["groups"][0]["groupId"], "wait": true});
+    app.call("lineCreateAgentSession", wish).unwrap();
+    let before = rows(&program, "agent-sessions");
+    assert_eq!(row(&before, "204")["agent"], "jane");
+    for (method, what, body) in [
+        ("POST", "login", json!({"line": "201"})),
+        ("POST", "logout", json!({})),
+        ("PUT", "state", json!({"state": "not-ready"})),
+    ] {
+        let path = format!("/api/v1/agents/jane/{what}");
+        let (status, answer) = http(program.api, method, &path, Some(CRM_TOKEN), &body.to_string());
+        assert_eq!(status, 404, "{what}: {answer}");
+    }
+    assert_eq!(who(&rows(&program, "agent-sessions")), who(&before));
 }
 
 #[test]

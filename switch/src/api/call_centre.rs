@@ -72,25 +72,7 @@ pub(super) async fn log_in(
     let LogIn { line } = read(body).await?;
     let line = number("line", &line)?;
     caller.require_line(&line)?;
-    require_in_reach(&api, &caller, &agent).await?;
-    act(&api, agent, AgentAction::LogIn { line }).await
-}
-
-/// Whoever logs in leaves other phones: an agent at a line that the token may not use looks like one
-/// that does not exist.
-async fn require_in_reach(api: &Api, caller: &Caller, agent: &str) -> Result<(), ProblemDocument> {
-    if caller.0.lines.is_none() {
-        return Ok(());
-    }
-    let agent = number("agent", agent)?;
-    let rows = api.answers.ask(&api.mailbox, AdminRequest::Agents).await?;
-    let mut rows = rows.as_array().into_iter().flatten();
-    let row = rows.find(|row| row["agent"] == agent);
-    if row.is_some_and(|row| row["line"].as_str().is_none_or(|line| caller.0.allows_line(line))) {
-        return Ok(());
-    }
-    let detail = format!("there is no agent \"{agent}\"");
-    Err(ProblemDocument::new(StatusCode::NOT_FOUND, detail))
+    act(&api, &caller, agent, AgentAction::LogIn { line }).await
 }
 
 /// `POST agents/{agent}/logout`.
@@ -100,7 +82,7 @@ pub(super) async fn log_out(
     Path(agent): Path<String>,
 ) -> Answer {
     require_agent(&api, &caller, &agent).await?;
-    act(&api, agent, AgentAction::LogOut).await
+    act(&api, &caller, agent, AgentAction::LogOut).await
 }
 
 #[derive(Deserialize)]
@@ -126,7 +108,7 @@ pub(super) async fn set_state(
             return Err(ProblemDocument::new(StatusCode::BAD_REQUEST, detail));
         }
     };
-    act(&api, agent, AgentAction::SetReady(is_ready)).await
+    act(&api, &caller, agent, AgentAction::SetReady(is_ready)).await
 }
 
 #[derive(Deserialize)]
@@ -151,12 +133,15 @@ pub(super) async fn supervise(
         let detail = "'mode' is \"listen\", \"whisper\" or \"barge\".";
         ProblemDocument::new(StatusCode::BAD_REQUEST, detail)
     })?;
-    act(&api, agent, AgentAction::Supervise { line, hearing }).await
+    act(&api, &caller, agent, AgentAction::Supervise { line, hearing }).await
 }
 
-async fn act(api: &Api, agent: String, action: AgentAction) -> Answer {
+async fn act(api: &Api, caller: &Caller, agent: String, action: AgentAction) -> Answer {
     let agent = number("agent", &agent)?;
-    let request = AdminRequest::AgentAction { agent, action };
+    // Whom a supervisor may join says the configuration.
+    let is_joined = matches!(action, AgentAction::Supervise { .. });
+    let lines = caller.0.lines.clone().filter(|_| !is_joined);
+    let request = AdminRequest::AgentAction { agent, action, lines };
     Ok(Json(api.answers.ask(&api.mailbox, request).await?).into_response())
 }
 

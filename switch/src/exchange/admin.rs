@@ -36,7 +36,9 @@ impl Exchange {
             AdminRequest::Queues => Ok(self.queue_rows()),
             AdminRequest::Agents => Ok(self.agent_rows()),
             AdminRequest::AgentSessions => Ok(self.agent_session_rows()),
-            AdminRequest::AgentAction { agent, action } => self.agent_action(&agent, action),
+            AdminRequest::AgentAction { agent, action, lines } => {
+                self.agent_action(&agent, action, lines.as_ref())
+            }
             AdminRequest::Completions => Ok(self.completion_rows()),
             AdminRequest::CancelCompletion { completion } => self.cancel_completion(completion),
             AdminRequest::ClearMessages { line } => self.clear_messages(&line),

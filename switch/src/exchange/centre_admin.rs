@@ -1,6 +1,8 @@
 //! The call centre as administrators see it: rows of `GET queues`, `agents`, `agent-sessions`, and what
 //! they do with agents.
 
+use std::collections::BTreeSet;
+
 use acd::{AgentView, LoginError, QueueView, SessionView, WaitingView};
 use serde_json::{Map, Value, json};
 use tapi::AgentAnswer;
@@ -129,13 +131,16 @@ impl Exchange {
         Value::Object(row)
     }
 
-    /// `POST agents/{agent}/…`, `PUT agents/{agent}/state`.
+    /// `POST agents/{agent}/…`, `PUT agents/{agent}/state`. Whoever may use some lines only moves nobody away
+    /// from another one: such an agent looks like one that does not exist.
     pub(super) fn agent_action(
         &mut self,
         agent: &str,
         action: AgentAction,
+        lines: Option<&BTreeSet<String>>,
     ) -> Result<Value, Problem> {
-        let known = self.config.agents.get(agent).cloned().ok_or_else(|| Problem {
+        let known = self.config.agents.get(agent).filter(|_| self.works_within(agent, lines));
+        let known = known.cloned().ok_or_else(|| Problem {
             status: 404,
             detail: format!("there is no agent \"{agent}\""),
         })?;

@@ -1,5 +1,7 @@
 //! Agents as phones, lamps and administrators mean them: by identifier and by line.
 
+use std::collections::BTreeSet;
+
 use acd::{AgentView, LoginError};
 use tapi::AddressId;
 use tapi::agent::{AgentId, AgentRequest, WorkAddress};
@@ -37,6 +39,16 @@ impl Exchange {
     pub(super) fn line_of_agent(&self, agent: &str) -> Option<String> {
         let at = self.view_of(agent)?.at?;
         self.tapi.line_number(at.line).map(str::to_owned)
+    }
+
+    /// Whether an agent works at no other lines than these: it can have sessions at several.
+    pub(super) fn works_within(&self, agent: &str, lines: Option<&BTreeSet<String>>) -> bool {
+        let (Some(lines), Some(view)) = (lines, self.view_of(agent)) else { return true };
+        let sessions = self.centre.center.sessions(self.centre_now());
+        sessions.iter().filter(|session| view.sessions.contains(&session.id)).all(|session| {
+            let line = self.tapi.line_number(session.at.line);
+            line.is_some_and(|line| lines.contains(line))
+        })
     }
 
     /// Somebody who works now, named by identifier or by line; and the line.

@@ -3,6 +3,7 @@
 //! The rim owns sockets, clocks and threads. It calls [`Exchange::handle`](super::Exchange::handle)
 //! with one [`Input`] at a time and carries out every [`Output`] in order.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -179,6 +180,9 @@ pub enum AdminRequest {
         agent: String,
         /// What is done.
         action: AgentAction,
+        /// The lines that the one who asks may use, if not all: an agent who works at another one as well
+        /// is out of reach.
+        lines: Option<BTreeSet<String>>,
     },
     /// Click to dial: `POST calls`.
     MakeCall {

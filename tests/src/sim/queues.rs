@@ -124,7 +124,7 @@ impl Schedule {
             _ => AgentAction::LogOut,
         };
         self.world.note(format!("administrator: {agent} {action:?}"));
-        let _ = self.world.administrator(AdminRequest::AgentAction { agent, action });
+        let _ = self.world.administrator(AdminRequest::AgentAction { agent, action, lines: None });
     }
 
     /// An administrator sends somebody who waits elsewhere.
