@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -79,7 +80,10 @@ impl Events {
 
     /// The next event.
     pub fn next(&mut self, what: &str) -> Value {
+        let start = Instant::now();
         loop {
+            // A stream that says only that it lives does not run into the socket's timeout.
+            assert!(start.elapsed() < PATIENCE, "{what}: in vain");
             let line = self.lines.next().unwrap_or_else(|| panic!("{what}: the stream ended"));
             let line = line.unwrap_or_else(|error| panic!("{what}: {error}"));
             // The sizes of HTTP chunks stand on lines of their own.
