@@ -161,8 +161,8 @@ fn t19_digits_arrive_with_the_number_that_each_phone_named() {
     let mut calling = caller(&program, "caller_reinvites.xml").audio(&a).start();
     calling.until_received("SIP/2.0 200");
     hear_each_other(&program, ("201", &mut a), ("202", &mut b));
-    let to_a = interop::relay_port(&program, "202");
-    let to_b = interop::relay_port(&program, "201");
+    let to_a = relay_port(&program, "202");
+    let to_b = relay_port(&program, "201");
     let digit = |is_end: bool| [5, if is_end { 0x8a } else { 0x0a }, 0, 160];
     for (packet, is_end) in [false, false, true, true, true].into_iter().enumerate() {
         a.send(to_b, 101, packet == 0, &digit(is_end));
