@@ -268,8 +268,8 @@ impl Default for StreamSpec {
 
 /// Received payload type → sent payload type.
 ///
-/// An empty map changes nothing. A filled one passes what it lists, comfort noise, and unchanged what the
-/// stream accepts besides.
+/// An empty map changes nothing. A filled one passes what it lists, comfort noise, and (only where
+/// the stream accepts any type) what it does not list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PayloadMap(Vec<(u8, u8)>);
 

@@ -7,7 +7,7 @@ use media::{MemberCodec, PayloadMap, TerminationId, Tone, Treatment, Voice};
 use sip_stack::sdp::{Codec, Session, payload_map};
 use tapi::constant::CallState;
 
-use super::end::MediaEnd;
+use super::end::{MediaEnd, accepted};
 use super::transcode::translation;
 use super::{CallId, ConnectionKey};
 use crate::exchange::Exchange;
@@ -132,13 +132,20 @@ impl Exchange {
     }
 }
 
+/// Numbers that have no counterpart pass as they are, among those that may come at all.
 fn map(from: &MediaEnd, to: &MediaEnd, stream: usize) -> PayloadMap {
-    let told = from.local().and_then(|local: &Session| local.media.get(stream));
-    let wanted = to.remote.as_ref().and_then(|remote| remote.media.get(stream));
-    match (told, wanted) {
-        (Some(told), Some(wanted)) => payload_map(told, wanted).into(),
-        _ => PayloadMap::identity(),
+    let media_of =
+        |session: Option<&Session>| session.and_then(|session| session.media.get(stream)).cloned();
+    let (told, wanted) = (media_of(from.local()), media_of(to.remote.as_ref()));
+    let (Some(told), Some(wanted)) = (told, wanted) else { return PayloadMap::identity() };
+    let mut pairs = payload_map(&told, &wanted);
+    let own = media_of(from.remote.as_ref());
+    for payload in accepted(Some(&told), own.as_ref()) {
+        if pairs.iter().all(|(received, _)| *received != payload) {
+            pairs.push((payload, payload));
+        }
     }
+    pairs.into()
 }
 
 /// What the switch itself says to this party: the first codec it was told, accepts, and that the

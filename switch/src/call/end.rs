@@ -383,7 +383,7 @@ impl MediaEnd {
             rtcp_mux: theirs.rtcp_mux && local.as_ref().is_some_and(|ours| ours.rtcp_mux),
             receive: is_open && direction.is_sending(),
             send: is_open && direction.is_receiving(),
-            accept: accepted(local.as_ref(), &theirs),
+            accept: accepted(local.as_ref(), Some(&theirs)),
             sdp_changed,
             is_rtp: theirs.is_rtp(),
             peer: self.peer,
@@ -436,12 +436,9 @@ impl MediaEnd {
 
 /// The payload types that may come (SEC-84): the numbers that we named, and those of the party itself, which
 /// some phones send. Fax is none.
-fn accepted(ours: Option<&Media>, theirs: &Media) -> Vec<u8> {
-    if !theirs.is_rtp() {
-        return Vec::new();
-    }
-    let both = ours.into_iter().chain([theirs]).flat_map(|media| &media.codecs);
-    both.map(|codec| codec.payload).collect()
+pub(super) fn accepted(ours: Option<&Media>, theirs: Option<&Media>) -> Vec<u8> {
+    let both = ours.into_iter().chain(theirs).filter(|media| media.is_rtp());
+    both.flat_map(|media| &media.codecs).map(|codec| codec.payload).collect()
 }
 
 fn clocks(media: Option<&Media>) -> Vec<(u8, u32)> {
