@@ -396,6 +396,22 @@ impl Program {
         self.until("/metrics", |text| metric_of(text, name).is_some_and(|value| value >= least));
     }
 
+    /// Rows of a table of the state file of [`Program::with_database`], read beside the switch.
+    pub fn rows(&self, table: &str) -> i64 {
+        let connection = rusqlite::Connection::open(self.database()).expect("the state file opens");
+        let count = format!("SELECT count(*) FROM {table}");
+        connection.query_row(&count, [], |row| row.get(0)).expect("the table is there")
+    }
+
+    /// Waits until a table of the state file has so many rows: the writer works behind the exchange.
+    pub fn until_rows(&self, table: &str, wanted: i64) {
+        let start = Instant::now();
+        while self.rows(table) != wanted {
+            assert!(start.elapsed() < PATIENCE, "{table} has {} rows", self.rows(table));
+            pause();
+        }
+    }
+
     /// Waits until so many changes are in the database: the writer works behind the exchange.
     pub fn has_written(&self, changes: u64) {
         self.reaches("store_written_total", changes);

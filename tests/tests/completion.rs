@@ -427,8 +427,8 @@ fn a_request_survives_the_death_of_the_process_and_is_carried_out_afterwards() {
     desk.finds_busy();
     desk.complete("CALLBACK");
     let before = desk.items();
-    // Three bindings and the request.
-    desk.program.has_written(4);
+    desk.program.until_rows("bindings", 3);
+    desk.program.until_rows("completions", 1);
     let Desk { a, b, c, far, program, .. } = desk;
     b.with(|phone| phone.behaviour().refuses_with = None);
     let program = program.crash_and_restart();

@@ -29,7 +29,7 @@ fn after_a_crash_the_bindings_are_there_and_a_call_can_be_placed_at_once() {
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let before = registered(&program);
     assert_eq!(before.len(), 2);
-    program.has_written(2);
+    program.until_rows("bindings", 2);
     let program = program.crash_and_restart();
     assert_eq!(registered(&program), before);
     let (_, lines) = program.get("/api/v1/lines");
@@ -49,7 +49,7 @@ fn after_a_crash_the_bindings_are_there_and_a_call_can_be_placed_at_once() {
 fn lines_of_restored_bindings_are_in_service_for_applications() {
     let program = Program::with_database(&office(|text| text));
     let (_a, b) = (program.live_phone("201"), program.live_phone("202"));
-    program.has_written(2);
+    program.until_rows("bindings", 2);
     let program = program.crash_and_restart();
     let mut app = program.application("after the crash");
     let line = app.open("201");
@@ -72,8 +72,9 @@ fn lines_of_restored_bindings_are_in_service_for_applications() {
 fn a_binding_that_was_taken_away_before_the_crash_stays_away() {
     let program = Program::with_database(&office(|text| text));
     let (a, _b) = (program.live_phone("201"), program.live_phone("202"));
+    program.until_rows("bindings", 2);
     a.register(Duration::ZERO);
-    program.has_written(3);
+    program.until_rows("bindings", 1);
     let program = program.crash_and_restart();
     let lines: Vec<String> = registered(&program).into_iter().map(|(line, _)| line).collect();
     assert_eq!(lines, ["202"]);
@@ -83,7 +84,7 @@ fn a_binding_that_was_taken_away_before_the_crash_stays_away() {
 fn a_phone_registers_again_after_the_crash_and_replaces_its_binding() {
     let program = Program::with_database(&office(|text| text));
     let a = program.live_phone("201");
-    program.has_written(1);
+    program.until_rows("bindings", 1);
     let program = program.crash_and_restart();
     let before = registered(&program);
     a.register(Duration::from_secs(120));
@@ -101,7 +102,7 @@ fn calls_of_before_the_crash_are_gone_and_their_phones_are_told_so() {
     let far = b.incoming();
     b.answer(far);
     a.connected(near);
-    program.has_written(2);
+    program.until_rows("bindings", 2);
     let program = program.crash_and_restart();
     assert_eq!(program.get("/api/v1/calls").1, json!({"items": []}));
     // A request inside the old call gets 481, so the phone knows that it is over.

@@ -146,7 +146,8 @@ fn after_a_start_with_a_clock_that_was_set_back_bindings_last_no_longer_than_the
     let Some(clock) = WallClock::build() else { return };
     let program = clock.office(|text| text);
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    program.has_written(2);
+    // Two bindings, and for each line what is familiar of its phone.
+    program.has_written(4);
     clock.set(-DAY);
     let program = program.crash_and_restart();
     let rows = program.get("/api/v1/registrations").1["items"].as_array().unwrap().clone();
@@ -162,7 +163,8 @@ fn after_a_start_with_a_clock_that_was_set_ahead_phones_are_found_when_they_regi
     let Some(clock) = WallClock::build() else { return };
     let program = clock.office(|text| text);
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
-    program.has_written(2);
+    // Two bindings, and for each line what is familiar of its phone.
+    program.has_written(4);
     clock.set(DAY);
     let program = program.crash_and_restart();
     assert_eq!(registered(&program), 0);

@@ -10,27 +10,13 @@ use super::serves;
 /// Deaths of the test that dies at any moment; more by `STROWGER_CRASHES`.
 const CRASHES: u64 = 3;
 
-/// Rows of a table of the state file, read beside the switch.
-fn rows(program: &Program, table: &str) -> i64 {
-    let connection = rusqlite::Connection::open(program.database()).unwrap();
-    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
-}
-
-fn until_rows(program: &Program, table: &str, wanted: i64) {
-    let start = std::time::Instant::now();
-    while rows(program, table) != wanted {
-        assert!(start.elapsed() < tests::program::PATIENCE, "{table}: {}", rows(program, table));
-        tests::program::pause();
-    }
-}
-
 #[test]
 fn both_phones_of_a_call_are_told_bye_after_a_crash() {
     let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     let (near, far) = a.talk_to(&b);
     a.hears(&b);
-    until_rows(&program, "dialogs", 2);
+    program.until_rows("dialogs", 2);
     let program = program.crash_and_restart();
     a.ended(near);
     b.ended(far);
@@ -50,7 +36,7 @@ fn a_held_call_and_one_that_was_transferred_are_ended_in_the_dialogs_they_are_in
     e.answer(moved);
     d.hears(&e);
     c.hang_up(near);
-    until_rows(&program, "dialogs", 4);
+    program.until_rows("dialogs", 4);
     let _program = program.crash_and_restart();
     a.ended(held);
     b.ended(holder);
@@ -63,7 +49,7 @@ fn a_call_that_was_over_before_the_crash_is_not_ended_again() {
     let program = Program::with_database(&office(|text| text));
     let (a, b) = (program.live_phone("201"), program.live_phone("202"));
     serves(&a, &b);
-    until_rows(&program, "dialogs", 0);
+    program.until_rows("dialogs", 0);
     let program = program.crash_and_restart();
     serves(&a, &b);
     assert!(!program.log().contains("were up when the switch ended"), "{}", program.log());
@@ -77,7 +63,7 @@ fn forwarding_and_do_not_disturb_are_there_after_a_crash() {
         "callerAddress": null, "destAddress": "203"}]});
     assert_eq!(program.put("/api/v1/lines/202/forwarding", &list).0, 200);
     assert_eq!(program.put("/api/v1/lines/204/dnd", &json!({"enabled": true})).0, 200);
-    until_rows(&program, "forwardings", 2);
+    program.until_rows("forwardings", 2);
     let program = program.crash_and_restart();
     let near = a.call("202");
     let far = c.incoming();
@@ -164,7 +150,7 @@ fn bindings_forwards_agents_statistics_and_completions_outlive_a_death_at_any_mo
     c.hang_up(leg);
     let code = c.call("*66");
     c.ended(code);
-    until_rows(&program, "completions", 1);
+    program.until_rows("completions", 1);
     // An agent with a call that counts.
     assert_eq!(program.post("/api/v1/agents/jane/login", &json!({"line": "204"})).0, 200);
     let near = a.call("600");
