@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -43,6 +44,51 @@ pub struct Program {
     /// The words before the program's own on its command line.
     through: Vec<String>,
     _folder: tempfile::TempDir,
+}
+
+/// A program that has said its first line, or ended without one.
+struct Started {
+    child: Child,
+    ready: String,
+    log: Arc<Mutex<String>>,
+    /// Fills the log until the program ends.
+    reader: JoinHandle<()>,
+    said: Arc<Mutex<String>>,
+}
+
+impl Started {
+    fn of(config: &Path, through: &[String]) -> Started {
+        let mut child = started_by(through)
+            .args(["run", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("strowger starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let errors = BufReader::new(child.stderr.take().expect("stderr"));
+        let sink = log.clone();
+        let reader = std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                let mut log = sink.lock().expect("no panic while logging");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut ready = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
+        stdout.read_line(&mut ready).expect("a ready line");
+        let said = Arc::new(Mutex::new(String::new()));
+        let sink = said.clone();
+        std::thread::spawn(move || {
+            let mut rest = String::new();
+            while stdout.read_line(&mut rest).is_ok_and(|length| length > 0) {
+                sink.lock().expect("no panic while reading").push_str(&rest);
+                rest.clear();
+            }
+        });
+        Started { child, ready, log, reader, said }
+    }
 }
 
 /// The program's file, built first if need be; `STROWGER_BINARY` names one that is there.
@@ -133,39 +179,32 @@ impl Program {
         self.config.with_file_name(DATABASE)
     }
 
+    /// Starts it. A port that it had before a crash may have been drawn by somebody else meanwhile: then
+    /// it is started again until it is free.
     fn launch(config: PathBuf, folder: tempfile::TempDir, through: Vec<String>) -> Program {
-        let mut child = started_by(&through)
-            .args(["run", "--config"])
-            .arg(&config)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("strowger starts");
-        let log = Arc::new(Mutex::new(String::new()));
-        let errors = BufReader::new(child.stderr.take().expect("stderr"));
-        let sink = log.clone();
-        std::thread::spawn(move || {
-            for line in errors.lines().map_while(Result::ok) {
-                let mut log = sink.lock().expect("no panic while logging");
-                log.push_str(&line);
-                log.push('\n');
+        let start = Instant::now();
+        loop {
+            let Started { mut child, ready, log, reader, said } = Started::of(&config, &through);
+            if let Some((sip, api)) = addresses(&ready) {
+                return Program {
+                    child,
+                    sip,
+                    api,
+                    config,
+                    ready,
+                    log,
+                    said,
+                    through,
+                    _folder: folder,
+                };
             }
-        });
-        let mut ready = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout"));
-        stdout.read_line(&mut ready).expect("a ready line");
-        let said = Arc::new(Mutex::new(String::new()));
-        let sink = said.clone();
-        std::thread::spawn(move || {
-            let mut rest = String::new();
-            while stdout.read_line(&mut rest).is_ok_and(|length| length > 0) {
-                sink.lock().expect("no panic while reading").push_str(&rest);
-                rest.clear();
-            }
-        });
-        let (sip, api) = addresses(&ready)
-            .unwrap_or_else(|| panic!("no ready line but {ready:?}: {}", log.lock().expect("log")));
-        Program { child, sip, api, config, ready, log, said, through, _folder: folder }
+            let _ = child.wait();
+            let _ = reader.join();
+            let log = log.lock().expect("no panic while logging").clone();
+            let may_try = log.contains("address in use") && start.elapsed() < PATIENCE;
+            assert!(may_try, "no ready line but {ready:?}: {log}");
+            pause();
+        }
     }
 
     /// Starts the program with a configuration that keeps it from running; its exit code and what
