@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tests::interop::{self, Audio, Sipp, hear_each_other, relay_port, sdp, until};
+use tests::interop::{self, Audio, Running, Sipp, hear_each_other, relay_port, sdp, until};
 use tests::program::Program;
 
 use super::{assert_at_rest, caller, office, phone, phone_with};
@@ -67,14 +67,20 @@ fn two_hundred_calls_in_a_few_seconds_are_all_connected() {
     assert_at_rest(&program);
 }
 
+/// 201 calls 202, which talks with it and has not answered yet; the caller, the called one, what each says.
+fn talk_before_the_answer(program: &Program) -> (Running, Running, [Audio; 2]) {
+    let (mut a, mut b) = (Audio::new(), Audio::new());
+    let called = phone_with(program, "202", "early_media.xml", |sipp| sipp.audio(&b));
+    let mut calling = caller(program, "caller.xml").audio(&a).start();
+    calling.until_received("SIP/2.0 183");
+    hear_each_other(program, ("201", &mut a), ("202", &mut b));
+    (calling, called, [a, b])
+}
+
 #[test]
 fn a_phone_hears_what_is_said_before_the_answer() {
     let program = office();
-    let (mut a, mut b) = (Audio::new(), Audio::new());
-    let called = phone_with(&program, "202", "early_media.xml", |sipp| sipp.audio(&b));
-    let mut calling = caller(&program, "caller.xml").audio(&a).start();
-    calling.until_received("SIP/2.0 183");
-    hear_each_other(&program, ("201", &mut a), ("202", &mut b));
+    let (calling, called, _audio) = talk_before_the_answer(&program);
     called.go_on();
     let log = calling.finish();
     let early = log.only("SIP/2.0 183");
@@ -88,11 +94,7 @@ fn a_phone_hears_what_is_said_before_the_answer() {
 #[test]
 fn audio_of_a_type_that_neither_side_named_is_dropped_and_counted() {
     let program = office();
-    let (mut a, mut b) = (Audio::new(), Audio::new());
-    let called = phone_with(&program, "202", "early_media.xml", |sipp| sipp.audio(&b));
-    let mut calling = caller(&program, "caller.xml").audio(&a).start();
-    calling.until_received("SIP/2.0 183");
-    hear_each_other(&program, ("201", &mut a), ("202", &mut b));
+    let (calling, called, [mut a, mut b]) = talk_before_the_answer(&program);
     for payload_type in [34, 118] {
         a.send(relay_port(&program, "201"), payload_type, false, &[0x77; 160]);
     }
